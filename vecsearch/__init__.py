@@ -1,0 +1,1 @@
+"""Text retrieval from bag-of-words to neural embeddings, behind one search interface."""

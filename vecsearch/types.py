@@ -1,0 +1,98 @@
+"""The values that rooms hand to each other: documents, queries, hits, masks and rankings.
+
+A *document* is what a person knows by its id. A *row* is a passage of a document (by default the
+whole of it) and the unit that is scored; rows are numbered from 0 within a snapshot of an index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Scalar: TypeAlias = str | int | float | bool | None
+MetaValue: TypeAlias = Scalar | Sequence[Scalar]
+Meta: TypeAlias = Mapping[str, MetaValue]
+"""Metadata by field: text, number, true/false, null, or a list of them."""
+
+Role: TypeAlias = Literal["document", "query"]
+Vectors: TypeAlias = NDArray[np.float32]
+"""(n, dim): unit rows; a zero row for a text with no known token."""
+
+Qrels: TypeAlias = Mapping[str, Mapping[str, int]]
+"""Query id -> document id -> grade; a grade above 0 is relevant."""
+
+
+class _All(Enum):
+    ALL = "every row"
+
+
+ALL: Final = _All.ALL
+"""The mask that lets every row pass; it costs nothing, and can't be taken for "nothing passes"."""
+
+Mask: TypeAlias = Literal[_All.ALL] | NDArray[np.bool_]
+"""ALL, or (rows,): True where a row may be returned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a person indexes and gets back."""
+
+    id: str
+    text: str
+    title: str = ""
+    meta: Meta = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question with a name, as in a file of queries. The text is never query syntax."""
+
+    id: str
+    text: str
+
+
+class Span(NamedTuple):
+    """A stretch of a text: characters `start` up to, not including, `end`."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A document that answers a query; a higher score is better, everywhere.
+
+    `span` is its best passage within `document.text`.
+    """
+
+    id: str
+    score: float
+    document: Document
+    span: Span
+
+    @property
+    def passage(self) -> str:
+        """The text of the best passage."""
+        return self.document.text[self.span.start : self.span.end]
+
+
+class TopK(NamedTuple):
+    """Rankings of several queries, best first, in columns.
+
+    rows: (queries, k) int64, the best row of each document, no document twice; -1 pads.
+    scores: (queries, k) float32, falling; -inf pads. Equal scores are ordered by document id,
+        the greater id first, as trec_eval orders them.
+    """
+
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float32]
+
+
+def seen_text(title: str, text: str) -> str:
+    """The text that every representation sees: title, a space, text; text alone without a title."""
+    return f"{title} {text}" if title else text
