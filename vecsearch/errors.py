@@ -2,7 +2,7 @@
 
 VecsearchError
 ├── UsageError            a call that can't mean anything: the caller has to change it
-│   ├── FilterError       a metadata filter that can't be read or can't apply; points at the position
+│   ├── FilterError       a metadata filter that can't be read or can't apply; points at where
 │   ├── UnknownName       a name that is none of the known ones; suggests the nearest
 │   └── UnknownDocument   an id that the index doesn't hold
 ├── CorpusError           a file or line of a corpus, a run or judgments that can't be read

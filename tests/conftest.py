@@ -1,0 +1,25 @@
+"""What tests share: where judged collections lie, and the sample corpus of the project."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("VECSEARCH_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Callable[[str], Path]:
+    """Find a judged collection by name, or skip the test that asks for it."""
+
+    def find(name: str) -> Path:
+        folder = DATA / name
+        if not folder.is_dir():
+            pytest.skip(f"the judged collection {name!r} isn't in {DATA} (set VECSEARCH_DATA)")
+        return folder
+
+    return find
