@@ -1,0 +1,209 @@
+"""Run files: what is written reads back as the same ranking, and what isn't a run is named."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import math
+import os
+import stat
+
+import ir_measures
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vecsearch.errors import CorpusError, UsageError, VecsearchError
+from vecsearch.runs import ranked, read_run, write_run
+
+ids = st.text(st.characters(blacklist_categories=["Z", "C"]), min_size=1, max_size=4)
+scores32 = st.floats(allow_nan=False, allow_infinity=False, width=32)
+runs = st.dictionaries(ids, st.dictionaries(ids, scores32, min_size=1, max_size=8), max_size=4)
+
+
+def as_rankings(run):
+    return [(query, list(scores.items())) for query, scores in run.items()]
+
+
+def order_by_trec_eval(scores):
+    """The order that trec_eval makes of scores, seen through where it puts each document."""
+    qrels = {document: {document: 1} for document in scores}
+    evaluator = ir_measures.pytrec_eval.evaluator([ir_measures.RR], qrels)
+    ranks = {
+        metric.query_id: round(1 / metric.value)
+        for metric in evaluator.iter_calc(dict.fromkeys(scores, scores))
+    }
+    return sorted(scores, key=ranks.__getitem__)
+
+
+@settings(max_examples=80, deadline=None)
+@given(runs)
+@pytest.mark.parametrize("name", ["run.trec", "run.trec.gz"])
+def test_a_run_reads_back_as_it_was_written(tmp_path_factory, name, run):
+    path = tmp_path_factory.mktemp("run") / name
+    write_run(as_rankings(run), path, "tag")
+    back = read_run(path)
+    assert back.keys() == run.keys()
+    for query, scores in run.items():
+        assert {document: np.float32(score) for document, score in back[query].items()} == scores
+        assert list(back[query]) == ranked(query, scores)  # the order of the file, too
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.dictionaries(
+        ids,
+        st.one_of(st.sampled_from([0.0, 0.1, 0.1 + 1e-12, 7.0]), st.floats(-1e30, 1e30)),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_the_file_is_in_the_order_that_trec_eval_makes_of_it(tmp_path_factory, scores):
+    path = tmp_path_factory.mktemp("run") / "run.trec"
+    write_run([("q", list(scores.items()))], path, "tag")
+    lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
+    assert [int(rank) for _, _, _, rank, _, _ in lines] == list(range(1, len(scores) + 1))
+    read = {document: float(score) for _, _, document, _, score, _ in lines}
+    assert (
+        [document for _, _, document, *_ in lines]
+        == order_by_trec_eval(read)
+        == order_by_trec_eval(scores)
+    )
+
+
+def test_the_lines_of_a_run_and_its_shortest_scores(tmp_path):
+    path = tmp_path / "run.trec"
+    hits = [("d3", 0.1), ("d1", np.float32(1) / np.float32(3)), ("d2", 12.0), ("d4", 1e-9)]
+    write_run([("q1", hits), ("none", []), ("q2", [("é", -0.25)])], path, "bm25")
+    assert path.read_text(encoding="utf-8") == (
+        "q1 Q0 d2 1 12.0 bm25\n"
+        "q1 Q0 d1 2 0.33333334 bm25\n"
+        "q1 Q0 d3 3 0.1 bm25\n"
+        "q1 Q0 d4 4 1e-09 bm25\n"
+        "q2 Q0 é 1 -0.25 bm25\n"
+    )
+
+
+def test_scores_that_tie_in_float32_are_written_in_trec_evals_order(tmp_path):
+    path = tmp_path / "run.trec"
+    write_run([("q", [("a", 0.5 + 1e-12), ("b", 0.5)])], path, "tag")
+    assert path.read_text() == "q Q0 b 1 0.5 tag\nq Q0 a 2 0.5 tag\n"
+
+
+def test_a_run_goes_to_standard_output_or_an_open_file(capsys):
+    write_run([("q", [("d", 1.0)])], "-", "tag")
+    assert capsys.readouterr().out == "q Q0 d 1 1.0 tag\n"
+    file = io.StringIO()
+    write_run([("q", [("d", 1.0)])], file, "tag")
+    assert file.getvalue() == "q Q0 d 1 1.0 tag\n"
+
+
+@pytest.mark.parametrize(
+    ("rankings", "tag", "says"),
+    [
+        ([("a query", [("d", 1.0)])], "t", "query id 'a query' can't be written in a TREC run"),
+        ([("q", [("a\tb", 1.0)])], "t", r"document id 'a\\tb' can't be written"),
+        ([("q", [("a\u00a0b", 1.0)])], "t", "document id .* can't be written"),
+        ([("q", [("", 1.0)])], "t", "document id '' can't be written"),
+        ([("q", [("\ud800", 1.0)])], "t", "document id .* can't be written"),
+        ([("q", [("a\0b", 1.0)])], "t", "document id .* can't be written"),
+        ([("q", [("d", 1.0)])], "my run", "tag 'my run' can't be written"),
+        ([("q", [("d", math.nan)])], "t", "Query 'q' gives document 'd' a score that is NaN"),
+        ([("q", [("d", math.inf)])], "t", "Query 'q' gives document 'd' the score inf; .* finite"),
+        ([("q", [("d", 1e39)])], "t", r"the score 1e\+39; a run holds finite float32"),
+        ([("q", [("d", 2.0), ("d", 1.0)])], "t", "Query 'q' has the same document twice"),
+        ([("q", [("d", 1.0)]), ("q", [])], "t", "Query 'q' comes twice"),
+    ],
+)
+def test_what_the_format_cannot_hold_is_refused_and_nothing_is_left(tmp_path, rankings, tag, says):
+    path = tmp_path / "run.trec"
+    with pytest.raises(UsageError, match=says):
+        write_run([("first", [("d", 1.0)]), *rankings], path, tag)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_write_keeps_what_was_there(tmp_path):
+    def rankings():
+        yield "q", [("d", 1.0)]
+        raise KeyboardInterrupt
+
+    path = tmp_path / "run.trec"
+    path.write_text("before")
+    with pytest.raises(KeyboardInterrupt):
+        write_run(rankings(), path, "tag")
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_is_followed_and_the_usual_permissions_hold(tmp_path):
+    real, link = tmp_path / "real.trec", tmp_path / "link.trec"
+    link.symlink_to(real)
+    write_run([("q", [("d", 1.0)])], link, "tag")
+    assert link.is_symlink()
+    assert read_run(real) == {"q": {"d": 1.0}}
+    (tmp_path / "plain").touch()
+    assert stat.S_IMODE(real.stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+
+
+def test_a_device_is_written_to_and_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_run([("q", [("d", 1.0)])], pipe, "tag")
+        assert os.read(reader, 100) == b"q Q0 d 1 1.0 tag\n"
+    finally:
+        os.close(reader)
+    assert list(tmp_path.iterdir()) == [pipe]
+    assert pipe.is_fifo()
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    for path in [tmp_path / "nowhere" / "run.trec", tmp_path, tmp_path / ("x" * 300)]:
+        with pytest.raises(VecsearchError, match=r"the run can't be written: [A-Z]"):
+            write_run([("q", [("d", 1.0)])], path, "tag")
+
+
+def test_a_run_of_another_hand_is_read(tmp_path):
+    path = tmp_path / "run.trec"
+    path.write_bytes(
+        "\ufeffq1\tQ0\td1\t0\t1.5\tx\r\n\nq2  Q0   d1 0 -2e-3 x\nq1 0 a\u00a0b rank 1 x".encode()
+    )
+    assert read_run(path) == {"q1": {"d1": 1.5, "a\u00a0b": 1.0}, "q2": {"d1": -0.002}}
+    assert read_run(str(path)) == read_run(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (b"q Q0 d 1 1.0", r"6 columns \(query Q0 document rank score tag\), this one has 5"),
+        (b"q Q0 d 1 1.0 my tag", "this one has 7"),
+        (b"q Q0 d 1 high x", "the score 'high' isn't a finite number"),
+        (b"q Q0 d 1 nan x", "the score 'nan' isn't a finite number"),
+        (b"q Q0 d 1 -inf x", "the score '-inf' isn't a finite number"),
+        (b"q Q0 d 1 1e999 x", "the score '1e999' isn't a finite number"),
+        (b"q Q0 d 1 \xff x", "the score '\ufffd' isn't a finite number"),
+        (b"q0 Q0 d0 2 0.5 x", "document 'd0' comes twice for query 'q0'"),
+        (b"q Q0 \xff 1 1.0 x", "the ids aren't UTF-8 text"),
+    ],
+)
+@pytest.mark.parametrize("name", ["run.trec", "run.trec.gz"])
+def test_what_is_not_a_run_is_named_with_its_line(tmp_path, name, line, says):
+    path = tmp_path / name
+    content = b"q0 Q0 d0 1 1.0 x\n\n" + line + b"\n"
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    with pytest.raises(CorpusError, match=says) as caught:
+        read_run(path)
+    assert (caught.value.path, caught.value.line) == (path, 3)
+    assert str(caught.value).startswith(f"{path}, line 3: ")
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    torn, other = tmp_path / "torn.gz", tmp_path / "other.gz"
+    torn.write_bytes(gzip.compress(os.urandom(1000).hex().encode())[:-20])
+    other.write_bytes(b"q Q0 d 1 1.0 x\n")
+    for path in [tmp_path / "nowhere", tmp_path, torn, other]:
+        with pytest.raises(CorpusError, match=r"the run can't be read: .+\.$") as caught:
+            read_run(path)
+        assert caught.value.line is None

@@ -1,0 +1,99 @@
+"""Documents on their way into a segment: analysed and encoded as they come."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from vecsearch.encoders.base import Encoder
+from vecsearch.errors import EncoderError
+from vecsearch.passages import split
+from vecsearch.store.columns import build_columns
+from vecsearch.store.documents import build_documents, encode_document
+from vecsearch.store.manifest import Passages
+from vecsearch.store.postings import PostingsBuilder
+from vecsearch.store.segment import Arrays, Rooms
+from vecsearch.text import Analyzer
+from vecsearch.types import Document, Meta, Span, Vectors, seen_text
+
+_ENCODE: Final = 512
+"""Rows encoded at a time: enough to sort by length, few enough to show progress."""
+
+_FULL_ROWS: Final = 1 << 16
+_FULL_CHARACTERS: Final = 1 << 26
+
+
+class Batch:
+    """Collects documents in memory until they are laid out as the rooms of a segment."""
+
+    def __init__(
+        self, analyzer: Analyzer, encoder: Encoder | None, passages: Passages | None
+    ) -> None:
+        self._analyzer = analyzer
+        self._encoder = encoder
+        self._passages = passages
+        self._ids: list[str] = []
+        self._contents: list[bytes] = []
+        self._metas: list[Meta] = []
+        self._spans: list[list[Span]] = []
+        self._postings = PostingsBuilder()
+        self._waiting: list[str] = []
+        self._vectors: list[Vectors] = []
+        self._rows = 0
+        self._characters = 0
+        self.positions: dict[str, int] = {}
+        """The position of each id that is still wanted; an id added again has the later one."""
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to write a segment."""
+        return self._rows >= _FULL_ROWS or self._characters >= _FULL_CHARACTERS
+
+    def add(self, document: Document) -> None:
+        """Take a document; raise UsageError, and take nothing, where it can't be stored."""
+        content = encode_document(document)
+        text = document.text
+        spans = [Span(0, len(text))]
+        if self._passages:
+            spans = split(text, self._passages.words, self._passages.overlap)
+        self.positions[document.id] = len(self._ids)
+        self._ids.append(document.id)
+        self._contents.append(content)
+        self._metas.append(document.meta)
+        self._spans.append(spans)
+        for start, end in spans:
+            row = seen_text(document.title, text[start:end])
+            self._postings.add(self._analyzer.terms(row))
+            self._characters += len(row)
+            if self._encoder:
+                self._waiting.append(row)
+        self._rows += len(spans)
+        if len(self._waiting) >= _ENCODE:
+            self._encode()
+
+    def rooms(self) -> Rooms:
+        """Lay out what was collected."""
+        rooms: dict[str, Arrays] = {
+            "documents": build_documents(self._ids, self._contents, self._spans),
+            "columns": build_columns(self._metas),
+            "postings": self._postings.build(),
+        }
+        if self._encoder:
+            self._encode()
+            rooms["vectors"] = {"vectors": np.concatenate(self._vectors)}
+        return rooms
+
+    def _encode(self) -> None:
+        encoder = self._encoder
+        if encoder is None or not self._waiting:
+            return
+        vectors = np.ascontiguousarray(encoder.encode(self._waiting, "document"), np.float32)
+        expected = (len(self._waiting), encoder.dim)
+        if vectors.shape != expected or not np.isfinite(vectors).all():
+            raise EncoderError(
+                f"The encoder {encoder.name!r} gave vectors of shape {vectors.shape} for "
+                f"{expected[0]} texts; finite numbers of shape {expected} are wanted."
+            )
+        self._vectors.append(vectors)
+        self._waiting = []

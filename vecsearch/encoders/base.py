@@ -1,0 +1,41 @@
+"""What an encoder is: a pure function from texts to vectors, with a fingerprint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, Protocol, TypeAlias
+
+from vecsearch.types import Role, Vectors
+
+Device: TypeAlias = Literal["auto", "cpu", "cuda"]
+
+
+class Encoder(Protocol):
+    """Turns texts into vectors. It remembers nothing: the same texts give the same vectors."""
+
+    @property
+    def name(self) -> str:
+        """What the encoder is called in tables and runs."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """How many numbers a vector has."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of everything that the vectors depend on, but for numeric precision."""
+        ...
+
+    def encode(self, texts: Sequence[str], role: Role) -> Vectors:
+        """Encode texts, in order, as documents or as queries: (texts, dim) float32.
+
+        Rows have unit length; a text without any known token gets a zero row.
+        """
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write into an empty folder what `load_encoder` needs to get the same encoder again."""
+        ...

@@ -1,0 +1,205 @@
+"""Models trained by others, run by sentence-transformers: from a package, a folder or a hub.
+
+Whatever the source, it comes down to a folder of files. The fingerprint digests those that the
+vectors depend on, and saving copies just them, so that a copy has the same fingerprint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from vecsearch.encoders.base import Device
+from vecsearch.errors import EncoderError, UsageError
+from vecsearch.types import Role, Vectors
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from vecsearch.encoders import Packaged
+
+SAVED: Final = "encoder.json"
+_PATTERNS: Final = ("*.json", "*.txt", "*.model", "*.safetensors")
+_WEIGHTS_WITHOUT_SAFETENSORS: Final = "pytorch_model*.bin"
+_INSTALL: Final = "pip install 'vecsearch[minilm]'"
+
+
+class Pretrained:
+    """A sentence-transformers model with its own prompts, pooling, length limit and scaling.
+
+    Rows have unit length, but for a model that is meant for the dot product: its lengths stay.
+    """
+
+    def __init__(self, folder: Path, name: str, package: str | None, device: Device) -> None:
+        self.name = name
+        self._folder = folder
+        self._package = package
+        _refuse_foreign_code(folder)
+        self._model = _load(folder, device)
+        dim = self._model.get_embedding_dimension()
+        if dim is None:
+            raise EncoderError(f"The model in {folder} doesn't say how long its vectors are.")
+        self.dim = int(dim)
+        self.fingerprint = _fingerprint(folder)
+        # Tokenizers change their own state while they work: one thread at a time.
+        self._guard = threading.Lock()
+
+    def encode(self, texts: Sequence[str], role: Role) -> Vectors:
+        """See `Encoder.encode`."""
+        clean = [_clean(text, i) for i, text in enumerate(texts)]
+        if not clean:
+            return np.zeros((0, self.dim), np.float32)
+        encode = self._model.encode_query if role == "query" else self._model.encode_document
+        # A model made for the dot product says so; every other is compared by the cosine.
+        unit = self._model.similarity_fn_name != "dot"
+        with self._guard:
+            vectors = encode(clean, show_progress_bar=False, normalize_embeddings=unit)
+        return np.ascontiguousarray(vectors, np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Copy the model; one that a package carries is named only, since pip can give it back."""
+        if self._package is None:
+            for file in _files(self._folder):
+                target = folder / file.relative_to(self._folder)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, target)
+        saved = {"name": self.name, "package": self._package}
+        (folder / SAVED).write_text(json.dumps(saved), encoding="utf-8")
+
+
+def _clean(text: str, place: int) -> str:
+    if not isinstance(text, str):
+        raise UsageError(f"Only text can be encoded; item {place} is {type(text).__name__}.")
+    # Tokenizers take no lone surrogate.
+    return text.encode("utf-8", "replace").decode() if not text.isascii() else text
+
+
+class Saved(NamedTuple):
+    """What `Pretrained.save` notes beside the model."""
+
+    name: str
+    package: str | None
+
+
+def read_saved(folder: Path) -> Saved | None:
+    """Read the note of a folder that `Pretrained.save` filled; None for any other folder."""
+    path = folder / SAVED
+    if not path.is_file():
+        return None
+    try:
+        saved = json.loads(path.read_bytes())
+        return Saved(str(saved["name"]), saved["package"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise EncoderError(f"{path} can't be read ({error}).") from None
+
+
+def load_packaged(name: str, packaged: Packaged, device: Device) -> Pretrained:
+    """Load a model that an installed package carries."""
+    spec = find_spec(packaged.module)
+    if spec is None or spec.origin is None:
+        raise EncoderError(
+            f"The encoder {name!r} isn't installed. Install it with {packaged.install}."
+        )
+    return Pretrained(Path(spec.origin).parent / packaged.folder, name, name, device)
+
+
+def load_folder(folder: Path, name: str, device: Device) -> Pretrained:
+    """Load a model from a folder."""
+    if not any((folder / file).is_file() for file in ("modules.json", "config.json")):
+        raise EncoderError(
+            f"{folder} holds no model: a sentence-transformers model has a modules.json, "
+            "a transformers model a config.json."
+        )
+    return Pretrained(folder, name, None, device)
+
+
+def load_hub(name: str, device: Device) -> Pretrained:
+    """Fetch a model from the hub, or from its local cache, and load it."""
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise EncoderError(f"Models of a hub need more packages. Install {_INSTALL}.") from None
+    patterns = [*_PATTERNS, *(f"*/{pattern}" for pattern in _PATTERNS)]
+    try:
+        folder = snapshot_download(name, allow_patterns=patterns, ignore_patterns=["onnx/*"])
+        if not any(Path(folder).rglob("*.safetensors")):
+            folder = snapshot_download(name, allow_patterns=[*patterns, "pytorch_model*.bin"])
+    except Exception as error:
+        # Its errors differ from version to version; all mean that the model can't be had.
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise EncoderError(
+            f"The model {name!r} could not be fetched from the hub: {reason}"
+        ) from None
+    return Pretrained(Path(folder), name, None, device)
+
+
+def _load(folder: Path, device: Device) -> SentenceTransformer:
+    try:
+        import torch
+        import transformers
+        from sentence_transformers import SentenceTransformer
+    except ImportError as error:
+        raise EncoderError(f"Pretrained encoders need {error.name}. Install {_INSTALL}.") from None
+    cuda = torch.cuda.is_available()
+    if device == "cuda" and not cuda:
+        raise EncoderError("The device cuda was asked for, but torch finds no CUDA device.")
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        return SentenceTransformer(
+            str(folder),
+            device="cuda" if cuda and device != "cpu" else "cpu",
+            trust_remote_code=False,
+            local_files_only=True,
+        )
+    except Exception as error:
+        # A broken model can fail anywhere below; the person needs the folder and the reason.
+        raise EncoderError(f"The model in {folder} can't be loaded: {error}") from error
+
+
+def _refuse_foreign_code(folder: Path) -> None:
+    for module in _modules(folder):
+        kind = str(module.get("type", ""))
+        if not kind.startswith("sentence_transformers."):
+            raise EncoderError(
+                f"The model in {folder} wants to run code of its own ({kind}); vecsearch only "
+                "runs modules of sentence_transformers."
+            )
+
+
+def _modules(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "modules.json"
+    if not path.is_file():
+        return []
+    try:
+        modules = json.loads(path.read_bytes())
+        return [dict(module) for module in modules]
+    except (ValueError, TypeError) as error:
+        raise EncoderError(f"{path} can't be read ({error}).") from None
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the files of a model that its vectors depend on, sorted."""
+    places = {folder, *(folder / str(module.get("path", "")) for module in _modules(folder))}
+    for place in sorted(places):
+        if folder not in (place, *place.parents):
+            raise EncoderError(f"The model in {folder} refers to {place}, outside of it.")
+        files = {file for pattern in _PATTERNS for file in place.glob(pattern)}
+        if not any(file.suffix == ".safetensors" for file in files):
+            files.update(place.glob(_WEIGHTS_WITHOUT_SAFETENSORS))
+        yield from sorted(file for file in files if file.is_file() and file.name != SAVED)
+
+
+def _fingerprint(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in _files(folder):
+        content = hashlib.sha256(file.read_bytes()).digest()
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + content)
+    return digest.hexdigest()

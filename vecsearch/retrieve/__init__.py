@@ -1,0 +1,1 @@
+"""Queries -> ranked rows: bag-of-words, embeddings, and fusions of retrievers, all alike."""

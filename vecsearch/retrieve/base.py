@@ -1,0 +1,111 @@
+"""What a retriever is, and the one order in which everything here ranks.
+
+The order is trec_eval's: score falling, then document id falling. Within a segment ids have stored
+ranks, so that a tie is settled without reading ids; across segments the few ids are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.errors import UsageError
+from vecsearch.store.snapshot import Part, Snapshot
+from vecsearch.types import Mask, TopK
+
+
+class Retriever(Protocol):
+    """Ranks the documents of one snapshot for queries."""
+
+    @property
+    def name(self) -> str:
+        """What the retriever is called in tables and runs."""
+        ...
+
+    def retrieve(self, queries: Sequence[str], k: int, allow: Mask) -> TopK:
+        """Return the k best documents for each query, of those with a row that `allow` lets pass.
+
+        A document is scored by its best row. Fewer than k come back only where fewer match.
+        """
+        ...
+
+
+Ranking = tuple[NDArray[np.int64], NDArray[np.float32]]
+"""Rows (n,) int64, the best of each document, and their scores (n,) float32, best first."""
+
+
+def check_k(k: int) -> None:
+    """Raise UsageError unless k is at least 1."""
+    if k < 1:
+        raise UsageError(f"k is the number of documents to return, at least 1; it can't be {k}.")
+
+
+def best_documents(
+    part: Part, rows: NDArray[np.int64], scores: NDArray[np.float32], k: int
+) -> Ranking:
+    """Rank rows of one segment and keep the k best documents.
+
+    rows: (n,) int64, rows of the segment (from 0), rising or not.
+    scores: (n,) float32, any finite numbers.
+    Return rows of the snapshot. Of a document's equally good rows the first one stays.
+    """
+    documents = part.segment.documents
+    positions = documents.position_of(rows)
+    whole = len(documents) == documents.rows
+    if whole and len(scores) > k:
+        worst = np.partition(scores, len(scores) - k)[len(scores) - k]
+        rows, positions, scores = (each[scores >= worst] for each in (rows, positions, scores))
+    # The last key counts most: score, then id, both falling; then the row, rising.
+    order = np.lexsort((rows, -documents.id_ranks[positions], -scores))
+    if not whole:
+        _, first = np.unique(positions[order], return_index=True)
+        order = order[np.sort(first)]
+    order = order[:k]
+    return rows[order] + part.first_row, scores[order]
+
+
+def merge_rankings(snapshot: Snapshot, rankings: Sequence[Ranking], k: int) -> Ranking:
+    """Merge the rankings of several segments, which share no document, into the k best."""
+    if len(rankings) == 1:
+        rows, scores = rankings[0]
+        return rows[:k], scores[:k]
+    rows = np.concatenate([np.zeros(0, np.int64), *(rows for rows, _ in rankings)])
+    scores = np.concatenate([np.zeros(0, np.float32), *(scores for _, scores in rankings)])
+    return rank(snapshot, rows, scores, k)
+
+
+def rank(
+    snapshot: Snapshot, rows: NDArray[np.int64], scores: NDArray[np.float32], k: int
+) -> Ranking:
+    """Put rows of distinct documents into the one order and keep the k best."""
+    if len(scores) > k:
+        worst = np.partition(scores, len(scores) - k)[len(scores) - k]
+        rows, scores = rows[scores >= worst], scores[scores >= worst]
+    order = np.argsort(-scores, kind="stable")
+    ordered = scores[order]
+    tied = np.flatnonzero(ordered[1:] == ordered[:-1])
+    if len(tied):
+        keys = [(score, snapshot.id_of(row)) for score, row in zip(scores, rows.tolist())]
+        order = np.array(sorted(range(len(keys)), key=keys.__getitem__, reverse=True))
+    order = order[:k]
+    return rows[order], scores[order]
+
+
+def top_k(rankings: Iterable[Ranking], k: int) -> TopK:
+    """Set rankings of several queries beside each other, padded to k."""
+    rankings = list(rankings)
+    rows = np.full((len(rankings), k), -1, np.int64)
+    scores = np.full((len(rankings), k), -np.inf, np.float32)
+    for i, (found, values) in enumerate(rankings):
+        rows[i, : len(found)] = found
+        scores[i, : len(values)] = values
+    return TopK(rows, scores)
+
+
+def ranking_of(found: TopK, query: int) -> Ranking:
+    """Return one query's ranking out of several, without the padding."""
+    filled = found.rows[query] >= 0
+    return found.rows[query][filled], found.scores[query][filled]

@@ -1,0 +1,140 @@
+"""Nearest neighbours by embedding, exactly, with FAISS's brute-force kernel.
+
+The kernel reads the vectors where they are mapped: nothing is copied into memory, so opening is
+free. Another index type is another `VectorIndex`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.encoders.base import Encoder
+from vecsearch.retrieve.base import Ranking, best_documents, check_k, merge_rankings, top_k
+from vecsearch.store.snapshot import Part, Snapshot
+from vecsearch.types import ALL, Mask, TopK, Vectors
+
+
+class VectorIndex(Protocol):
+    """Finds the rows of one segment with the greatest inner product."""
+
+    def search(
+        self, queries: Vectors, k: int, allow: Mask
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return k rows for each query, (queries, k) both; -1 and -inf pad where fewer pass."""
+        ...
+
+
+class Flat:
+    """Exact search over a matrix of vectors, (rows, dim) float32."""
+
+    _GATHER = 8
+    """Where less than this share (1/8) of the rows passes, they are copied together first."""
+
+    def __init__(self, vectors: Vectors) -> None:
+        self._vectors = vectors
+
+    def search(
+        self, queries: Vectors, k: int, allow: Mask
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """See `VectorIndex.search`."""
+        if allow is ALL:
+            return _inner_product(queries, self._vectors, k, None)
+        passing = np.flatnonzero(allow)
+        if len(passing) * self._GATHER >= len(allow):
+            return _inner_product(queries, self._vectors, k, allow)
+        found, scores = _inner_product(queries, self._vectors[passing], k, None)
+        padded = np.append(passing, -1)  # so that -1 stays -1
+        return padded[found], scores
+
+
+def _inner_product(
+    queries: Vectors, vectors: Vectors, k: int, allow: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    import faiss  # here, so that bag-of-words never pays for it
+
+    rows = np.full((len(queries), k), -1, np.int64)
+    scores = np.full((len(queries), k), -np.inf, np.float32)
+    if not (len(queries) and len(vectors)):
+        return rows, scores
+    queries = np.ascontiguousarray(queries, np.float32)
+    selected = []
+    if allow is not None:
+        bits = np.packbits(allow, bitorder="little")
+        selected = [faiss.IDSelectorBitmap(len(allow), faiss.swig_ptr(bits))]
+    faiss.knn_inner_product(
+        faiss.swig_ptr(queries),
+        faiss.swig_ptr(vectors),
+        queries.shape[1],
+        len(queries),
+        len(vectors),
+        k,
+        faiss.swig_ptr(scores),
+        faiss.swig_ptr(rows),
+        *selected,
+    )
+    scores[rows < 0] = -np.inf
+    return rows, scores
+
+
+class Dense:
+    """Ranks by the inner product of a query's vector with the rows' vectors.
+
+    A query without a vector (zero: no known token) finds nothing, since it is equally near to all.
+    """
+
+    def __init__(self, snapshot: Snapshot, load_encoder: Callable[[], Encoder]) -> None:
+        self._snapshot = snapshot
+        self._load_encoder = load_encoder
+
+    @property
+    def name(self) -> str:
+        """The name "dense"."""
+        return "dense"
+
+    def retrieve(self, queries: Sequence[str], k: int, allow: Mask) -> TopK:
+        """See `Retriever.retrieve`."""
+        check_k(k)
+        return self.nearest(self._load_encoder().encode(queries, "query"), k, allow)
+
+    def nearest(self, vectors: Vectors, k: int, allow: Mask) -> TopK:
+        """Rank by vectors, (queries, dim) float32, instead of texts."""
+        parts = []
+        known = np.flatnonzero(np.any(vectors, axis=1))
+        for part in self._snapshot.parts:
+            passing = ALL if allow is ALL else allow[part.rows]
+            parts.append(_search(part, vectors[known], k, passing))
+        rankings: list[Ranking] = [(np.zeros(0, np.int64), np.zeros(0, np.float32))] * len(vectors)
+        for i, query in enumerate(known.tolist()):
+            rankings[query] = merge_rankings(self._snapshot, [part[i] for part in parts], k)
+        return top_k(rankings, k)
+
+
+def _search(part: Part, queries: Vectors, k: int, allow: Mask) -> list[Ranking]:
+    """Rank one segment's documents for each query.
+
+    FAISS counts rows and breaks ties as it likes. So one row more is asked for than is needed, and
+    twice as many again while a query lacks documents or its last place is a tie.
+    """
+    matrix = part.segment.vectors
+    assert matrix is not None, "a dense retriever over an index without vectors"
+    index: VectorIndex = Flat(matrix)
+    most = len(matrix) if allow is ALL else int(np.count_nonzero(allow))
+    rankings: list[Ranking] = [(np.zeros(0, np.int64), np.zeros(0, np.float32))] * len(queries)
+    open_queries = np.arange(len(queries))
+    asked = min(k + 1, most)
+    while len(open_queries) and asked:
+        rows, scores = index.search(queries[open_queries], asked, allow)
+        settled = np.ones(len(open_queries), np.bool_)
+        for i, query in enumerate(open_queries.tolist()):
+            kept = rows[i] >= 0
+            ranking = best_documents(part, rows[i][kept], scores[i][kept], k)
+            rankings[query] = ranking
+            last = scores[i][kept][-1:]
+            settled[i] = asked == most or (len(ranking[0]) == k and ranking[1][-1] > last[0])
+        open_queries = open_queries[~settled]
+        asked = min(2 * asked, most)
+    return rankings

@@ -1,0 +1,178 @@
+"""How much a term's count in a row is worth: TF-IDF and BM25 as pure functions.
+
+A weighting sees a term's raw counts and the collection's living statistics, never an index.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.errors import UnknownName, UsageError
+
+Numbers = NDArray[np.floating] | NDArray[np.integer]
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Living statistics: how many rows there are, and how many terms one holds on average."""
+
+    rows: int
+    average_length: float
+
+
+class Weighting(Protocol):
+    """A similarity between a query and rows, summed over the terms that they share.
+
+    score(q, r) = sum over terms t of query(count of t in q) * row(count of t in r), divided by the
+    l2 norms of both sides' weights where `cosine` is true. A row that lacks a term counts
+    row(0), which is 0 but for BM25L and BM25+.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the weighting is called in tables and runs."""
+        ...
+
+    @property
+    def cosine(self) -> bool:
+        """Whether both sides are divided by their l2 norms."""
+        ...
+
+    def row(
+        self,
+        counts: Numbers,
+        lengths: Numbers,
+        document_frequency: int | NDArray[np.int64],
+        collection: Collection,
+    ) -> NDArray[np.float64]:
+        """Weigh counts of a term, or of a term each, in rows of given lengths, (entries,)."""
+        ...
+
+    def query(self, count: int, document_frequency: int, collection: Collection) -> float:
+        """Weigh a term's count in the query."""
+        ...
+
+
+Variant = Literal["lucene", "robertson", "atire", "bm25+", "bm25l"]
+
+
+@dataclass(frozen=True, slots=True)
+class BM25:
+    """BM25 in five variants, as compared by Kamphuis, de Vries, Boytsov and Lin (ECIR 2020).
+
+    k1 bounds what repetition adds, b is the share of length normalisation, delta (BM25L and BM25+
+    only) is what any occurrence is worth at least. "robertson" takes a negative idf as 0.
+    """
+
+    k1: float = 1.2
+    b: float = 0.75
+    variant: Variant = "lucene"
+    delta: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.variant not in get_args(Variant):
+            raise UnknownName("BM25 variant", self.variant, get_args(Variant))
+        if not (self.k1 >= 0 and 0 <= self.b <= 1 and self.delta >= 0):
+            raise UsageError(
+                f"BM25 wants k1 >= 0, b from 0 to 1 and delta >= 0, not k1={self.k1}, "
+                f"b={self.b}, delta={self.delta}."
+            )
+
+    @property
+    def name(self) -> str:
+        """The name of the weighting."""
+        return "bm25"
+
+    @property
+    def cosine(self) -> bool:
+        """See `Weighting.cosine`."""
+        return False
+
+    def row(
+        self,
+        counts: Numbers,
+        lengths: Numbers,
+        document_frequency: int | NDArray[np.int64],
+        collection: Collection,
+    ) -> NDArray[np.float64]:
+        """See `Weighting.row`."""
+        norm = 1 - self.b + self.b * np.asarray(lengths, np.float64) / collection.average_length
+        return self._idf(document_frequency, collection.rows) * self._saturate(counts, norm)
+
+    def query(self, count: int, document_frequency: int, collection: Collection) -> float:
+        """See `Weighting.query`."""
+        return count
+
+    def _idf(self, df: int | NDArray[np.int64], n: int) -> NDArray[np.float64]:
+        match self.variant:
+            case "lucene":
+                ratio = 1 + (n - df + 0.5) / (df + 0.5)
+            case "robertson":
+                ratio = np.maximum((n - df + 0.5) / (df + 0.5), 1)
+            case "atire":
+                ratio = n / df
+            case "bm25+":
+                ratio = (n + 1) / df
+            case "bm25l":
+                ratio = (n + 1) / (df + 0.5)
+        return np.log(np.asarray(ratio, np.float64))
+
+    def _saturate(self, counts: Numbers, norm: NDArray[np.float64]) -> NDArray[np.float64]:
+        k1 = self.k1
+        if self.variant in ("lucene", "robertson"):
+            return counts / (counts + k1 * norm)
+        if self.variant == "bm25l":
+            shifted = counts / norm + self.delta
+            return (k1 + 1) * shifted / (k1 + shifted)
+        saturated = (k1 + 1) * counts / (counts + k1 * norm)
+        return saturated + self.delta if self.variant == "bm25+" else saturated
+
+
+@dataclass(frozen=True, slots=True)
+class TfIdf:
+    """TF-IDF with the cosine, as scikit-learn's TfidfVectorizer defines it.
+
+    idf = ln((1 + n) / (1 + df)) + 1 where `smooth`, else ln(n / df) + 1; tf is the count, or
+    1 + ln(count) where `sublinear`. Without `l2` the score is the plain inner product.
+    """
+
+    sublinear: bool = False
+    smooth: bool = True
+    l2: bool = True
+
+    @property
+    def name(self) -> str:
+        """The name of the weighting."""
+        return "tfidf"
+
+    @property
+    def cosine(self) -> bool:
+        """See `Weighting.cosine`."""
+        return self.l2
+
+    def row(
+        self,
+        counts: Numbers,
+        lengths: Numbers,
+        document_frequency: int | NDArray[np.int64],
+        collection: Collection,
+    ) -> NDArray[np.float64]:
+        """See `Weighting.row`."""
+        counts = np.asarray(counts, np.float64)
+        if self.sublinear:
+            counts = np.where(counts > 0, 1 + np.log(np.maximum(counts, 1)), 0)
+        return counts * self._idf(document_frequency, collection.rows)
+
+    def query(self, count: int, document_frequency: int, collection: Collection) -> float:
+        """See `Weighting.query`."""
+        tf = 1 + math.log(count) if self.sublinear else count
+        return tf * float(self._idf(document_frequency, collection.rows))
+
+    def _idf(self, df: int | NDArray[np.int64], n: int) -> NDArray[np.float64]:
+        ratio = (1 + n) / (1 + df) if self.smooth else n / df
+        return np.log(np.asarray(ratio, np.float64)) + 1

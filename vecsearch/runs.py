@@ -1,0 +1,197 @@
+"""A run: the scores a search gave its answers, their one order, and TREC run files in and out.
+
+A run file has six columns, `query Q0 document rank score tag`. Evaluators read the scores and
+never the ranks, so the order of a run is the order that trec_eval makes of it: see `ranked`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import gzip
+import math
+import os
+import re
+import sys
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, Final, Literal, TextIO, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.errors import CorpusError, UsageError, VecsearchError
+
+Run: TypeAlias = Mapping[str, Mapping[str, float]]
+"""Query id -> document id -> score; a higher score is better."""
+
+_COLUMNS: Final = ("query", "Q0", "document", "rank", "score", "tag")
+_COLUMN: Final = re.compile(r"[^\s\x00\ud800-\udfff]+")
+
+
+def ranked(query: str, scores: Mapping[str, float]) -> list[str]:
+    """Order the documents of a query as trec_eval does, best first.
+
+    By falling score, compared as float32; equal scores by falling document id, compared by code
+    point (which is the order of the UTF-8 bytes too). A score that is NaN is a UsageError, which
+    names `query`.
+    """
+    documents = sorted(scores, reverse=True)
+    values = _float32([scores[document] for document in documents])
+    if np.isnan(values).any():
+        document = documents[int(np.isnan(values).argmax())]
+        raise UsageError(f"Query {query!r} gives document {document!r} a score that is NaN.")
+    return [documents[i] for i in np.argsort(-values, kind="stable").tolist()]
+
+
+def write_run(
+    rankings: Iterable[tuple[str, Sequence[tuple[str, float]]]],
+    file: TextIO | Path | str,
+    tag: str,
+) -> None:
+    """Write (query id, [(document id, score), ...]) pairs as a TREC run, gzipped if named *.gz.
+
+    Documents are written in the order of `ranked`, whatever the order they come in. Scores are
+    float32, in the shortest decimal text that reads back as the same float32. A path is replaced
+    once the whole run is written and keeps what it held if that fails; "-" is standard output.
+
+    Raises UsageError for what the format can't hold: an id or tag that is empty or has whitespace,
+    a score that isn't finite in float32, a query or a document of a query that comes twice; and
+    VecsearchError if the path can't be written.
+    """
+    lines = _lines(rankings, tag)
+    if file == "-":
+        sys.stdout.writelines(lines)
+    elif isinstance(file, str | Path):
+        with _replacing(Path(file)) as out:
+            out.writelines(lines)
+    else:
+        file.writelines(lines)
+
+
+def read_run(path: Path | str) -> dict[str, dict[str, float]]:
+    """Read a TREC run, gzipped if named *.gz: query id -> document id -> score.
+
+    Columns are separated by spaces or tabs; blank lines are skipped, and ranks are not looked at.
+    Raises CorpusError with the line for what isn't a run: a line without six columns, a score that
+    isn't a finite number, a document that comes twice for a query, bytes that aren't UTF-8.
+    """
+    path = Path(path)
+    run: dict[str, dict[str, float]] = {}
+    try:
+        with _open(path, "rb") as file:
+            for number, line in enumerate(file, 1):
+                # Bytes split at ASCII whitespace only, as in trec_eval: an id may hold U+00A0.
+                columns = line.removeprefix(codecs.BOM_UTF8 if number == 1 else b"").split()
+                if columns:
+                    _add(run, columns, path, number)
+    except (OSError, EOFError, zlib.error) as problem:
+        raise CorpusError(path, None, f"the run can't be read: {_reason(problem)}.") from problem
+    return run
+
+
+def _float32(scores: Sequence[float]) -> NDArray[np.float32]:
+    """Scores as they are compared; one beyond float32 is infinite, as it is in C."""
+    with np.errstate(over="ignore"):
+        return np.array(scores, dtype=np.float64)
+
+
+def _lines(rankings: Iterable[tuple[str, Sequence[tuple[str, float]]]], tag: str) -> Iterator[str]:
+    _check_column("tag", tag)
+    seen: set[str] = set()
+    for query, hits in rankings:
+        _check_column("query id", query)
+        if query in seen:
+            raise UsageError(f"Query {query!r} comes twice in the run to write.")
+        seen.add(query)
+        scores = dict(hits)
+        if len(scores) < len(hits):
+            raise UsageError(f"Query {query!r} has the same document twice in the run to write.")
+        documents = ranked(query, scores)
+        printed = _float32([scores[document] for document in documents])
+        if not np.isfinite(printed).all():
+            document = documents[int(np.isfinite(printed).argmin())]
+            raise UsageError(
+                f"Query {query!r} gives document {document!r} the score {scores[document]}; "
+                "a run holds finite float32 scores only."
+            )
+        for rank, (document, score) in enumerate(zip(documents, printed, strict=True), 1):
+            _check_column("document id", document)
+            # str, as format would print the float64 that the score also is.
+            yield f"{query} Q0 {document} {rank} {score!s} {tag}\n"
+
+
+def _check_column(what: str, text: str) -> None:
+    if not _COLUMN.fullmatch(text):
+        raise UsageError(
+            f"The {what} {text!r} can't be written in a TREC run: "
+            "whitespace separates its columns, so each must be UTF-8 text without any."
+        )
+
+
+def _add(run: dict[str, dict[str, float]], columns: list[bytes], path: Path, number: int) -> None:
+    """Put one line of a run file into `run`."""
+    if len(columns) != len(_COLUMNS):
+        raise CorpusError(
+            path,
+            number,
+            f"a line of a run has {len(_COLUMNS)} columns ({' '.join(_COLUMNS)}), "
+            f"this one has {len(columns)}.",
+        )
+    try:
+        query, document = columns[0].decode(), columns[2].decode()
+    except UnicodeDecodeError:
+        raise CorpusError(path, number, "the ids aren't UTF-8 text.") from None
+    scores = run.setdefault(query, {})
+    if document in scores:
+        raise CorpusError(path, number, f"document {document!r} comes twice for query {query!r}.")
+    # One id stands in many rankings: intern it, so that a large run holds it once.
+    scores[sys.intern(document)] = _score(columns[4], path, number)
+
+
+def _score(column: bytes, path: Path, number: int) -> float:
+    try:
+        score = float(column)
+    except ValueError:
+        score = math.nan
+    if not math.isfinite(score):
+        shown = column.decode(errors="replace")
+        raise CorpusError(path, number, f"the score {shown!r} isn't a finite number.")
+    return score
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[TextIO]:
+    """Open a file beside `path` that takes its place once it is whole, and else is removed."""
+    try:
+        if path.exists() and not path.is_file():
+            with _open(path, "wt") as out:  # a pipe or a device: written to, never replaced
+                yield out
+            return
+        whole = path.resolve()
+        temporary = whole.with_name(f".{os.getpid()}.{whole.name}")
+        try:
+            with _open(temporary, "wt") as out:
+                yield out
+            temporary.replace(whole)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+    except OSError as problem:
+        reason = _reason(problem)
+        raise VecsearchError(f"{path}: the run can't be written: {reason}.") from problem
+
+
+def _open(path: Path, mode: Literal["rb", "wt"]) -> Any:  # noqa: ANN401 - bytes or text
+    """Open a file, gzipped if its name ends in .gz; text is UTF-8."""
+    encoding = "utf-8" if mode == "wt" else None
+    if path.suffix == ".gz":
+        return cast(IO[Any], gzip.open(path, mode, encoding=encoding))
+    return path.open(mode, encoding=encoding)
+
+
+def _reason(problem: Exception) -> str:
+    """What the system says of a failure, without its number and path."""
+    return (isinstance(problem, OSError) and problem.strerror) or str(problem)

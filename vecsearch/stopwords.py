@@ -1,0 +1,1 @@
+def stopwords(n: str) -> str: return ""

@@ -1,0 +1,104 @@
+"""Named arrays in one file: written once, opened by memory mapping.
+
+The layout is safetensors': eight bytes of header length, a JSON header that gives each array's
+dtype, shape and place, then the arrays. So a file can be looked into with public tools. An array
+may be given as a stream of blocks, so that writing needs memory for one block only.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.errors import IndexCorrupt
+from vecsearch.store.files import Disk
+
+Array: TypeAlias = NDArray[Any]
+
+_NAMES: Final = {
+    "float32": "F32",
+    "float64": "F64",
+    "int64": "I64",
+    "uint64": "U64",
+    "int32": "I32",
+    "uint32": "U32",
+    "uint16": "U16",
+    "int8": "I8",
+    "uint8": "U8",
+    "bool": "BOOL",
+}
+_DTYPES: Final = {name: np.dtype(dtype).newbyteorder("<") for dtype, name in _NAMES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An array that is written block by block; the blocks' sizes must add up to `shape`."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    blocks: Iterable[Array]
+
+
+def write_arrays(disk: Disk, path: Path, arrays: Mapping[str, Array | Stream]) -> tuple[int, str]:
+    """Write `arrays` to a new file; return its size in bytes and its digest."""
+    # Wide items first, so that every array begins at a multiple of its item size.
+    order = sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))
+    header: dict[str, object] = {}
+    end = 0
+    for name in order:
+        array = arrays[name]
+        begin, end = end, end + prod(array.shape) * array.dtype.itemsize
+        header[name] = {
+            "dtype": _NAMES[array.dtype.name],
+            "shape": list(array.shape),
+            "data_offsets": [begin, end],
+        }
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+
+    def blocks() -> Iterator[bytes | memoryview]:
+        yield len(text).to_bytes(8, "little") + text
+        for name in order:
+            yield from _bytes_of(name, arrays[name])
+
+    return disk.create(path, blocks())
+
+
+def _bytes_of(name: str, array: Array | Stream) -> Iterator[memoryview]:
+    size = 0
+    for block in array.blocks if isinstance(array, Stream) else (array,):
+        data = np.ascontiguousarray(block, dtype=array.dtype.newbyteorder("<"))
+        size += data.size
+        if data.size:
+            yield data.reshape(-1).view(np.uint8).data
+    assert size == prod(array.shape), f"{name} was announced with {array.shape}, {size} came"
+
+
+def open_arrays(path: Path) -> dict[str, Array]:
+    """Map the arrays of a file into memory, read-only; raise IndexCorrupt where it isn't one."""
+    try:
+        with path.open("rb") as file:
+            buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        start = 8 + int.from_bytes(buffer[:8], "little")
+        header = json.loads(buffer[8:start])
+        arrays = {}
+        for name, entry in header.items():
+            dtype, shape = _DTYPES[entry["dtype"]], tuple(entry["shape"])
+            begin, end = entry["data_offsets"]
+            if prod(shape) * dtype.itemsize != end - begin:
+                raise ValueError(f"the array {name!r} has another size than its shape says")
+            flat = np.frombuffer(buffer, dtype, prod(shape), start + begin)
+            arrays[name] = flat.reshape(shape)
+    except FileNotFoundError:
+        raise IndexCorrupt(path, "the manifest names it, but it is missing.") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise IndexCorrupt(path, f"its header can't be read ({error}).") from None
+    return arrays

@@ -1,0 +1,72 @@
+"""Many byte strings in two arrays: one that holds them end to end, one with their bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.store.arrays import Stream
+
+class Blobs(Sequence[bytes]):
+    """A sequence of byte strings over memory-mapped arrays; reading one touches only its bytes.
+
+    data: (bytes,) uint8.
+    offsets: (n + 1,) int64, where each string begins, and the end of the last.
+    """
+
+    def __init__(self, data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
+        self._data = data.data
+        self.offsets = offsets
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return bytes(self._data[self.offsets[index] : self.offsets[index + 1]])
+
+    def take(self, kept: NDArray[np.bool_]) -> Iterator[NDArray[np.uint8]]:
+        """Yield the bytes of the strings where `kept` (n,) is true, in runs, end to end."""
+        for first, last in _runs(kept):
+            for start in range(int(self.offsets[first]), int(self.offsets[last]), _BLOCK):
+                end = min(start + _BLOCK, int(self.offsets[last]))
+                yield np.asarray(self._data[start:end])
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Return the length in bytes of every string, (n,) int64."""
+        return np.diff(self.offsets)
+
+
+_BLOCK = 1 << 22
+
+
+def _runs(kept: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(kept, prepend=False, append=False))
+    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+
+
+def offsets_of(lengths: Iterable[int] | NDArray[np.integer]) -> NDArray[np.int64]:
+    """Turn n lengths into n + 1 offsets."""
+    sizes = np.fromiter(lengths, np.int64)
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+
+def pack(strings: Sequence[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Lay byte strings end to end; return the data and the offsets of `Blobs`."""
+    return np.frombuffer(b"".join(strings), np.uint8), offsets_of(map(len, strings))
+
+
+def pack_taken(parts: Sequence[tuple[Blobs, NDArray[np.bool_]]]) -> tuple[Stream, NDArray[np.int64]]:
+    """Lay the kept strings of several blobs end to end, as a stream, without holding them."""
+    lengths = [blobs.lengths()[kept] for blobs, kept in parts]
+    offsets = offsets_of(np.concatenate(lengths)) if lengths else offsets_of([])
+    blocks = (block for blobs, kept in parts for block in blobs.take(kept))
+    return Stream(np.dtype(np.uint8), (int(offsets[-1]),), blocks), offsets

@@ -1,0 +1,169 @@
+"""The documents of a segment as they were given: ids, contents, and the rows that they fill.
+
+I have a position, give me the document; I have ids, give me positions; I have a row, give me its
+document and its span of the text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.errors import UsageError
+from vecsearch.store.arrays import Array, Stream
+from vecsearch.store.blobs import Blobs, offsets_of, pack, pack_taken
+from vecsearch.types import Document, Meta, Span
+
+
+def hash_ids(ids: Iterable[str]) -> NDArray[np.uint64]:
+    """Hash ids to 64 bits (blake2b), (n,) uint64. Ids are compared whole wherever hashes meet."""
+    hashes = (hashlib.blake2b(name.encode(), digest_size=8).digest() for name in ids)
+    return np.frombuffer(b"".join(hashes), "<u8")
+
+
+def encode_document(document: Document) -> bytes:
+    """Write a document's title, text and metadata as one line of JSON.
+
+    Raise UsageError where it holds what JSON or UTF-8 can't: the store takes nothing that it
+    couldn't give back.
+    """
+    try:
+        if not (isinstance(document.id, str) and document.id):
+            raise UsageError(f"A document's id is text that isn't empty, not {document.id!r}.")
+        if not (isinstance(document.title, str) and isinstance(document.text, str)):
+            raise UsageError(f"The title and the text of document {document.id!r} must be text.")
+        document.id.encode()
+        content = [document.title, document.text, dict(document.meta)]
+        line = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return line.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"Document {document.id!r} holds a lone surrogate ({error.object[error.start]!r}), "
+            "which isn't a character; replace or drop it."
+        ) from None
+    except (TypeError, ValueError) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(
+            f"The metadata of document {document.id!r} can't be stored ({error}); it takes text, "
+            "finite numbers, true, false, null, and lists of those."
+        ) from None
+
+
+class Documents:
+    """The stored documents of one segment, opened over its arrays."""
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        self._ids = Blobs(arrays["ids"], arrays["id_offsets"])
+        self._contents = Blobs(arrays["contents"], arrays["content_offsets"])
+        self._hashes = arrays["id_hashes"]  # (documents,) uint64, sorted
+        self._order = arrays["id_order"]  # (documents,) int32, the position behind each hash
+        self.id_ranks: NDArray[np.int32] = arrays["id_ranks"]
+        """(documents,) int32: where each id stands among the segment's ids in rising order."""
+        self.row_starts: NDArray[np.int32] = arrays["row_starts"]
+        """(documents + 1,) int32: the first row of each document, and the number of rows."""
+        self._spans = arrays["spans"]  # (rows, 2) int32
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @property
+    def rows(self) -> int:
+        """How many rows the documents fill."""
+        return len(self._spans)
+
+    def id(self, position: int) -> str:
+        """Return the id of the document at a position."""
+        return self._ids[position].decode()
+
+    def document(self, position: int) -> Document:
+        """Return the document at a position, as it was given."""
+        title, text, meta = json.loads(self._contents[position])
+        return Document(self.id(position), text, title, meta)
+
+    def span(self, row: int) -> Span:
+        """Return the stretch of the document's text that a row stands for."""
+        start, end = self._spans[row].tolist()
+        return Span(start, end)
+
+    def position_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the document that each row belongs to."""
+        if len(self) == self.rows:
+            return rows
+        return np.searchsorted(self.row_starts, rows, side="right").astype(np.int64) - 1
+
+    def find(self, ids: Sequence[str], hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Return the positions of `ids`, whose hashes come with them; -1 where there is none."""
+        positions = np.full(len(ids), -1, np.int64)
+        first = np.searchsorted(self._hashes, hashes)
+        for i in np.flatnonzero(first < len(self)).tolist():
+            at = int(first[i])
+            while at < len(self) and self._hashes[at] == hashes[i]:
+                if self._ids[int(self._order[at])].decode() == ids[i]:
+                    positions[i] = self._order[at]
+                    break
+                at += 1
+        return positions
+
+    def metas(self, kept: NDArray[np.bool_]) -> Iterable[Meta]:
+        """Yield the metadata of the documents where `kept` (documents,) is true."""
+        for position in np.flatnonzero(kept).tolist():
+            yield json.loads(self._contents[position])[2]
+
+
+def build_documents(
+    ids: Sequence[str], contents: Sequence[bytes], spans: Sequence[Sequence[Span]]
+) -> dict[str, Array | Stream]:
+    """Lay out new documents: ids, what `encode_document` gave, and the spans of their rows."""
+    content_data, content_offsets = pack(contents)
+    flat = [span for document in spans for span in document]
+    return {
+        **_index_ids([name.encode() for name in ids], hash_ids(ids)),
+        "contents": content_data,
+        "content_offsets": content_offsets,
+        "row_starts": offsets_of(map(len, spans)).astype(np.int32),
+        "spans": np.array(flat, np.int32).reshape(-1, 2),
+    }
+
+
+def merge_documents(
+    parts: Sequence[tuple[Documents, NDArray[np.bool_]]],
+) -> dict[str, Array | Stream]:
+    """Lay out the documents of several segments where each mask (documents,) is true."""
+    ids: list[bytes] = []
+    hashes, row_counts, spans = [], [], []
+    for documents, kept in parts:
+        ids += (documents._ids[i] for i in np.flatnonzero(kept).tolist())
+        by_position = np.empty(len(documents), np.uint64)
+        by_position[documents._order] = documents._hashes
+        hashes.append(by_position[kept])
+        rows = np.diff(documents.row_starts)
+        row_counts.append(rows[kept])
+        spans.append(documents._spans[np.repeat(kept, rows)])
+    contents, content_offsets = pack_taken([(each._contents, kept) for each, kept in parts])
+    return {
+        **_index_ids(ids, np.concatenate(hashes)),
+        "contents": contents,
+        "content_offsets": content_offsets,
+        "row_starts": offsets_of(np.concatenate(row_counts)).astype(np.int32),
+        "spans": np.concatenate(spans),
+    }
+
+
+def _index_ids(ids: list[bytes], hashes: NDArray[np.uint64]) -> dict[str, Array | Stream]:
+    data, offsets = pack(ids)
+    order = np.argsort(hashes, kind="stable")
+    ranks = np.empty(len(ids), np.int32)
+    # UTF-8 sorts as the text does, code point by code point.
+    ranks[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids), dtype=np.int32)
+    return {
+        "ids": data,
+        "id_offsets": offsets,
+        "id_hashes": hashes[order],
+        "id_order": order.astype(np.int32),
+        "id_ranks": ranks,
+    }

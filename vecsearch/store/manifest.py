@@ -1,0 +1,212 @@
+"""The commit point: one JSON file that names every file of an index, replaced in one step.
+
+What the manifest doesn't name doesn't exist: a crash before the replace leaves litter, never a
+half-made index, and the next writer sweeps it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from vecsearch.errors import FormatTooNew, IndexCorrupt, IndexNotFound, VecsearchError
+from vecsearch.store.files import Disk
+
+MANIFEST: Final = "manifest.json"
+FORMAT: Final = "vecsearch-index"
+VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A file by its path below the index folder, its size in bytes and its blake2b digest."""
+
+    path: str
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentEntry:
+    """A segment: `documents` and `rows` as written, `living` documents that aren't deleted.
+
+    `alive` is the file of the bitmap that says which; None while nothing is deleted.
+    """
+
+    name: str
+    documents: int
+    rows: int
+    living: int
+    files: tuple[FileEntry, ...]
+    alive: FileEntry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderEntry:
+    """The encoder that made the vectors.
+
+    `reference` is what `load_encoder` takes to get it again; `folder` is the encoder's own copy
+    below the index folder, where the index keeps one.
+    """
+
+    name: str
+    dim: int
+    fingerprint: str
+    reference: str | None
+    folder: str | None
+    files: tuple[FileEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """How long documents are split: at most `words` words, `overlap` of them repeated."""
+
+    words: int
+    overlap: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One state of an index. `generation` counts commits; segment numbers are never reused."""
+
+    analyzer: Mapping[str, Any]
+    encoder: EncoderEntry | None = None
+    passages: Passages | None = None
+    generation: int = 0
+    next_segment: int = 1
+    segments: tuple[SegmentEntry, ...] = ()
+
+    @property
+    def documents(self) -> int:
+        """How many documents live."""
+        return sum(segment.living for segment in self.segments)
+
+    def files(self) -> Iterator[FileEntry]:
+        """Every file that this state needs, besides the manifest."""
+        if self.encoder:
+            yield from self.encoder.files
+        for segment in self.segments:
+            yield from segment.files
+            if segment.alive:
+                yield segment.alive
+
+
+def _canonical(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode()
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Write a manifest down; the same manifest always gives the same bytes."""
+    return _seal({"format": FORMAT, "version": VERSION, **dataclasses.asdict(manifest)})
+
+
+def _seal(body: object) -> bytes:
+    checksum = hashlib.blake2b(_canonical(body), digest_size=16).hexdigest()
+    return _canonical({"body": body, "checksum": checksum}) + b"\n"
+
+
+def decode_manifest(data: bytes, path: Path) -> Manifest:
+    """Read a manifest back; raise IndexCorrupt for any flipped byte, FormatTooNew by version."""
+    try:
+        body = json.loads(data)["body"]
+        if body["format"] != FORMAT:
+            raise IndexCorrupt(path, f"it isn't the manifest of a {FORMAT}.")
+        # Before the checksum: a newer format may seal its manifest in another way.
+        _check_version(body["version"], path)
+        if _seal(body) != data:
+            raise IndexCorrupt(path, "its checksum doesn't match its content.")
+        del body["format"], body["version"]
+        return _build(body)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        if isinstance(error, VecsearchError):
+            raise
+        raise IndexCorrupt(path, f"it can't be read ({type(error).__name__}: {error}).") from None
+
+
+def _check_version(version: int, path: Path) -> None:
+    if version > VERSION:
+        raise FormatTooNew(
+            f"{path} has format version {version}; this vecsearch reads versions up to "
+            f"{VERSION}. Upgrade vecsearch to open this index."
+        )
+    if version < VERSION:
+        raise IndexCorrupt(path, f"its format version {version} was never released.")
+
+
+def _build(body: Mapping[str, Any]) -> Manifest:
+    def entry(data: Mapping[str, Any]) -> FileEntry:
+        place = PurePosixPath(data["path"])
+        if place.is_absolute() or ".." in place.parts:
+            raise ValueError(f"the path {data['path']!r} leaves the index folder")
+        return FileEntry(**data)
+
+    def segment(data: Mapping[str, Any]) -> SegmentEntry:
+        alive = entry(data["alive"]) if data["alive"] else None
+        return SegmentEntry(**{**data, "files": tuple(map(entry, data["files"])), "alive": alive})
+
+    encoder = body["encoder"]
+    passages = body["passages"]
+    return Manifest(
+        **{
+            **body,
+            "encoder": encoder
+            and EncoderEntry(**{**encoder, "files": tuple(map(entry, encoder["files"]))}),
+            "passages": passages and Passages(**passages),
+            "segments": tuple(map(segment, body["segments"])),
+        }
+    )
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read the current state of the index in `folder`."""
+    path = folder / MANIFEST
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise IndexNotFound(
+            f"There is no index in {folder}: it has no {MANIFEST}. "
+            f"Make one with `vecsearch index CORPUS {folder}`."
+        ) from None
+    except OSError as error:
+        raise IndexCorrupt(path, f"it can't be read ({error.strerror}).") from None
+    return decode_manifest(data, path)
+
+
+def commit(disk: Disk, folder: Path, manifest: Manifest) -> None:
+    """Make `manifest` the state of the index. Every file that it names is durable already."""
+    path = folder / MANIFEST
+    fresh = folder / f"{MANIFEST}.{manifest.generation}"
+    # A writer that died here may have left one: it is nobody's, since we hold the lock.
+    disk.remove(fresh)
+    disk.create(fresh, (encode_manifest(manifest),))
+    disk.replace(fresh, path)
+    # From here on the new state is what readers see. Were this sync to fail, it still is.
+    disk.sync_folder(folder)
+
+
+def sweep(disk: Disk, folder: Path, manifest: Manifest) -> None:
+    """Remove what earlier states and dead writers left below `folder`.
+
+    Only names that vecsearch gives are touched: a person's own file in the folder stays.
+    """
+    named = {folder / entry.path for entry in manifest.files()}
+    named |= {parent for path in named for parent in path.parents}
+    for path in _ours(folder):
+        if path not in named:
+            # Litter is harmless, so a disk that refuses must not undo a finished commit.
+            with contextlib.suppress(OSError):
+                disk.remove(path)
+
+
+def _ours(folder: Path) -> Iterable[Path]:
+    yield from folder.glob(f"{MANIFEST}.*")
+    yield from folder.glob("encoder-*")
+    for segment in (folder / "segments").glob("*"):
+        yield segment
+        yield from segment.glob("alive.*")

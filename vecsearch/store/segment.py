@@ -1,0 +1,142 @@
+"""One batch of documents on disk, written once: contents, metadata, postings, vectors.
+
+A segment is a folder with one file of arrays per room. Deleting writes a bitmap beside them,
+under a new name for every generation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.errors import IndexCorrupt
+from vecsearch.store.arrays import Array, Stream, open_arrays, write_arrays
+from vecsearch.store.columns import Columns, build_columns
+from vecsearch.store.documents import Documents, merge_documents
+from vecsearch.store.files import Disk
+from vecsearch.store.manifest import FileEntry, SegmentEntry
+from vecsearch.store.postings import Postings, merge_postings
+from vecsearch.types import Vectors
+
+Arrays: TypeAlias = Mapping[str, Array | Stream]
+Rooms: TypeAlias = Mapping[str, Arrays]
+"""What a segment consists of: "documents", "columns", "postings" and, with an encoder, "vectors"."""
+
+SEGMENTS: Final = "segments"
+_SUFFIX: Final = ".safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """An opened segment; every file is mapped, nothing is read again later.
+
+    alive: (documents,) bool, False where a document was deleted; None while none is.
+    vectors: (rows, dim) float32; None without an encoder.
+    """
+
+    name: str
+    documents: Documents
+    columns: Columns
+    postings: Postings
+    vectors: Vectors | None
+    alive: NDArray[np.bool_] | None
+
+    def living(self) -> NDArray[np.bool_]:
+        """Return which documents live, (documents,) bool."""
+        return np.ones(len(self.documents), np.bool_) if self.alive is None else self.alive
+
+    def rows_of(self, documents: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Spread a mask over documents, (documents,) bool, to their rows, (rows,) bool."""
+        if len(self.documents) == self.documents.rows:
+            return documents
+        return np.repeat(documents, np.diff(self.documents.row_starts))
+
+
+def write_segment(disk: Disk, folder: Path, name: str, rooms: Rooms) -> tuple[FileEntry, ...]:
+    """Write a new segment below an index folder; return its files. Durable when it returns."""
+    place = folder / SEGMENTS / name
+    disk.make_folder(place)
+    files = []
+    for room, arrays in rooms.items():
+        path = f"{SEGMENTS}/{name}/{room}{_SUFFIX}"
+        files.append(FileEntry(path, *write_arrays(disk, folder / path, arrays)))
+    for changed in (place, place.parent, folder):
+        disk.sync_folder(changed)
+    return tuple(files)
+
+
+def write_alive(
+    disk: Disk, folder: Path, name: str, generation: int, alive: NDArray[np.bool_]
+) -> FileEntry:
+    """Write the bitmap of a segment's living documents for a generation to come."""
+    path = f"{SEGMENTS}/{name}/alive.{generation}{_SUFFIX}"
+    # A writer that died before its commit may have left one for the same generation.
+    disk.remove(folder / path)
+    entry = FileEntry(path, *write_arrays(disk, folder / path, {"alive": alive}))
+    disk.sync_folder((folder / path).parent)
+    return entry
+
+
+def open_segment(folder: Path, entry: SegmentEntry) -> Segment:
+    """Open the segment that a manifest names; raise IndexCorrupt where its files aren't whole."""
+    rooms = {}
+    for file in entry.files:
+        path = folder / file.path
+        rooms[path.name.removesuffix(_SUFFIX)] = open_file(folder, file)
+    alive = open_file(folder, entry.alive)["alive"] if entry.alive else None
+    try:
+        documents = Documents(rooms["documents"])
+        vectors = rooms["vectors"]["vectors"] if "vectors" in rooms else None
+        postings = Postings(rooms["postings"])
+        columns = Columns(rooms["columns"], len(documents))
+    except (KeyError, ValueError) as error:
+        place = folder / SEGMENTS / entry.name
+        raise IndexCorrupt(place, f"an array is missing or misshapen ({error}).") from None
+    return Segment(entry.name, documents, columns, postings, vectors, alive)
+
+
+def open_file(folder: Path, file: FileEntry) -> dict[str, Array]:
+    """Map the arrays of a file that a manifest names, once its size is as the manifest says."""
+    path = folder / file.path
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise IndexCorrupt(path, "the manifest names it, but it is missing.") from None
+    if size != file.size:
+        raise IndexCorrupt(path, f"it has {size} bytes where the manifest says {file.size}.")
+    return open_arrays(path)
+
+
+def merge_segments(segments: Sequence[Segment]) -> Rooms:
+    """Lay out the living documents of several segments as one, in their order.
+
+    Nothing is analysed or encoded anew, and memory is needed for a block of entries at a time.
+    """
+    documents = [(each, each.living()) for each in segments]
+    rows = [(each, each.rows_of(living)) for each, living in documents]
+    rooms: dict[str, Arrays] = {
+        "documents": merge_documents([(each.documents, living) for each, living in documents]),
+        "columns": build_columns(
+            meta for each, living in documents for meta in each.documents.metas(living)
+        ),
+        "postings": merge_postings([(each.postings, living) for each, living in rows]),
+    }
+    vectors = [(each.vectors, living) for each, living in rows if each.vectors is not None]
+    if vectors:
+        shape = (sum(int(living.sum()) for _, living in vectors), vectors[0][0].shape[1])
+        rooms["vectors"] = {
+            "vectors": Stream(np.dtype(np.float32), shape, _kept_blocks(vectors))
+        }
+    return rooms
+
+
+def _kept_blocks(vectors: Sequence[tuple[Vectors, NDArray[np.bool_]]]) -> Iterator[Vectors]:
+    step = 1 << 14
+    for matrix, kept in vectors:
+        for start in range(0, len(matrix), step):
+            yield matrix[start : start + step][kept[start : start + step]]

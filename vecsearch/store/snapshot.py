@@ -1,0 +1,112 @@
+"""One state of an index, seen as one range of rows over all its segments.
+
+A snapshot opens every file at its start and never goes back to the disk's names: a writer that
+commits, merges or overwrites beside it changes nothing for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.store.manifest import Manifest
+from vecsearch.store.segment import Segment, open_segment
+from vecsearch.types import ALL, Document, Hit, Mask
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A segment's place in the snapshot: its rows and documents are numbered on from here."""
+
+    segment: Segment
+    first_row: int
+    first_document: int
+
+    @property
+    def rows(self) -> slice:
+        """The stretch of the snapshot's rows that are this segment's."""
+        return slice(self.first_row, self.first_row + self.segment.documents.rows)
+
+
+class Snapshot:
+    """The segments of one generation. Immutable; safe to share between threads."""
+
+    def __init__(self, segments: Sequence[Segment]) -> None:
+        self.parts = tuple(_number(segments))
+        self.rows = sum(segment.documents.rows for segment in segments)
+        """How many rows there are, deleted ones included."""
+        self._first_rows = np.array([part.first_row for part in self.parts], np.int64)
+
+    @classmethod
+    def open(cls, folder: Path, manifest: Manifest) -> Snapshot:
+        """Map every file of the segments that `manifest` names."""
+        return cls([open_segment(folder, entry) for entry in manifest.segments])
+
+    @cached_property
+    def living(self) -> int:
+        """How many documents live."""
+        return sum(int(part.segment.living().sum()) for part in self.parts)
+
+    @cached_property
+    def alive(self) -> Mask:
+        """The rows of living documents: ALL while nothing is deleted."""
+        if all(part.segment.alive is None for part in self.parts):
+            return ALL
+        return self.mask([part.segment.living() for part in self.parts])
+
+    def mask(self, documents: Sequence[NDArray[np.bool_]]) -> Mask:
+        """Turn masks over each segment's documents into one over rows that is also alive."""
+        rows = [
+            part.segment.rows_of(passing & part.segment.living())
+            for part, passing in zip(self.parts, documents, strict=True)
+        ]
+        return np.concatenate(rows) if rows else np.zeros(0, np.bool_)
+
+    def part_of(self, row: int) -> Part:
+        """Return the segment that holds a row."""
+        return self.parts[int(np.searchsorted(self._first_rows, row, side="right")) - 1]
+
+    def document_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the number, within the snapshot, of the document that each row belongs to."""
+        documents = np.empty(len(rows), np.int64)
+        owners = np.searchsorted(self._first_rows, rows, side="right") - 1
+        for number in np.unique(owners).tolist():
+            part, mine = self.parts[number], owners == number
+            local = part.segment.documents.position_of(rows[mine] - part.first_row)
+            documents[mine] = local + part.first_document
+        return documents
+
+    def id_of(self, row: int) -> str:
+        """Return the id of the document that a row belongs to."""
+        part = self.part_of(row)
+        return part.segment.documents.id(self._position(part, row))
+
+    def document(self, row: int) -> Document:
+        """Return the document that a row belongs to."""
+        part = self.part_of(row)
+        return part.segment.documents.document(self._position(part, row))
+
+    def hit(self, row: int, score: float) -> Hit:
+        """Return what a person gets for a row."""
+        part = self.part_of(row)
+        document = part.segment.documents.document(self._position(part, row))
+        span = part.segment.documents.span(row - part.first_row)
+        return Hit(document.id, score, document, span)
+
+    @staticmethod
+    def _position(part: Part, row: int) -> int:
+        local = np.array([row - part.first_row], np.int64)
+        return int(part.segment.documents.position_of(local)[0])
+
+
+def _number(segments: Sequence[Segment]) -> Iterator[Part]:
+    row = document = 0
+    for segment in segments:
+        yield Part(segment, row, document)
+        row += segment.documents.rows
+        document += len(segment.documents)

@@ -1,0 +1,284 @@
+"""Analyzer: text -> terms, the same for a document and for a query.
+
+A word is a maximal run of letters, numbers and the marks on them; invisible joiners (soft hyphen,
+ZWJ, ZWNJ) may stand inside it, apostrophes and underscores end it. Each distinct word is worked out
+once and remembered:
+
+1. normalise: NFKC, case folding, NFKC; default-ignorable characters and enclosing marks go
+2. cut what normalisation joined up ("½" is "1", "2") and where the script changes ("2020年")
+3. scripts written without spaces become overlapping pairs of characters: "東京都" is "東京", "京都"
+4. stopwords go, then Snowball stems the rest; a term has at most 64 characters
+
+A pictograph is a word of its own, without skin tone and joiners; a flag is one word. Accents stay.
+The terms of a text don't depend on its normalisation form (NFC, NFD), short of words with more than
+30 marks in a row: what is over 30 is dropped.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Final, Generic, NamedTuple, TypeVar
+
+import regex
+import Stemmer
+
+from vecsearch.errors import FormatTooNew, IndexProblem, UnknownName
+from vecsearch.stopwords import stopwords
+
+RULES: Final = 1
+"""Version of the rules above; a change of any term of any text raises it."""
+
+PLAIN: Final = "plain"
+"""The analyzer without stopwords and stemming."""
+
+LONGEST_TERM: Final = 64
+MOST_MARKS: Final = 30  # in a row, as in Unicode's stream-safe format: sorting marks is quadratic
+MEMO_WORDS: Final = 1 << 17
+MEMO_TERMS: Final = 4  # a word of more terms is a stretch of CJK text, which seldom comes again
+
+# NFKC turns some symbols into letters or numbers ("㎏", "Ⓐ"). Letter-like ones ("™") are left out:
+# "Intel™" is to be "intel".
+_HEAD: Final = r"\p{L}\p{N}[[\p{So}&&\p{NFKC_QC=N}]--[\u2100-\u214F]]"
+_GLUE: Final = r"[[\p{Cf}&&\p{Default_Ignorable_Code_Point}]--[\u200B]]"
+_PICTOGRAPH: Final = r"[[\p{Extended_Pictographic}&&[\p{So}\p{Cn}]]--[©®™]]"
+_FLAG: Final = r"\p{Regional_Indicator}{2}"
+_SPACELESS: Final = (
+    r"[[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Hang}\p{scx=Bopo}\p{scx=Yi}\p{scx=Tang}"
+    r"\p{scx=Nshu}\p{Line_Break=SA}]&&[\p{L}\p{N}]]"
+)
+
+_WORD: Final = regex.compile(
+    rf"(?V1)[{_HEAD}][{_HEAD}\p{{M}}]*+(?:{_GLUE}++[{_HEAD}\p{{M}}]++)*+"
+    rf"|{_FLAG}|{_PICTOGRAPH}[\p{{M}}\p{{Emoji_Modifier}}]*+"
+)
+_ASCII_WORD: Final = regex.compile("[A-Za-z0-9]++")  # finds what _WORD finds in ASCII, faster
+_PIECE: Final = regex.compile(
+    rf"(?V1)(?P<run>(?:{_SPACELESS}\p{{M}}*+)++)"
+    rf"|(?:[[\p{{L}}\p{{N}}]--{_SPACELESS}]\p{{M}}*+)++|{_FLAG}|{_PICTOGRAPH}"
+)
+_CHARACTER: Final = regex.compile(r"[\p{L}\p{N}]\p{M}*+")
+_CLUSTER: Final = regex.compile(r"\X")
+_IGNORED: Final = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Me}\p{Emoji_Modifier}]++")
+_MARKS: Final = regex.compile(rf"(\p{{M}}{{{MOST_MARKS}}})\p{{M}}++")
+_TURKISH: Final = str.maketrans({"I": "ı", "İ": "i"})  # case folding takes "I" to "i" everywhere
+
+
+class Token(NamedTuple):
+    """A term and the characters of the original text that it stands for."""
+
+    term: str
+    start: int
+    end: int
+
+
+_T = TypeVar("_T")
+
+
+class _Memo(dict[str, tuple[_T, ...]], Generic[_T]):
+    """What a function makes of a word, remembered. When full it starts over.
+
+    Safe between threads: lookups need no lock, and a miss, where the stemmer works, takes one.
+    """
+
+    __slots__ = ("_compute", "_lock")
+
+    def __init__(self, compute: Callable[[str], Iterable[_T]], lock: threading.Lock) -> None:
+        super().__init__()
+        self._compute = compute
+        self._lock = lock
+
+    def __missing__(self, word: str) -> tuple[_T, ...]:
+        with self._lock:
+            made = tuple(self._compute(word))
+            if len(word) <= LONGEST_TERM and len(made) <= MEMO_TERMS:
+                if len(self) >= MEMO_WORDS:
+                    self.clear()
+                self[word] = made
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Analyzer:
+    """Text to terms by one language's rules; get one with `analyzer(name)`.
+
+    Values of equal name and stopwords are equal and give equal terms. Safe to share between
+    threads, and to send to another process.
+    """
+
+    name: str
+    stopwords: frozenset[str] = field(repr=False)
+    _stem: Callable[[str], str] = field(init=False, repr=False, compare=False)
+    _terms: _Memo[str] = field(init=False, repr=False, compare=False)
+    _tokens: _Memo[Token] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.name not in analyzer_names():
+            raise UnknownName("analyzer", self.name, analyzer_names())
+        lock = threading.Lock()  # one for both: a stemmer isn't safe between threads
+        stem = str if self.name == PLAIN else Stemmer.Stemmer(self.name, 0).stemWord
+        object.__setattr__(self, "_stem", stem)
+        object.__setattr__(self, "_terms", _Memo(lambda word: _terms_of(self, word), lock))
+        object.__setattr__(self, "_tokens", _Memo(lambda word: _analyse(self, word), lock))
+
+    def __reduce__(self) -> tuple[type[Analyzer], tuple[str, frozenset[str]]]:
+        return Analyzer, (self.name, self.stopwords)
+
+    @property
+    def description(self) -> str:
+        """What the analyzer does beyond cutting words, for a person."""
+        if self.name == PLAIN:
+            return "no stopwords, no stemming"
+        count = len(self.stopwords)
+        words = f"{count} stopwords" if count else "no stopwords (no list for this language)"
+        return f"{words}, Snowball stemming"
+
+    def terms(self, text: str) -> list[str]:
+        """Return the terms of a text in their order."""
+        words = _pattern(text).findall(text)
+        return list(chain.from_iterable(map(self._terms.__getitem__, words)))
+
+    def tokens(self, text: str) -> list[Token]:
+        """Return the same terms, each with its place.
+
+        Where a character stands for several terms ("½"), or normalisation mixed the characters of
+        a word so that a part can't be told, several tokens share one place.
+        """
+        return [
+            Token(term, word.start() + start, word.start() + end)
+            for word in _pattern(text).finditer(text)
+            for term, start, end in self._tokens[word[0]]
+        ]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return all that decides about terms, in JSON types; an index stores it."""
+        return {
+            "name": self.name,
+            "rules": RULES,
+            "stemmer": None if self.name == PLAIN else _stemmer_version(),
+            "stopwords": sorted(self.stopwords),
+        }
+
+    @staticmethod
+    def from_dict(stored: Mapping[str, object]) -> Analyzer:
+        """Return the analyzer that `to_dict` described, with the stopwords stored there.
+
+        Raises FormatTooNew or IndexProblem where this installation would give other terms,
+        UnknownName for a name that it doesn't have.
+        """
+        match stored:
+            case {"name": str(name), "rules": int(rules), "stemmer": stemmer, "stopwords": [*words]}:
+                pass
+            case _:
+                raise IndexProblem(
+                    "The stored analyzer can't be read: it needs a name, rules, a stemmer and "
+                    f"stopwords, and holds {', '.join(map(repr, stored)) or 'nothing'}."
+                )
+        if rules > RULES:
+            raise FormatTooNew(
+                f"The text was analysed by version {rules} of the rules for words; this vecsearch "
+                f"knows version {RULES}. Update vecsearch to search it."
+            )
+        if rules < RULES:
+            raise IndexProblem(
+                f"The text was analysed by version {rules} of the rules for words; this vecsearch "
+                f"uses version {RULES}. Index the corpus again."
+            )
+        built = Analyzer(name, frozenset(map(str, words)))
+        if stemmer != built.to_dict()["stemmer"]:
+            raise IndexProblem(
+                f"The text was stemmed by PyStemmer {stemmer}; PyStemmer {_stemmer_version()} is "
+                f"installed, which may stem otherwise. Install version {stemmer}, or index the "
+                "corpus again."
+            )
+        shared = analyzer(name)
+        return shared if shared == built else built
+
+
+@functools.lru_cache(maxsize=None)
+def analyzer(name: str) -> Analyzer:
+    """Return the analyzer of a name, always the same one; raises UnknownName for others."""
+    if name not in analyzer_names():
+        raise UnknownName("analyzer", name, analyzer_names())
+    words = "" if name == PLAIN else stopwords(name)
+    return Analyzer(name, frozenset(_normalise(word, name) for word in words.split()))
+
+
+@functools.lru_cache(maxsize=None)
+def analyzer_names() -> tuple[str, ...]:
+    """Return the names of all analyzers: the languages of Snowball, and plain."""
+    variants = {"porter", "dutch_porter"}  # older stemmers of languages that have a newer one
+    return tuple(sorted({*Stemmer.algorithms(), PLAIN} - variants))
+
+
+def _stemmer_version() -> str:
+    """Return PyStemmer's major and minor version; a patch doesn't change what stems are."""
+    return ".".join(Stemmer.version().split(".")[:2])
+
+
+def _pattern(text: str) -> regex.Pattern[str]:
+    return _ASCII_WORD if text.isascii() else _WORD
+
+
+def _normalise(word: str, name: str) -> str:
+    word = _IGNORED.sub("", word)
+    if len(word) > MOST_MARKS:
+        word = _MARKS.sub(r"\1", word)
+    word = unicodedata.normalize("NFKC", word)
+    if name == "turkish":
+        word = word.translate(_TURKISH)
+    return unicodedata.normalize("NFKC", word.casefold())
+
+
+def _terms_of(rules: Analyzer, word: str) -> Iterator[str]:
+    return (token.term for token in _analyse(rules, word))
+
+
+def _analyse(rules: Analyzer, word: str) -> list[Token]:
+    """Return the tokens of one word of a text, with places in that word."""
+    normal = _normalise(word, rules.name)
+    found = [
+        token
+        for piece in _PIECE.finditer(normal)
+        for token in (_pairs(piece) if piece["run"] else _stemmed(rules, piece))
+    ]
+    if len(found) == 1 and found[0].start == 0 and found[0].end == len(normal):
+        return [found[0]._replace(end=len(word))]
+    origins = _origins(word, normal, rules.name) if found else []
+    return [
+        Token(term, origins[start][0], origins[end - 1][1])
+        for term, start, end in found
+    ]
+
+
+def _stemmed(rules: Analyzer, piece: regex.Match[str]) -> Iterator[Token]:
+    if piece[0] not in rules.stopwords:
+        term = rules._stem(piece[0][:LONGEST_TERM])[:LONGEST_TERM]
+        if term:
+            yield Token(term, *piece.span())
+
+
+def _pairs(run: regex.Match[str]) -> Iterator[Token]:
+    """Yield overlapping pairs of the characters of a run, or its one character."""
+    text = run.string
+    places = [character.span() for character in _CHARACTER.finditer(text, *run.span())]
+    ends = places[1:] or places
+    for (start, _), (_, end) in zip(places, ends, strict=False):
+        yield Token(text[start : min(end, start + LONGEST_TERM)], start, end)
+
+
+def _origins(word: str, normal: str, name: str) -> list[tuple[int, int]]:
+    """Return for each character of the normalised word the place in the word that it came from.
+
+    It is as fine as grapheme clusters; where they can't be normalised one by one, it is the word.
+    """
+    origins = []
+    parts = []
+    for cluster in _CLUSTER.finditer(word):
+        parts.append(_normalise(cluster[0], name))
+        origins += [cluster.span()] * len(parts[-1])
+    return origins if "".join(parts) == normal else [(0, len(word))] * len(normal)

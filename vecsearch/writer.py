@@ -1,0 +1,228 @@
+"""Changing an index: documents in, documents out, one commit at the end or none.
+
+Everything that a writer does before its commit is invisible, and swept if the commit never comes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.batch import Batch
+from vecsearch.encoders.base import Encoder
+from vecsearch.errors import IndexCorrupt, IndexProblem, UnknownDocument, UsageError
+from vecsearch.filters import parse_filter
+from vecsearch.merging import Size, plan_merges
+from vecsearch.store.documents import hash_ids
+from vecsearch.store.files import Disk, digest_file
+from vecsearch.store.manifest import Manifest, SegmentEntry, commit, sweep
+from vecsearch.store.segment import (
+    Rooms,
+    Segment,
+    merge_segments,
+    open_segment,
+    write_alive,
+    write_segment,
+)
+from vecsearch.text import Analyzer
+from vecsearch.types import Document
+
+
+@dataclasses.dataclass(slots=True)
+class _Held:
+    """A segment that the commit will name: as written, and opened with what lives of it now."""
+
+    entry: SegmentEntry
+    segment: Segment
+    changed: bool = False
+
+    def living(self) -> int:
+        return int(self.segment.living().sum())
+
+    def kill(self, positions: NDArray[np.int64]) -> None:
+        alive = self.segment.living().copy()
+        alive[positions] = False
+        self.segment = dataclasses.replace(self.segment, alive=alive)
+        self.changed = True
+
+
+class Writer:
+    """The one writer of an index, as `Index.writer()` gives it; use it within its `with` block.
+
+    An id that exists already is replaced, in the index or earlier in the same block.
+    """
+
+    def __init__(
+        self,
+        disk: Disk,
+        folder: Path,
+        base: Manifest,
+        analyzer: Analyzer,
+        encoder: Encoder | None,
+    ) -> None:
+        self._disk = disk
+        self._folder = folder
+        self._base = base
+        self._next_segment = base.next_segment
+        self._process = os.getpid()
+        self._held = [_Held(entry, open_segment(folder, entry)) for entry in base.segments]
+        self._analyzer = analyzer
+        self._encoder = encoder
+        self._batch = self._new_batch()
+        self._changed = False
+
+    def add(self, documents: Document | Iterable[Document]) -> int:
+        """Add documents, replacing those whose id exists; return how many were added.
+
+        Memory stays bounded: a batch that is full is written, though not yet committed.
+        """
+        if isinstance(documents, Document):
+            documents = (documents,)
+        added = 0
+        for document in documents:
+            if not isinstance(document, Document):
+                raise UsageError(f"Documents are added, not {type(document).__name__}.")
+            self._batch.add(document)
+            added += 1
+            if self._batch.full:
+                self._flush()
+        self._changed |= added > 0
+        return added
+
+    def delete(self, ids: str | Iterable[str]) -> int:
+        """Delete documents by id; return how many.
+
+        Raise UnknownDocument, and delete nothing, where the index doesn't hold one of them.
+        """
+        names = list(dict.fromkeys([ids] if isinstance(ids, str) else ids))
+        self._flush()
+        found = self._find(names)
+        lost = [name for name, where in zip(names, found, strict=True) if where is None]
+        if lost:
+            listing = ", ".join(repr(name) for name in lost[:10])
+            more = f" and {len(lost) - 10} more" if len(lost) > 10 else ""
+            raise UnknownDocument(f"The index holds no document {listing}{more}; none was deleted.")
+        self._kill([where for where in found if where])
+        return len(names)
+
+    def delete_where(self, where: str) -> int:
+        """Delete the documents that pass a metadata filter; return how many."""
+        condition = parse_filter(where)
+        self._flush()
+        masks = condition.mask([held.segment.columns for held in self._held])
+        deleted = 0
+        for held, mask in zip(self._held, masks, strict=True):
+            doomed = np.flatnonzero(mask & held.segment.living())
+            if len(doomed):
+                held.kill(doomed)
+                deleted += len(doomed)
+        self._changed |= deleted > 0
+        return deleted
+
+    def compact(self) -> None:
+        """Make all segments one, of the living documents alone."""
+        self._flush()
+        alone = len(self._held) == 1 and self._held[0].segment.alive is None
+        if self._held and not alone:
+            self._merge([range(len(self._held))])
+            self._changed = True
+
+    def commit(self, *, always: bool = False) -> Manifest:
+        """Make the changes the index's state; without any, only where `always`.
+
+        Called by the `with` block of `Index.writer()`.
+        """
+        self._flush()
+        if not (self._changed or always):
+            return self._base
+        if os.getpid() != self._process:
+            raise IndexProblem("A writer can't be used in a process forked from its own.")
+        self._held = [held for held in self._held if held.living()]
+        sizes = [Size(len(held.segment.documents), held.living()) for held in self._held]
+        self._merge(plan_merges(sizes))
+        generation = self._base.generation + 1
+        manifest = dataclasses.replace(
+            self._base,
+            generation=generation,
+            next_segment=self._next_segment,
+            segments=tuple(self._finish(held, generation) for held in self._held),
+        )
+        commit(self._disk, self._folder, manifest)
+        sweep(self._disk, self._folder, manifest)
+        return manifest
+
+    def _new_batch(self) -> Batch:
+        return Batch(self._analyzer, self._encoder, self._base.passages)
+
+    def _flush(self) -> None:
+        """Write the batch as a segment; what it replaces dies, earlier in the batch as well."""
+        batch, self._batch = self._batch, self._new_batch()
+        if not batch.positions:
+            return
+        earlier = self._find(list(batch.positions))
+        self._kill([where for where in earlier if where])
+        held = self._write(batch.rooms())
+        replaced = np.ones(len(held.segment.documents), np.bool_)
+        replaced[list(batch.positions.values())] = False
+        if replaced.any():
+            held.kill(np.flatnonzero(replaced))
+        self._held.append(held)
+
+    def _find(self, ids: Sequence[str]) -> list[tuple[_Held, int] | None]:
+        """Find living documents: the segment and the position of each id, or None."""
+        found: list[tuple[_Held, int] | None] = [None] * len(ids)
+        hashes = hash_ids(ids)
+        for held in self._held:
+            positions = held.segment.documents.find(ids, hashes)
+            living = held.segment.living()
+            for i in np.flatnonzero(positions >= 0).tolist():
+                if living[positions[i]]:
+                    found[i] = held, int(positions[i])
+        return found
+
+    def _kill(self, doomed: Sequence[tuple[_Held, int]]) -> None:
+        for held in self._held:
+            positions = [position for owner, position in doomed if owner is held]
+            if positions:
+                held.kill(np.array(positions, np.int64))
+        self._changed |= bool(doomed)
+
+    def _write(self, rooms: Rooms) -> _Held:
+        name = f"{self._next_segment:06d}"
+        self._next_segment += 1
+        files = write_segment(self._disk, self._folder, name, rooms)
+        entry = SegmentEntry(name, 0, 0, 0, files)
+        segment = open_segment(self._folder, entry)
+        documents = segment.documents
+        entry = dataclasses.replace(
+            entry, documents=len(documents), rows=documents.rows, living=len(documents)
+        )
+        return _Held(entry, segment)
+
+    def _merge(self, runs: Sequence[range]) -> None:
+        for run in sorted(runs, key=lambda run: run.start, reverse=True):
+            sources = self._held[run.start : run.stop]
+            for held in sources:
+                self._check(held.entry)
+            alive = [held.segment for held in sources if held.living()]
+            merged = [self._write(merge_segments(alive))] if alive else []
+            self._held[run.start : run.stop] = merged
+
+    def _check(self, entry: SegmentEntry) -> None:
+        # A merge gives its copy a new digest, which would hide damage for ever.
+        for file in entry.files:
+            path = self._folder / file.path
+            if digest_file(path) != file.digest:
+                raise IndexCorrupt(path, "its content isn't what was written.")
+
+    def _finish(self, held: _Held, generation: int) -> SegmentEntry:
+        if not held.changed:
+            return held.entry
+        alive = held.segment.living()
+        file = write_alive(self._disk, self._folder, held.entry.name, generation, alive)
+        return dataclasses.replace(held.entry, living=int(alive.sum()), alive=file)
