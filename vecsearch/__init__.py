@@ -1,1 +1,51 @@
 """Text retrieval from bag-of-words to neural embeddings, behind one search interface."""
+
+from vecsearch.corpus import Fields, documents, open_corpus, read_qrels, read_queries
+from vecsearch.encoders import Encoder, load_encoder
+from vecsearch.errors import VecsearchError
+from vecsearch.evaluate import Measure, Scores, evaluate, parse_measure
+from vecsearch.index import Index
+from vecsearch.retrieve.base import Retriever
+from vecsearch.retrieve.fusion import Arm, ReciprocalRank, WeightedSum
+from vecsearch.retrieve.lexical import Lexical
+from vecsearch.retrieve.weighting import BM25, TfIdf
+from vecsearch.runs import read_run, write_run
+from vecsearch.searcher import Searcher
+from vecsearch.text import Analyzer, analyzer
+from vecsearch.types import ALL, Document, Hit, Query, Span, TopK
+from vecsearch.writer import Writer
+
+__all__ = [
+    "ALL",
+    "BM25",
+    "Analyzer",
+    "Arm",
+    "Document",
+    "Encoder",
+    "Fields",
+    "Hit",
+    "Index",
+    "Lexical",
+    "Measure",
+    "Query",
+    "ReciprocalRank",
+    "Retriever",
+    "Scores",
+    "Searcher",
+    "Span",
+    "TfIdf",
+    "TopK",
+    "VecsearchError",
+    "WeightedSum",
+    "Writer",
+    "analyzer",
+    "documents",
+    "evaluate",
+    "load_encoder",
+    "open_corpus",
+    "parse_measure",
+    "read_qrels",
+    "read_queries",
+    "read_run",
+    "write_run",
+]

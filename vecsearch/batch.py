@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -28,10 +29,13 @@ class Batch:
     """Collects documents in memory until they are laid out as the rooms of a segment."""
 
     def __init__(
-        self, analyzer: Analyzer, encoder: Encoder | None, passages: Passages | None
+        self,
+        analyzer: Analyzer,
+        load_encoder: Callable[[], Encoder] | None,
+        passages: Passages | None,
     ) -> None:
         self._analyzer = analyzer
-        self._encoder = encoder
+        self._load_encoder = load_encoder
         self._passages = passages
         self._ids: list[str] = []
         self._contents: list[bytes] = []
@@ -66,7 +70,7 @@ class Batch:
             row = seen_text(document.title, text[start:end])
             self._postings.add(self._analyzer.terms(row))
             self._characters += len(row)
-            if self._encoder:
+            if self._load_encoder:
                 self._waiting.append(row)
         self._rows += len(spans)
         if len(self._waiting) >= _ENCODE:
@@ -79,15 +83,15 @@ class Batch:
             "columns": build_columns(self._metas),
             "postings": self._postings.build(),
         }
-        if self._encoder:
+        if self._load_encoder:
             self._encode()
             rooms["vectors"] = {"vectors": np.concatenate(self._vectors)}
         return rooms
 
     def _encode(self) -> None:
-        encoder = self._encoder
-        if encoder is None or not self._waiting:
+        if self._load_encoder is None or not self._waiting:
             return
+        encoder = self._load_encoder()
         vectors = np.ascontiguousarray(encoder.encode(self._waiting, "document"), np.float32)
         expected = (len(self._waiting), encoder.dim)
         if vectors.shape != expected or not np.isfinite(vectors).all():

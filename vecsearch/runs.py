@@ -94,7 +94,7 @@ def read_run(path: Path | str) -> dict[str, dict[str, float]]:
 def _float32(scores: Sequence[float]) -> NDArray[np.float32]:
     """Scores as they are compared; one beyond float32 is infinite, as it is in C."""
     with np.errstate(over="ignore"):
-        return np.array(scores, dtype=np.float64)
+        return np.array(scores, dtype=np.float32)
 
 
 def _lines(rankings: Iterable[tuple[str, Sequence[tuple[str, float]]]], tag: str) -> Iterator[str]:

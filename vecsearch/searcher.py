@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from vecsearch.encoders.base import Encoder
 from vecsearch.errors import UnknownName, UsageError
 from vecsearch.filters import parse_filter
-from vecsearch.retrieve.base import Retriever, ranking_of
+from vecsearch.retrieve.base import Retriever, check_k, ranking_of
 from vecsearch.retrieve.dense import Dense
 from vecsearch.retrieve.fusion import Arm, WeightedSum
 from vecsearch.retrieve.lexical import Lexical
@@ -94,7 +94,7 @@ class Searcher:
     ) -> list[Hit]:
         """Return the k best documents for a query, best first.
 
-        query: plain text; no character of it is syntax.
+        query: plain text; no character of it is syntax. A blank one finds nothing.
         where: a metadata filter such as 'lang = "en" and year >= 2020'.
         by: the name of a retriever, or one composed over `snapshot`.
         Fewer than k come back only where fewer match. Raise UsageError for a k below 1.
@@ -133,13 +133,16 @@ class Searcher:
         for query in queries:
             if not isinstance(query, str):
                 raise UsageError(f"A query is text, not {type(query).__name__}.")
+        check_k(k)
         retriever = self.retriever(by) if by is None or isinstance(by, str) else by
         allow = self.mask(where)
-        rankings = []
-        for start in range(0, len(queries), _BLOCK):
-            block = queries[start : start + _BLOCK]
-            found = retriever.retrieve(block, k, allow)
-            for query in range(len(block)):
-                rows, scores = ranking_of(found, query)
-                rankings.append(list(zip(rows.tolist(), scores.tolist(), strict=True)))
+        rankings: list[list[tuple[int, float]]] = [[] for _ in queries]
+        # Blank queries are left out: a model would find something near to nothing at all.
+        asked = [i for i, query in enumerate(queries) if query.strip()]
+        for start in range(0, len(asked), _BLOCK):
+            block = asked[start : start + _BLOCK]
+            found = retriever.retrieve([queries[i] for i in block], k, allow)
+            for place, i in enumerate(block):
+                rows, scores = ranking_of(found, place)
+                rankings[i] = list(zip(rows.tolist(), scores.tolist(), strict=True))
         return rankings

@@ -1,1 +1,2 @@
-def stopwords(n: str) -> str: return ""
+def stopwords(n: str) -> str:
+    return ""

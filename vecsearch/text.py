@@ -56,7 +56,6 @@ _WORD: Final = regex.compile(
     rf"(?V1)[{_HEAD}][{_HEAD}\p{{M}}]*+(?:{_GLUE}++[{_HEAD}\p{{M}}]++)*+"
     rf"|{_FLAG}|{_PICTOGRAPH}[\p{{M}}\p{{Emoji_Modifier}}]*+"
 )
-_ASCII_WORD: Final = regex.compile("[A-Za-z0-9]++")  # finds what _WORD finds in ASCII, faster
 _PIECE: Final = regex.compile(
     rf"(?V1)(?P<run>(?:{_SPACELESS}\p{{M}}*+)++)"
     rf"|(?:[[\p{{L}}\p{{N}}]--{_SPACELESS}]\p{{M}}*+)++|{_FLAG}|{_PICTOGRAPH}"
@@ -66,6 +65,11 @@ _CLUSTER: Final = regex.compile(r"\X")
 _IGNORED: Final = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Me}\p{Emoji_Modifier}]++")
 _MARKS: Final = regex.compile(rf"(\p{{M}}{{{MOST_MARKS}}})\p{{M}}++")
 _TURKISH: Final = str.maketrans({"I": "ı", "İ": "i"})  # case folding takes "I" to "i" everywhere
+
+# For bytes of UTF-8: what ends every word becomes a space, and capitals become small. No word holds
+# an ASCII character besides letters and digits, so cutting there first changes no word.
+_BREAKS: Final = bytes(c if c >= 0x80 or chr(c).isalnum() else 0x20 for c in range(256))
+_LOWER_BREAKS: Final = _BREAKS.lower()
 
 
 class Token(NamedTuple):
@@ -139,8 +143,10 @@ class Analyzer:
 
     def terms(self, text: str) -> list[str]:
         """Return the terms of a text in their order."""
-        words = _pattern(text).findall(text)
-        return list(chain.from_iterable(map(self._terms.__getitem__, words)))
+        breaks = _BREAKS if self.name == "turkish" else _LOWER_BREAKS
+        coded = text.encode("utf-8", "surrogatepass").translate(breaks)
+        chunks = coded.decode("utf-8", "surrogatepass").split()
+        return list(chain.from_iterable(map(self._terms.__getitem__, chunks)))
 
     def tokens(self, text: str) -> list[Token]:
         """Return the same terms, each with its place.
@@ -150,7 +156,7 @@ class Analyzer:
         """
         return [
             Token(term, word.start() + start, word.start() + end)
-            for word in _pattern(text).finditer(text)
+            for word in _WORD.finditer(text)
             for term, start, end in self._tokens[word[0]]
         ]
 
@@ -171,7 +177,12 @@ class Analyzer:
         UnknownName for a name that it doesn't have.
         """
         match stored:
-            case {"name": str(name), "rules": int(rules), "stemmer": stemmer, "stopwords": [*words]}:
+            case {
+                "name": str(name),
+                "rules": int(rules),
+                "stemmer": stemmer,
+                "stopwords": [*words],
+            }:
                 pass
             case _:
                 raise IndexProblem(
@@ -199,7 +210,7 @@ class Analyzer:
         return shared if shared == built else built
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def analyzer(name: str) -> Analyzer:
     """Return the analyzer of a name, always the same one; raises UnknownName for others."""
     if name not in analyzer_names():
@@ -208,7 +219,7 @@ def analyzer(name: str) -> Analyzer:
     return Analyzer(name, frozenset(_normalise(word, name) for word in words.split()))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def analyzer_names() -> tuple[str, ...]:
     """Return the names of all analyzers: the languages of Snowball, and plain."""
     variants = {"porter", "dutch_porter"}  # older stemmers of languages that have a newer one
@@ -220,46 +231,51 @@ def _stemmer_version() -> str:
     return ".".join(Stemmer.version().split(".")[:2])
 
 
-def _pattern(text: str) -> regex.Pattern[str]:
-    return _ASCII_WORD if text.isascii() else _WORD
-
-
 def _normalise(word: str, name: str) -> str:
-    word = _IGNORED.sub("", word)
-    if len(word) > MOST_MARKS:
-        word = _MARKS.sub(r"\1", word)
-    word = unicodedata.normalize("NFKC", word)
+    if not word.isascii():
+        word = _IGNORED.sub("", word)
+        if len(word) > MOST_MARKS:
+            word = _MARKS.sub(r"\1", word)
+        word = unicodedata.normalize("NFKC", word)
     if name == "turkish":
         word = word.translate(_TURKISH)
-    return unicodedata.normalize("NFKC", word.casefold())
+    word = word.casefold()
+    return word if word.isascii() else unicodedata.normalize("NFKC", word)
 
 
-def _terms_of(rules: Analyzer, word: str) -> Iterator[str]:
-    return (token.term for token in _analyse(rules, word))
+def _terms_of(rules: Analyzer, chunk: str) -> Iterator[str]:
+    """Yield the terms of a chunk: words with nothing in ASCII, nor white space, between them."""
+    if chunk.isascii():  # one word of one piece
+        yield from _term(rules, _normalise(chunk, rules.name))
+    else:
+        for word in _WORD.findall(chunk):
+            yield from (token.term for token in _analyse(rules, word))
 
 
-def _analyse(rules: Analyzer, word: str) -> list[Token]:
-    """Return the tokens of one word of a text, with places in that word."""
+def _analyse(rules: Analyzer, word: str) -> Iterator[Token]:
+    """Yield the tokens of one word of a text, with places in that word."""
     normal = _normalise(word, rules.name)
-    found = [
-        token
-        for piece in _PIECE.finditer(normal)
-        for token in (_pairs(piece) if piece["run"] else _stemmed(rules, piece))
-    ]
-    if len(found) == 1 and found[0].start == 0 and found[0].end == len(normal):
-        return [found[0]._replace(end=len(word))]
-    origins = _origins(word, normal, rules.name) if found else []
-    return [
-        Token(term, origins[start][0], origins[end - 1][1])
-        for term, start, end in found
-    ]
+    pieces = list(_PIECE.finditer(normal))
+    if len(pieces) == 1 and pieces[0][0] == normal and not pieces[0]["run"]:
+        for term in _term(rules, normal):
+            yield Token(term, 0, len(word))
+        return
+    origins = _origins(word, normal, rules.name)
+    for piece in pieces:
+        for term, start, end in _pairs(piece) if piece["run"] else _whole(rules, piece):
+            yield Token(term, origins[start][0], origins[end - 1][1])
 
 
-def _stemmed(rules: Analyzer, piece: regex.Match[str]) -> Iterator[Token]:
-    if piece[0] not in rules.stopwords:
-        term = rules._stem(piece[0][:LONGEST_TERM])[:LONGEST_TERM]
+def _term(rules: Analyzer, word: str) -> Iterator[str]:
+    """Yield what stopping and stemming leave of a normalised word: a term, or nothing."""
+    if word not in rules.stopwords:
+        term = rules._stem(word[:LONGEST_TERM])[:LONGEST_TERM]
         if term:
-            yield Token(term, *piece.span())
+            yield term
+
+
+def _whole(rules: Analyzer, piece: regex.Match[str]) -> Iterator[Token]:
+    return (Token(term, *piece.span()) for term in _term(rules, piece[0]))
 
 
 def _pairs(run: regex.Match[str]) -> Iterator[Token]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +63,7 @@ class Writer:
         folder: Path,
         base: Manifest,
         analyzer: Analyzer,
-        encoder: Encoder | None,
+        load_encoder: Callable[[], Encoder] | None,
     ) -> None:
         self._disk = disk
         self._folder = folder
@@ -72,7 +72,7 @@ class Writer:
         self._process = os.getpid()
         self._held = [_Held(entry, open_segment(folder, entry)) for entry in base.segments]
         self._analyzer = analyzer
-        self._encoder = encoder
+        self._load_encoder = load_encoder
         self._batch = self._new_batch()
         self._changed = False
 
@@ -157,7 +157,7 @@ class Writer:
         return manifest
 
     def _new_batch(self) -> Batch:
-        return Batch(self._analyzer, self._encoder, self._base.passages)
+        return Batch(self._analyzer, self._load_encoder, self._base.passages)
 
     def _flush(self) -> None:
         """Write the batch as a segment; what it replaces dies, earlier in the batch as well."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vecsearch.store.arrays import Stream
 
+
 class Blobs(Sequence[bytes]):
     """A sequence of byte strings over memory-mapped arrays; reading one touches only its bytes.
 
@@ -64,7 +65,9 @@ def pack(strings: Sequence[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]
     return np.frombuffer(b"".join(strings), np.uint8), offsets_of(map(len, strings))
 
 
-def pack_taken(parts: Sequence[tuple[Blobs, NDArray[np.bool_]]]) -> tuple[Stream, NDArray[np.int64]]:
+def pack_taken(
+    parts: Sequence[tuple[Blobs, NDArray[np.bool_]]],
+) -> tuple[Stream, NDArray[np.int64]]:
     """Lay the kept strings of several blobs end to end, as a stream, without holding them."""
     lengths = [blobs.lengths()[kept] for blobs, kept in parts]
     offsets = offsets_of(np.concatenate(lengths)) if lengths else offsets_of([])

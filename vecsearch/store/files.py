@@ -18,6 +18,9 @@ from typing import BinaryIO, Final
 
 from vecsearch.errors import IndexLocked, IndexProblem
 
+LOCK: Final = "LOCK"
+"""The name of the file that a writer locks."""
+
 BLOCK: Final = 1 << 20
 """Bytes read at a time when a file is digested."""
 
@@ -93,7 +96,7 @@ class WriterLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "LOCK"
+        self._path = folder / LOCK
         self._file: BinaryIO | None = None
         self._key = (0, 0)
 

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from vecsearch.errors import FormatTooNew, IndexCorrupt, IndexNotFound, VecsearchError
-from vecsearch.store.files import Disk
+from vecsearch.store.files import LOCK, Disk
 
 MANIFEST: Final = "manifest.json"
 FORMAT: Final = "vecsearch-index"
@@ -51,16 +51,14 @@ class SegmentEntry:
 class EncoderEntry:
     """The encoder that made the vectors.
 
-    `reference` is what `load_encoder` takes to get it again; `folder` is the encoder's own copy
-    below the index folder, where the index keeps one.
+    `folder` is the encoder's own copy below the index folder: what `Encoder.save` wrote.
     """
 
     name: str
     dim: int
     fingerprint: str
-    reference: str | None
-    folder: str | None
-    files: tuple[FileEntry, ...] = ()
+    folder: str
+    files: tuple[FileEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +200,21 @@ def sweep(disk: Disk, folder: Path, manifest: Manifest) -> None:
             # Litter is harmless, so a disk that refuses must not undo a finished commit.
             with contextlib.suppress(OSError):
                 disk.remove(path)
+
+
+def clear(disk: Disk, folder: Path, *, keep_folder: bool) -> None:
+    """Remove what a failed creation left in a folder that has no manifest."""
+    with contextlib.suppress(OSError):
+        for path in (*_ours(folder), folder / "segments", folder / LOCK):
+            disk.remove(path)
+        if not keep_folder:
+            folder.rmdir()
+
+
+def foreign_names(folder: Path) -> list[str]:
+    """List what lies in a folder and isn't vecsearch's."""
+    ours = {path.name for path in _ours(folder)} | {"segments", LOCK, MANIFEST}
+    return sorted(path.name for path in folder.iterdir() if path.name not in ours)
 
 
 def _ours(folder: Path) -> Iterable[Path]:

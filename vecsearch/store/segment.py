@@ -25,7 +25,7 @@ from vecsearch.types import Vectors
 
 Arrays: TypeAlias = Mapping[str, Array | Stream]
 Rooms: TypeAlias = Mapping[str, Arrays]
-"""What a segment consists of: "documents", "columns", "postings" and, with an encoder, "vectors"."""
+"""What a segment consists of: documents, columns, postings and, with an encoder, vectors."""
 
 SEGMENTS: Final = "segments"
 _SUFFIX: Final = ".safetensors"
@@ -129,9 +129,7 @@ def merge_segments(segments: Sequence[Segment]) -> Rooms:
     vectors = [(each.vectors, living) for each, living in rows if each.vectors is not None]
     if vectors:
         shape = (sum(int(living.sum()) for _, living in vectors), vectors[0][0].shape[1])
-        rooms["vectors"] = {
-            "vectors": Stream(np.dtype(np.float32), shape, _kept_blocks(vectors))
-        }
+        rooms["vectors"] = {"vectors": Stream(np.dtype(np.float32), shape, _kept_blocks(vectors))}
     return rooms
 
 

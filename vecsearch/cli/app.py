@@ -1,0 +1,61 @@
+"""The group of all commands, and the one place where errors become a sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from vecsearch.cli.evaluating import evaluate_run
+from vecsearch.cli.indexing import add, compact, delete, index
+from vecsearch.cli.inspecting import encoders, info, verify
+from vecsearch.cli.searching import search
+from vecsearch.errors import VecsearchError
+
+_INTERRUPTED = 130
+"""The exit code of a process that Ctrl-C ended, as shells have it."""
+
+
+class _Group(click.Group):
+    """Commands in the order in which people meet them, errors without tracebacks."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except VecsearchError as error:
+            _stop(str(error), error.exit_code)
+        except KeyboardInterrupt:
+            _stop("Interrupted. What was committed before stays as it was.", _INTERRUPTED)
+        except BrokenPipeError:
+            # The reader has seen enough; nothing may be written at exit either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except (OSError, MemoryError) as error:
+            _stop(str(error) or "There isn't enough memory.", 1)
+        return None
+
+
+def _stop(message: str, code: int) -> None:
+    click.echo(f"Error: {message}", err=True)
+    sys.exit(code)
+
+
+@click.group(
+    cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: vecsearch index notes/ notes.index, then "
+    'vecsearch search notes.index "how to descale the kettle"',
+)
+@click.version_option(package_name="vecsearch")
+def main() -> None:
+    """Index documents and search them by words, by meaning, or both."""
+
+
+for command in (index, add, delete, search, evaluate_run, info, verify, compact, encoders):
+    main.add_command(command)

@@ -1,0 +1,43 @@
+"""The command that measures a run against judgments: eval."""
+
+from __future__ import annotations
+
+import click
+
+from vecsearch.cli.options import json_option
+from vecsearch.cli.output import print_json, print_pairs
+from vecsearch.corpus import read_qrels
+from vecsearch.evaluate import evaluate, parse_measure
+from vecsearch.runs import read_run
+
+_DEFAULT = ("nDCG@10", "R@100", "MRR@10", "AP")
+
+
+@click.command(
+    "eval",
+    epilog="Example: vecsearch eval run.trec corpora/lighthouse/qrels/test.tsv --measure nDCG@10",
+)
+@click.argument("run_file", metavar="RUN")
+@click.argument("qrels_file", metavar="QRELS")
+@click.option(
+    "--measure",
+    "measures",
+    metavar="NAME",
+    multiple=True,
+    help="A measure such as nDCG@10, P@5, R@100, MRR@10, AP, Success@1, Judged@10, bpref; "
+    f"may be given several times.  [{', '.join(_DEFAULT)}]",
+)
+@json_option
+def evaluate_run(run_file: str, qrels_file: str, measures: tuple[str, ...], as_json: bool) -> None:
+    """Measure a TREC run against judgments (BEIR's .tsv or TREC's four columns).
+
+    A judged query that the run doesn't answer counts 0.
+    """
+    wanted = {name: parse_measure(name) for name in measures or _DEFAULT}
+    scores = evaluate(read_run(run_file), read_qrels(qrels_file), list(wanted.values()))
+    means = {name: scores.mean(measure) for name, measure in wanted.items()}
+    queries = len(next(iter(scores.per_query.values())))
+    if as_json:
+        print_json({**means, "queries": queries})
+    else:
+        print_pairs({**{name: f"{mean:.4f}" for name, mean in means.items()}, "queries": queries})

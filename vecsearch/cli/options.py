@@ -1,0 +1,76 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+FOLDER = click.Path(path_type=Path)
+
+
+def index_argument(function: _F) -> _F:
+    """Take the folder of an index."""
+    return click.argument("index_folder", metavar="INDEX", type=FOLDER)(function)
+
+
+def json_option(function: _F) -> _F:
+    """Take --json."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def where_option(function: _F) -> _F:
+    """Take --where."""
+    return click.option(
+        "--where",
+        metavar="EXPR",
+        help="Only documents whose metadata passes, such as 'lang = \"en\" and year >= 2020'.",
+    )(function)
+
+
+def corpus_options(function: _F) -> _F:
+    """Take what reading a corpus needs to be told."""
+    for option in (
+        click.option(
+            "--on-error",
+            type=click.Choice(["stop", "skip"]),
+            default="stop",
+            show_default=True,
+            help="Stop at what can't be read, with nothing changed; or skip it and list it.",
+        ),
+        click.option("--text-field", metavar="NAME", help="Field of the text.  [text, contents]"),
+        click.option("--title-field", metavar="NAME", help="Field of the title.  [title]"),
+        click.option("--id-field", metavar="NAME", help="Field of the id.  [_id, id]"),
+    ):
+        function = option(function)
+    return function
+
+
+def work_options(function: _F) -> _F:
+    """Take --threads and --device."""
+    threads = click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        callback=_limit_threads,
+        expose_value=False,
+        help="Threads for encoders and FAISS.  [all cores]",
+    )
+    device = click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="auto",
+        show_default=True,
+        help="Where encoders run; auto takes CUDA where there is a device.",
+    )
+    return threads(device(function))
+
+
+def _limit_threads(ctx: click.Context, param: click.Parameter, value: int | None) -> None:
+    # torch and FAISS read this when they are first imported, which is after the command line.
+    if value is not None:
+        os.environ["OMP_NUM_THREADS"] = str(value)

@@ -1,0 +1,145 @@
+"""What a person sees: tables on a terminal, JSON lines in a pipe, progress on standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
+
+import click
+import numpy as np
+
+from vecsearch.snippets import Snippet
+from vecsearch.types import Hit
+
+_T = TypeVar("_T")
+_QUIET_SECONDS: Final = 10
+"""How often a line of progress comes when standard error isn't a terminal."""
+
+
+class Answer(NamedTuple):
+    """A hit with its snippet."""
+
+    hit: Hit
+    snippet: Snippet
+
+
+def print_json(value: object) -> None:
+    """Print one line of JSON."""
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
+def print_answers(answers: Sequence[Answer], *, as_json: bool) -> None:
+    """Print hits: a table for a terminal, a line of JSON each otherwise."""
+    if as_json or not sys.stdout.isatty():
+        for rank, (hit, snippet) in enumerate(answers, start=1):
+            print_json(
+                {
+                    "rank": rank,
+                    "id": hit.id,
+                    # As few digits as tell the float32 apart, not those of a float64.
+                    "score": float(str(np.float32(hit.score))),
+                    "title": hit.document.title,
+                    "snippet": snippet.text,
+                    "metadata": dict(hit.document.meta),
+                }
+            )
+    elif answers:
+        _print_table(answers)
+    else:
+        click.echo("No document matches.")
+
+
+def _print_table(answers: Sequence[Answer]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 1), show_header=False, expand=False)
+    table.add_column(justify="right", style="bold", no_wrap=True)
+    table.add_column(justify="right", style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for rank, (hit, snippet) in enumerate(answers, start=1):
+        body = Text(snippet.text)
+        for start, end in snippet.highlights:
+            body.stylize("bold yellow", start, end)
+        head = Text(hit.id, style="cyan")
+        if hit.document.title:
+            head = Text.assemble((hit.document.title, "bold"), "  ", head)
+        table.add_row(str(rank), f"{hit.score:.4f}", Text.assemble(head, "\n", body, "\n"))
+    Console(highlight=False).print(table)
+
+
+def print_pairs(pairs: Mapping[str, object]) -> None:
+    """Print names and values in two columns."""
+    width = max(map(len, pairs), default=0)
+    for name, value in pairs.items():
+        click.echo(f"{name:<{width}}  {value}")
+
+
+def say(message: str) -> None:
+    """Tell a person something that isn't the command's output."""
+    click.echo(message, err=True)
+
+
+def size(count: float) -> str:
+    """Write a number of bytes for a person."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+def progress(
+    items: Iterable[_T],
+    what: str,
+    *,
+    done: Callable[[int], float] | None = None,
+) -> Iterator[_T]:
+    """Yield `items`, showing how many have passed: a bar on a terminal, quiet lines otherwise.
+
+    done: tells from the number of items which share of the whole is done, 0 to 1, where known.
+    """
+    show = _bar(what, done) if sys.stderr.isatty() else _lines(what)
+    with show as step:
+        for count, item in enumerate(items, start=1):
+            yield item
+            step(count)
+
+
+@contextlib.contextmanager
+def _lines(what: str) -> Iterator[Callable[[int], None]]:
+    last = time.monotonic()
+
+    def step(count: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _QUIET_SECONDS:
+            last = time.monotonic()
+            say(f"{count:,} {what}")
+
+    yield step
+
+
+@contextlib.contextmanager
+def _bar(what: str, done: Callable[[int], float] | None) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    # A bar that is wider than the terminal would leave a trail of lines.
+    narrow = shutil.get_terminal_size().columns < 60
+    columns: list[Any] = [TextColumn("{task.fields[count]:>9,} {task.description}")]
+    if not narrow:
+        columns += [BarColumn(), TimeElapsedColumn()]
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=1.0 if done else None, count=0)
+
+        def step(count: int) -> None:
+            if count % 16 == 0:
+                bar.update(task, count=count, completed=done(count) if done else 0)
+
+        yield step

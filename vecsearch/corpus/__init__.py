@@ -1,0 +1,29 @@
+"""Corpora: folders, files and standard input, read as a stream of documents; queries and qrels.
+
+`open_corpus` knows a corpus by its name or its look and gives its reader; `documents` runs one.
+Readers hold one document at a time, so a corpus may be larger than memory, and they hand over
+errors as values, each with its file and line, so that a caller may skip one and go on.
+"""
+
+from vecsearch.corpus.base import Corpus, Fields, Record, documents, stop
+from vecsearch.corpus.beir import BeirFolder
+from vecsearch.corpus.folder import TextFiles
+from vecsearch.corpus.jsonl import JsonLines
+from vecsearch.corpus.judged import read_qrels, read_queries
+from vecsearch.corpus.opening import open_corpus
+from vecsearch.corpus.table import Table
+
+__all__ = [
+    "BeirFolder",
+    "Corpus",
+    "Fields",
+    "JsonLines",
+    "Record",
+    "Table",
+    "TextFiles",
+    "documents",
+    "open_corpus",
+    "read_qrels",
+    "read_queries",
+    "stop",
+]

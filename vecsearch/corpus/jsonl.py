@@ -1,0 +1,96 @@
+"""JSON Lines: a JSON object a line, which BEIR and Anserini corpora are too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NoReturn
+
+from vecsearch.corpus.base import DEFAULT_FIELDS, Fields, Record
+from vecsearch.corpus.files import ByteFile
+from vecsearch.corpus.record import BadRecord, document_of, quoted
+from vecsearch.corpus.seen import unique
+from vecsearch.errors import CorpusError
+from vecsearch.types import Document
+
+
+class JsonLines:
+    """A .jsonl file, gzipped or not, or standard input for "-"; blank lines are skipped."""
+
+    def __init__(self, path: str | Path, fields: Fields = DEFAULT_FIELDS) -> None:
+        self._file = ByteFile(path)
+        self._fields = fields
+
+    @property
+    def name(self) -> str:
+        """The path, or "standard input"."""
+        return self._file.name
+
+    @property
+    def total_bytes(self) -> int | None:
+        """The size of the file on disk; None for a stream."""
+        return self._file.total_bytes
+
+    @property
+    def bytes_read(self) -> int:
+        """How much of the file is read; compressed bytes, if it is compressed."""
+        return self._file.bytes_read
+
+    def read(self) -> Iterator[Record | CorpusError]:
+        """Read from the start."""
+        return unique(self._records())
+
+    def _records(self) -> Iterator[Record | CorpusError]:
+        path, fields = self._file.name, self._fields
+        for line in self._file.lines():
+            if isinstance(line, CorpusError):
+                yield line
+                continue
+            number, text = line
+            if not text or text.isspace():
+                continue
+            try:
+                document = _document(text, fields)
+            except BadRecord as problem:
+                yield CorpusError(path, number, str(problem))
+            else:
+                yield Record(document, path, number)
+
+
+def _document(line: str, fields: Fields) -> Document:
+    try:
+        record = _DECODER.decode(line)
+        if type(record) is not dict:
+            raise BadRecord(
+                f"each line must be a JSON object, such as a document's, not {quoted(record)}."
+            )
+        if "\\ud" in line or "\\uD" in line:
+            _refuse_lone_surrogates(record)
+        return document_of(record, fields)
+    except json.JSONDecodeError as error:
+        raise BadRecord(
+            f"invalid JSON at column {error.pos + 1}: {error.msg}; "
+            "each line must be one whole JSON object."
+        ) from None
+    except ValueError:  # Python's limit on the digits of an integer
+        raise BadRecord("invalid JSON: an integer of thousands of digits.") from None
+    except RecursionError:
+        raise BadRecord("the JSON is nested too deeply.") from None
+
+
+def _refuse_lone_surrogates(record: object) -> None:
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise BadRecord(
+            f"the JSON holds half a character, the lone surrogate "
+            f"\\u{ord(error.object[error.start]):04x}, which no text may hold."
+        ) from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise BadRecord(f"invalid JSON: {name} isn't JSON; a missing number is null.")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)

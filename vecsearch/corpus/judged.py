@@ -1,0 +1,117 @@
+"""What a corpus is judged by, from files: queries, and qrels, the grades of their documents."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from vecsearch.corpus.files import ByteFile, suffix
+from vecsearch.corpus.jsonl import JsonLines
+from vecsearch.errors import CorpusError
+from vecsearch.types import Qrels, Query
+
+_GRADE: Final = re.compile(r"-?[0-9]{1,9}")
+_ID_HEADERS: Final = frozenset({"query-id", "query_id", "_id", "id", "qid"})
+
+
+def read_queries(path: str | Path) -> list[Query]:
+    """Read queries: JSON Lines with "_id" and "text" as in BEIR, or, from a .tsv, id<TAB>text.
+
+    "-" is JSON Lines from standard input; a file named *.gz is gzipped. A .tsv may begin with a
+    header, such as query-id<TAB>text, and has no quotes. An id that comes twice, and a file
+    without any query, are CorpusErrors, as is whatever can't be read.
+    """
+    tab_separated = suffix(path).removesuffix(".gz") == ".tsv"
+    queries = list(_from_tsv(path) if tab_separated else _from_jsonl(path))
+    if not queries:
+        raise CorpusError(ByteFile(path).name, None, "the file holds no query.")
+    return queries
+
+
+def read_qrels(path: str | Path) -> Qrels:
+    """Read judgments: query id -> document id -> grade, a whole number.
+
+    Either BEIR's tab-separated table (query-id, corpus-id, score, with or without that header) or
+    TREC's four columns (query, 0, document, grade, separated by white space); gzipped if named
+    *.gz. A pair judged twice with different grades, and a file without any judgment, are
+    CorpusErrors, as is whatever can't be read.
+    """
+    name = ByteFile(path).name
+    qrels: dict[str, dict[str, int]] = {}
+    for number, line in _lines(path):
+        query, document, grade = _judgment(line, name, number)
+        if number == 1 and query.lower() in _ID_HEADERS and not _GRADE.fullmatch(grade):
+            continue
+        if not _GRADE.fullmatch(grade):
+            raise CorpusError(name, number, f"the grade {grade!r} isn't a whole number, such as 1.")
+        # One id stands in many judgments: intern it, so that large qrels hold it once.
+        known = qrels.setdefault(query, {}).setdefault(sys.intern(document), int(grade))
+        if known != int(grade):
+            raise CorpusError(
+                name,
+                number,
+                f"document {document!r} has the grade {grade} for query {query!r} here, and had "
+                f"{known} before; a pair has one grade.",
+            )
+    if not qrels:
+        raise CorpusError(name, None, "the file holds no judgment.")
+    return qrels
+
+
+def _from_jsonl(path: str | Path) -> Iterator[Query]:
+    for record in JsonLines(path).read():
+        if isinstance(record, CorpusError):
+            raise record
+        yield Query(record.document.id, record.document.text)
+
+
+def _from_tsv(path: str | Path) -> Iterator[Query]:
+    name = ByteFile(path).name
+    seen: set[str] = set()
+    for number, line in _lines(path):
+        columns = line.split("\t")
+        if len(columns) != 2 or not columns[0]:
+            raise CorpusError(
+                name,
+                number,
+                f"a line of queries is id<TAB>text, two columns; this one has {len(columns)}"
+                f"{', the first empty' if not columns[0] else ''}.",
+            )
+        id, text = columns
+        if number == 1 and id.lower() in _ID_HEADERS:
+            continue
+        if id in seen:
+            raise CorpusError(name, number, f"the query id {id!r} comes a second time.")
+        seen.add(id)
+        yield Query(id, text)
+
+
+def _judgment(line: str, name: str, number: int) -> tuple[str, str, str]:
+    """Split a line into query, document and grade."""
+    columns = line.split("\t")
+    if len(columns) == 3 and all(columns):
+        query, document, grade = columns
+        return query, document, grade.strip()
+    columns = line.split()
+    if len(columns) == 4:
+        query, _, document, grade = columns
+        return query, document, grade
+    raise CorpusError(
+        name,
+        number,
+        "a judgment is query<TAB>document<TAB>grade (BEIR) or query 0 document grade (TREC); "
+        f"this line has {len(columns)} columns.",
+    )
+
+
+def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
+    """Read the lines that aren't blank, without their ends; raises the first error."""
+    for line in ByteFile(path).lines():
+        if isinstance(line, CorpusError):
+            raise line
+        number, text = line
+        if text and not text.isspace():
+            yield number, text.rstrip("\r\n")

@@ -1,0 +1,125 @@
+"""A document made of a record's fields: id, title and text checked, the rest typed metadata.
+
+Metadata keeps text, numbers, true/false, null and lists of them as they are. A nested object
+becomes fields with dotted names ("author.name"); the fields of an object in the field "metadata",
+as in BEIR, have their own names; where two fields come to one name, the outer one wins. An object
+or a list within a list is kept as its JSON text.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Final, cast
+
+from vecsearch.corpus.base import Fields
+from vecsearch.types import Document, MetaValue, Scalar
+
+_LIFTED: Final = "metadata"
+_SHOWN: Final = 60  # characters of a value that a message quotes
+
+
+class BadRecord(Exception):
+    """What is wrong with a record, as a sentence; the reader knows the place."""
+
+
+def document_of(record: Mapping[str, object], fields: Fields) -> Document:
+    """Make a document of a record whose values are JSON's types; BadRecord says what is wrong.
+
+    The id may be an integer too, and becomes text. A title may be absent or null, a text may not.
+    """
+    id_field = fields.id or ("_id" if "_id" in record else "id")
+    title_field = fields.title or "title"
+    text_field = fields.text or ("text" if "text" in record else "contents")
+    id = _id(record, id_field, fields.id)
+    title = record.get(title_field)
+    text = record.get(text_field)
+    if title is None:
+        title = ""
+    elif type(title) is not str:
+        raise BadRecord(f"the title, field {title_field!r}, must be a text, not {quoted(title)}.")
+    if type(text) is not str:
+        raise BadRecord(_bad_text(record, text_field, fields.text))
+    used = {id_field, title_field, text_field}
+    return Document(id, text, title, {} if used.issuperset(record) else _metadata(record, used))
+
+
+def missing(what: str, names: Iterable[str], present: Iterable[str]) -> str:
+    """Word the lack of the field that holds the id, title or text."""
+    wanted = " or ".join(map(repr, names))
+    there = ", ".join(map(repr, present)) or "none"
+    return f"no field {wanted} for the {what}; fields here: {there}."
+
+
+def quoted(value: object) -> str:
+    """A value as its JSON text, cut short."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def _id(record: Mapping[str, object], name: str, chosen: str | None) -> str:
+    if name not in record:
+        raise BadRecord(missing("id", [chosen] if chosen else ["_id", "id"], record))
+    value = record[name]
+    if type(value) is int:
+        return str(value)
+    if type(value) is not str:
+        raise BadRecord(f"the id, field {name!r}, must be a text or integer, not {quoted(value)}.")
+    if not value:
+        raise BadRecord(f"the id, field {name!r}, is empty.")
+    return value
+
+
+def _bad_text(record: Mapping[str, object], name: str, chosen: str | None) -> str:
+    if name not in record:
+        return missing("text", [chosen] if chosen else ["text", "contents"], record)
+    if record[name] is None:
+        return f'the text, field {name!r}, is null; an empty text would be "".'
+    return f"the text, field {name!r}, must be a text, not {quoted(record[name])}."
+
+
+def _metadata(record: Mapping[str, object], used: set[str]) -> dict[str, MetaValue]:
+    """Make metadata of all fields but the used ones."""
+    meta: dict[str, MetaValue] = {}
+    inner: dict[str, MetaValue] = {}
+    lifted: dict[str, MetaValue] = {}
+    for name, value in record.items():
+        if name in used:
+            continue
+        if type(value) is not dict:
+            meta[name] = _value(name, value)
+        elif name == _LIFTED:
+            lifted = _flattened(value, "")
+        else:
+            inner |= _flattened(value, f"{name}.")
+    for name in used & record.keys():
+        lifted.pop(name, None)
+        inner.pop(name, None)
+    return {**lifted, **inner, **meta} if lifted or inner else meta
+
+
+def _flattened(fields: Mapping[str, object], prefix: str) -> dict[str, MetaValue]:
+    flat: dict[str, MetaValue] = {}
+    inner: dict[str, MetaValue] = {}
+    for name, value in fields.items():
+        full_name = prefix + name
+        if type(value) is dict:
+            inner |= _flattened(value, f"{full_name}.")
+        else:
+            flat[full_name] = _value(full_name, value)
+    return {**inner, **flat}
+
+
+def _value(name: str, value: object) -> MetaValue:
+    if type(value) is list:
+        return [_scalar(name, element) for element in value]
+    return _scalar(name, value)
+
+
+def _scalar(name: str, value: object) -> Scalar:
+    if type(value) is float and math.isinf(value):
+        raise BadRecord(f"the number in the field {name!r} is too large for a float.")
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return cast(Scalar, value)
