@@ -1,4 +1,4 @@
-"""Metadata filters: `lang = "en" and year >= 2020` becomes a mask over documents.
+r"""Metadata filters: `lang = "en" and year >= 2020` becomes a mask over documents.
 
 A filter joins comparisons by `and`, `or`, `not` and parentheses; `not` binds tighter than `and`,
 `and` tighter than `or`. Keywords may be in any case. The comparisons are
@@ -11,7 +11,7 @@ A filter joins comparisons by `and`, `or`, `not` and parentheses; `not` binds ti
 Fields are written as they are where letters, digits, _, - and . are all they have, and otherwise in
 backquotes: `my field` (a backquote within is doubled). Literals are
 
-    "text" or 'text'        the quote itself is doubled; a backslash takes ", ', \\, % or _ as it is
+    "text" or 'text'        the quote itself is doubled; a backslash takes ", ', \, % or _ as it is
     2020, -1.5, 1e6         numbers
     true, false
     2024-05-31, 2024-05-31T12:30, 2024-05-31T12:30:59.5+02:00      dates, without quotes
@@ -155,7 +155,7 @@ _KEYWORDS: Final = frozenset(["and", "or", "not", "in", "like", "is", "null", "t
 _OPERATORS: Final[Mapping[str, Operator]] = {
     "=": "=",
     "==": "=",
-    "!=": "=",  # and negated
+    "!=": "=",
     "<": "<",
     "<=": "<=",
     ">": ">",
@@ -396,7 +396,7 @@ def _read_bare(source: str, operator: Operator) -> _Literal | None:
     if word in ("true", "false"):
         return _Literal("bool", "true or false", word == "true")
     if _NUMBER.fullmatch(source):
-        # Above 1e15 a float would round what an integer still holds.
+        # Integers are read as such, since a float would round those above 2**53.
         whole = regex.fullmatch(r"[+-]?[0-9]{1,400}", source)
         return _Literal("number", "a number", int(source) if whole else float(source))
     stretch = _instants(source)
@@ -436,7 +436,8 @@ def _instants(text: str) -> tuple[int, int] | None:
         return None
     *parts, fraction, sign, hours, minutes = match.groups()
     try:
-        moment = datetime(*(int(part or 0) for part in parts))
+        year, month, day, hour, minute, second = (int(part or 0) for part in parts)
+        moment = datetime(year, month, day, hour, minute, second)
     except ValueError:
         return None
     start = (moment - _EPOCH) // _MICROSECOND + int((fraction or "").ljust(6, "0")[:6])

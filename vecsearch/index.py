@@ -12,7 +12,7 @@ from typing import Any
 
 from vecsearch.encoders import default_encoder, load_encoder
 from vecsearch.encoders.base import Device, Encoder
-from vecsearch.encoders.kept import KeptEncoder, keep_encoder
+from vecsearch.store.encoder import KeptEncoder, keep_encoder
 from vecsearch.errors import (
     EncoderMismatch,
     IndexCorrupt,

@@ -19,7 +19,7 @@ from __future__ import annotations
 import functools
 import threading
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -91,14 +91,14 @@ class _Memo(dict[str, tuple[_T, ...]], Generic[_T]):
 
     __slots__ = ("_compute", "_lock")
 
-    def __init__(self, compute: Callable[[str], Iterable[_T]], lock: threading.Lock) -> None:
+    def __init__(self, compute: Callable[[str], tuple[_T, ...]], lock: threading.Lock) -> None:
         super().__init__()
         self._compute = compute
         self._lock = lock
 
     def __missing__(self, word: str) -> tuple[_T, ...]:
         with self._lock:
-            made = tuple(self._compute(word))
+            made = self._compute(word)
             if len(word) <= LONGEST_TERM and len(made) <= MEMO_TERMS:
                 if len(self) >= MEMO_WORDS:
                     self.clear()
@@ -126,8 +126,8 @@ class Analyzer:
         lock = threading.Lock()  # one for both: a stemmer isn't safe between threads
         stem = str if self.name == PLAIN else Stemmer.Stemmer(self.name, 0).stemWord
         object.__setattr__(self, "_stem", stem)
-        object.__setattr__(self, "_terms", _Memo(lambda word: _terms_of(self, word), lock))
-        object.__setattr__(self, "_tokens", _Memo(lambda word: _analyse(self, word), lock))
+        object.__setattr__(self, "_terms", _Memo(lambda chunk: _chunk_terms(self, chunk), lock))
+        object.__setattr__(self, "_tokens", _Memo(lambda word: _word_tokens(self, word), lock))
 
     def __reduce__(self) -> tuple[type[Analyzer], tuple[str, frozenset[str]]]:
         return Analyzer, (self.name, self.stopwords)
@@ -243,48 +243,56 @@ def _normalise(word: str, name: str) -> str:
     return word if word.isascii() else unicodedata.normalize("NFKC", word)
 
 
-def _terms_of(rules: Analyzer, chunk: str) -> Iterator[str]:
-    """Yield the terms of a chunk: words with nothing in ASCII, nor white space, between them."""
+def _chunk_terms(rules: Analyzer, chunk: str) -> tuple[str, ...]:
+    """Return the terms of a chunk: words with nothing in ASCII, nor white space, between them."""
     if chunk.isascii():  # one word of one piece
-        yield from _term(rules, _normalise(chunk, rules.name))
-    else:
-        for word in _WORD.findall(chunk):
-            yield from (token.term for token in _analyse(rules, word))
+        return _term(rules, _normalise(chunk, rules.name))
+    words = _WORD.findall(chunk)
+    known = {word: tuple(_word_terms(rules, word)) for word in set(words)}
+    return tuple(chain.from_iterable(map(known.__getitem__, words)))
 
 
-def _analyse(rules: Analyzer, word: str) -> Iterator[Token]:
-    """Yield the tokens of one word of a text, with places in that word."""
+def _word_terms(rules: Analyzer, word: str) -> Iterator[str]:
+    """Yield the terms of one word."""
+    for piece in _PIECE.finditer(_normalise(word, rules.name)):
+        yield from _pairs(piece[0]) if piece["run"] else _term(rules, piece[0])
+
+
+def _word_tokens(rules: Analyzer, word: str) -> tuple[Token, ...]:
+    """Return the terms of one word with their places in it."""
     normal = _normalise(word, rules.name)
     pieces = list(_PIECE.finditer(normal))
     if len(pieces) == 1 and pieces[0][0] == normal and not pieces[0]["run"]:
-        for term in _term(rules, normal):
-            yield Token(term, 0, len(word))
-        return
+        return tuple(Token(term, 0, len(word)) for term in _term(rules, normal))
     origins = _origins(word, normal, rules.name)
+    found = []
     for piece in pieces:
-        for term, start, end in _pairs(piece) if piece["run"] else _whole(rules, piece):
-            yield Token(term, origins[start][0], origins[end - 1][1])
+        if piece["run"]:
+            places = [character.span() for character in _CHARACTER.finditer(normal, *piece.span())]
+            terms = _pairs(piece[0])
+        else:
+            places = [piece.span()]
+            terms = _term(rules, piece[0])
+        for term, (start, _), (_, end) in zip(terms, places, places[1:] or places, strict=False):
+            found.append(Token(term, origins[start][0], origins[end - 1][1]))
+    return tuple(found)
 
 
-def _term(rules: Analyzer, word: str) -> Iterator[str]:
-    """Yield what stopping and stemming leave of a normalised word: a term, or nothing."""
-    if word not in rules.stopwords:
-        term = rules._stem(word[:LONGEST_TERM])[:LONGEST_TERM]
-        if term:
-            yield term
+def _term(rules: Analyzer, word: str) -> tuple[str, ...]:
+    """Return what stopping and stemming leave of a normalised word: a term, or nothing."""
+    if word in rules.stopwords:
+        return ()
+    term = rules._stem(word[:LONGEST_TERM])[:LONGEST_TERM]
+    return (term,) if term else ()
 
 
-def _whole(rules: Analyzer, piece: regex.Match[str]) -> Iterator[Token]:
-    return (Token(term, *piece.span()) for term in _term(rules, piece[0]))
-
-
-def _pairs(run: regex.Match[str]) -> Iterator[Token]:
-    """Yield overlapping pairs of the characters of a run, or its one character."""
-    text = run.string
-    places = [character.span() for character in _CHARACTER.finditer(text, *run.span())]
-    ends = places[1:] or places
-    for (start, _), (_, end) in zip(places, ends, strict=False):
-        yield Token(text[start : min(end, start + LONGEST_TERM)], start, end)
+def _pairs(run: str) -> list[str]:
+    """Return the overlapping pairs of the characters of a run, or its one character."""
+    characters = _CHARACTER.findall(run)
+    if len(characters) == 1:
+        return [run[:LONGEST_TERM]]
+    pairs = zip(characters, characters[1:], strict=False)
+    return [(first + second)[:LONGEST_TERM] for first, second in pairs]
 
 
 def _origins(word: str, normal: str, name: str) -> list[tuple[int, int]]:

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from vecsearch.cli.options import (
-    FOLDER,
     corpus_options,
     index_argument,
     where_option,

@@ -221,7 +221,8 @@ class _Field:
         floats = sorted(value for value in values if isinstance(value, float))
         texts = sorted(value for value in values if isinstance(value, str))
         final = np.zeros(len(self._seen), np.int32)
-        for code, value in enumerate([*bools, *integers, *floats, *texts]):
+        rising: list[Value] = [*bools, *integers, *floats, *texts]
+        for code, value in enumerate(rising):
             final[self._seen[isinstance(value, bool), value]] = code
         encoded = [text.encode(*_UTF8) for text in texts]
         pools: dict[str, Any] = {

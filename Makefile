@@ -1,0 +1,33 @@
+# Everything that a fresh machine needs: `make demo` shows it, `make test` proves it.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALLED := $(VENV)/.installed
+SAMPLE := corpora/lighthouse
+
+.PHONY: demo test test-fast lint clean
+
+# One environment for both, with every extra; made again when the requirements change.
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[all]'
+	touch $@
+
+demo: $(INSTALLED)
+	@VECSEARCH=$(BIN)/vecsearch sh bench/demo.sh $(SAMPLE) indexes/lighthouse
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+test-fast: $(INSTALLED)
+	$(BIN)/python -m pytest -m 'not slow'
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) indexes/lighthouse build dist *.egg-info
