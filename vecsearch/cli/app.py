@@ -52,7 +52,7 @@ def _stop(message: str, code: int) -> None:
     epilog="Example: vecsearch index notes/ notes.index, then "
     'vecsearch search notes.index "how to descale the kettle"',
 )
-@click.version_option(package_name="vecsearch")
+@click.version_option(package_name="vecsearch", prog_name="vecsearch")
 def main() -> None:
     """Index documents and search them by words, by meaning, or both."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, NoReturn, Protocol
+from typing import Final, NamedTuple, NoReturn, Protocol
 
 from vecsearch.errors import CorpusError
 from vecsearch.types import Document
@@ -27,8 +27,7 @@ class Fields:
 DEFAULT_FIELDS: Final = Fields()
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A document with the place it was read from.
 
     line: where it begins, from 1; None for a file that is one document.

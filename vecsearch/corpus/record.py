@@ -32,13 +32,15 @@ def document_of(record: Mapping[str, object], fields: Fields) -> Document:
     id_field = fields.id or ("_id" if "_id" in record else "id")
     title_field = fields.title or "title"
     text_field = fields.text or ("text" if "text" in record else "contents")
-    id = _id(record, id_field, fields.id)
+    id = record.get(id_field)
+    if type(id) is not str or not id:
+        id = _unusual_id(record, id_field, fields.id)
     title = record.get(title_field)
-    text = record.get(text_field)
     if title is None:
         title = ""
     elif type(title) is not str:
         raise BadRecord(f"the title, field {title_field!r}, must be a text, not {quoted(title)}.")
+    text = record.get(text_field)
     if type(text) is not str:
         raise BadRecord(_bad_text(record, text_field, fields.text))
     used = {id_field, title_field, text_field}
@@ -58,17 +60,16 @@ def quoted(value: object) -> str:
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
-def _id(record: Mapping[str, object], name: str, chosen: str | None) -> str:
+def _unusual_id(record: Mapping[str, object], name: str, chosen: str | None) -> str:
+    """Make an id of an integer; else say what is wrong with it."""
     if name not in record:
         raise BadRecord(missing("id", [chosen] if chosen else ["_id", "id"], record))
     value = record[name]
     if type(value) is int:
         return str(value)
-    if type(value) is not str:
-        raise BadRecord(f"the id, field {name!r}, must be a text or integer, not {quoted(value)}.")
-    if not value:
+    if value == "":
         raise BadRecord(f"the id, field {name!r}, is empty.")
-    return value
+    raise BadRecord(f"the id, field {name!r}, must be a text or integer, not {quoted(value)}.")
 
 
 def _bad_text(record: Mapping[str, object], name: str, chosen: str | None) -> str:

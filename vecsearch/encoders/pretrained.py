@@ -144,14 +144,14 @@ def load_hub(name: str, device: Device) -> Pretrained:
 def _load(folder: Path, device: Device) -> SentenceTransformer:
     try:
         import torch
-        import transformers
         from sentence_transformers import SentenceTransformer
+        from transformers.utils.logging import disable_progress_bar
     except ImportError as error:
         raise EncoderError(f"Pretrained encoders need {error.name}. Install {_INSTALL}.") from None
     cuda = torch.cuda.is_available()
     if device == "cuda" and not cuda:
         raise EncoderError("The device cuda was asked for, but torch finds no CUDA device.")
-    transformers.utils.logging.disable_progress_bar()
+    disable_progress_bar()
     try:
         return SentenceTransformer(
             str(folder),

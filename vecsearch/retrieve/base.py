@@ -88,7 +88,10 @@ def rank(
     ordered = scores[order]
     tied = np.flatnonzero(ordered[1:] == ordered[:-1])
     if len(tied):
-        keys = [(score, snapshot.id_of(row)) for score, row in zip(scores.tolist(), rows.tolist(), strict=True)]
+        keys = [
+            (score, snapshot.id_of(row))
+            for score, row in zip(scores.tolist(), rows.tolist(), strict=True)
+        ]
         order = np.array(sorted(range(len(keys)), key=keys.__getitem__, reverse=True))
     order = order[:k]
     return rows[order], scores[order]

@@ -80,7 +80,8 @@ def _min_max(scores: NDArray[np.float32]) -> NDArray[np.float64]:
     values = scores.astype(np.float64)
     if not len(values) or values[0] == values[-1]:
         return np.ones(len(values))
-    return (values - values[-1]) / (values[0] - values[-1])
+    scaled: NDArray[np.float64] = (values - values[-1]) / (values[0] - values[-1])
+    return scaled
 
 
 def _checked(arms: Sequence[Arm], depth: int) -> tuple[Arm, ...]:

@@ -35,8 +35,10 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 
 class KeptEncoder:
-    """The encoder of one state of an index. Its files are mapped at the start, so that it can be
-    loaded later even if the index was overwritten meanwhile.
+    """The encoder of one state of an index.
+
+    Its files are mapped at the start, so that it can be loaded later even if the index was
+    overwritten meanwhile.
     """
 
     def __init__(self, folder: Path, entry: EncoderEntry) -> None:
