@@ -3,7 +3,8 @@
 Definitions are those of trec_eval, so that the figures can be set beside published ones. Documents
 are taken in the order of `runs.ranked`; a grade of 1 or more is relevant; a document without a
 judgment isn't; every judged query counts in a mean, with 0 if nothing answered it or nothing is
-relevant to it. Queries of the run that nobody judged are left out.
+relevant to it. Queries of the run that nobody judged are left out. RR@k and Judged@k, which trec_eval
+doesn't have, are ir_measures': there equal scores are ordered by rising id.
 """
 
 from __future__ import annotations
@@ -86,12 +87,19 @@ def evaluate(run: Run, qrels: Qrels, measures: Sequence[Measure]) -> Scores:
     """
     _check_common(run, qrels)
     per_query: dict[str, dict[str, float]] = {str(measure): {} for measure in measures}
+    orders = set(map(_ties, measures))
     for query, grades in qrels.items():
-        ranking = _judge(ranked(query, run.get(query, {})), grades)
+        scores = run.get(query, {})
+        rankings = {ties: _judge(ranked(query, scores, ties), grades) for ties in orders}
         for measure in measures:
-            score = _FORMULAS[measure.name].score(ranking, measure.cutoff)
+            formula = _FORMULAS[measure.name]
+            score = formula.score(rankings[_ties(measure)], measure.cutoff)
             per_query[str(measure)][query] = score
     return Scores(per_query)
+
+
+def _ties(measure: Measure) -> Literal["falling", "rising"]:
+    return "rising" if measure.name in ("RR", "Judged") and measure.cutoff else "falling"
 
 
 def _check_common(run: Run, qrels: Qrels) -> None:

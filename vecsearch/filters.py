@@ -280,15 +280,15 @@ class _Parser:
         if following.kind == "end" or following.symbol in ("and", "or", ")"):
             hint = f"{token.source} = true, or {token.source} is not null"
             raise self._wrong(token, f'The field "{name}" needs a comparison: {hint}.')
-        if self._accept("is"):
+        negated = self._accept("not")
+        symbol = self._expect("in", "like", *(() if negated else ("is", *_OPERATORS)))
+        operator = _OPERATORS.get(symbol, "=")
+        literals: list[_Literal] = []
+        if symbol == "is":
             negated = not self._accept("not")
             self._expect("null")
-            operator, literals = _OPERATORS["="], list[_Literal]()
         else:
-            negated = self._accept("not")
-            symbol = self._expect("in", "like", *(() if negated else _OPERATORS))
             negated |= symbol == "!="
-            operator = _OPERATORS.get(symbol, "=")
             literals = self._literals(following, symbol, operator)
         comparison = _Comparison(name, token.position, operator, tuple(literals))
         self.comparisons.append(comparison)
@@ -298,15 +298,11 @@ class _Parser:
         if token.kind == "backquoted":
             return token.source[1:-1].replace("``", "`")
         if token.kind == "text":
-            raise self._wrong(
-                token, "A field name is expected here; it takes no quotes, or `these`."
-            )
+            raise self._wrong(token, "A field name is expected here; it takes no quotes but `.")
         if token.kind != "word":
             raise self._wrong(token, "A field name is expected here.")
         if token.symbol or not _FIELD.fullmatch(token.source):
-            why = (
-                "is a keyword" if token.symbol else "has characters besides letters, digits, _ - ."
-            )
+            why = "is a keyword" if token.symbol else "isn't all letters, digits, _, - and ."
             hint = f"as a field's name, write it in backquotes: `{token.source}`"
             raise self._wrong(token, f'"{token.source}" {why}; {hint}.')
         return token.source

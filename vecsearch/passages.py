@@ -28,7 +28,7 @@ _CLUSTER: Final = regex.compile(r"\X")
 
 _PARAGRAPH_END: Final = regex.compile(r"\n[^\S\n]*+\n|[\u2029\f]")
 _STOP: Final = regex.compile(
-    r"(?V1)(?P<marks>[\p{STerm}…།༎]++)[\p{Pe}\p{Pf}\p{Pi}\"']*+"
+    r"(?V1)(?P<marks>[\p{STerm}…།༎]++)[\p{Pe}\p{Pf}\"']*+(?:\p{Pi}(?=\s|\Z))?+"
     r"(?=(?P<space>\s*+)[\p{Ps}\p{Pf}\p{Pi}\"'¿¡]*+(?P<next>.?))",
     regex.DOTALL,
 )
@@ -41,7 +41,7 @@ _ABBREVIATIONS: Final = frozenset(
     al approx dept est inc ltd co corp gen col lt sgt capt rev hon gov sen rep
     bzw ca nr abs art bd hrsg str vgl evtl ggf sog inkl zzgl mme mlle sra srta ud uds núm pág
     dott sig ing tzv např resp str мин гг ул рис табл стр им
-    """.split()
+    """.split()  # noqa: SIM905
 )
 
 
@@ -143,10 +143,12 @@ def _ends_sentence(stop: regex.Match[str]) -> bool:
     if not following or marks[-1] not in _NARROW:
         return True
     if not stop["space"]:
-        return bool(_STARTS_HALF.match(following))
+        return bool(_STARTS_HALF.match(following)) and not following.isdecimal()
     if following.islower():
         return False
-    return marks != "." or not _is_abbreviated(stop.string[max(0, stop.start() - 16) : stop.start()])
+    return marks != "." or not _is_abbreviated(
+        stop.string[max(0, stop.start() - 16) : stop.start()]
+    )
 
 
 def _is_abbreviated(before: str) -> bool:

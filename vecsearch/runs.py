@@ -30,14 +30,16 @@ _COLUMNS: Final = ("query", "Q0", "document", "rank", "score", "tag")
 _COLUMN: Final = re.compile(r"[^\s\x00\ud800-\udfff]+")
 
 
-def ranked(query: str, scores: Mapping[str, float]) -> list[str]:
+def ranked(
+    query: str, scores: Mapping[str, float], ties: Literal["falling", "rising"] = "falling"
+) -> list[str]:
     """Order the documents of a query as trec_eval does, best first.
 
-    By falling score, compared as float32; equal scores by falling document id, compared by code
-    point (which is the order of the UTF-8 bytes too). A score that is NaN is a UsageError, which
-    names `query`.
+    By falling score, compared as float32; equal scores by falling document id (or rising, where
+    `ties` says so), compared by code point, which is the order of the UTF-8 bytes too. A score that
+    is NaN is a UsageError, which names `query`.
     """
-    documents = sorted(scores, reverse=True)
+    documents = sorted(scores, reverse=ties == "falling")
     values = _float32([scores[document] for document in documents])
     if np.isnan(values).any():
         document = documents[int(np.isnan(values).argmax())]

@@ -136,6 +136,7 @@ class Searcher:
         check_k(k)
         retriever = self.retriever(by) if by is None or isinstance(by, str) else by
         allow = self.mask(where)
+        k = min(k, max(len(self), 1))  # rankings are padded to k, so ask for no more than there is
         rankings: list[list[tuple[int, float]]] = [[] for _ in queries]
         # Blank queries are left out: a model would find something near to nothing at all.
         asked = [i for i, query in enumerate(queries) if query.strip()]

@@ -21,7 +21,7 @@ import threading
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Final, Generic, NamedTuple, TypeVar
 
 import regex
@@ -269,7 +269,7 @@ def _word_tokens(rules: Analyzer, word: str) -> tuple[Token, ...]:
     for piece in pieces:
         if piece["run"]:
             places = [character.span() for character in _CHARACTER.finditer(normal, *piece.span())]
-            terms = _pairs(piece[0])
+            terms = tuple(_pairs(piece[0]))
         else:
             places = [piece.span()]
             terms = _term(rules, piece[0])
@@ -291,8 +291,7 @@ def _pairs(run: str) -> list[str]:
     characters = _CHARACTER.findall(run)
     if len(characters) == 1:
         return [run[:LONGEST_TERM]]
-    pairs = zip(characters, characters[1:], strict=False)
-    return [(first + second)[:LONGEST_TERM] for first, second in pairs]
+    return [(first + second)[:LONGEST_TERM] for first, second in pairwise(characters)]
 
 
 def _origins(word: str, normal: str, name: str) -> list[tuple[int, int]]:

@@ -15,13 +15,16 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from vecsearch.errors import CorpusError
 
 STANDARD_INPUT: Final = "-"
 READING_ERRORS: Final = (OSError, EOFError, zlib.error)
 """What reading a file may raise; `reason` words it."""
+
+Stream: TypeAlias = "io.BufferedReader[Any] | gzip.GzipFile"
+"""Bytes in lines, at whose head one may peek."""
 
 HEAD: Final = 4096
 """How many bytes of a file tell whether it is text."""
@@ -61,7 +64,7 @@ class ByteFile:
         return self._read
 
     @contextmanager
-    def open(self) -> Iterator[io.BufferedReader[Any]]:
+    def open(self) -> Iterator[Stream]:
         """Open for reading bytes; what READING_ERRORS lists may be raised now and later."""
         if str(self._path) == STANDARD_INPUT:
             with _standard_input() as stream:
@@ -72,7 +75,7 @@ class ByteFile:
             self._raw = raw
             try:
                 if suffix(self._path).endswith(".gz"):
-                    with io.BufferedReader(gzip.GzipFile(fileobj=raw), _BUFFER) as stream:
+                    with gzip.GzipFile(fileobj=raw) as stream:
                         yield stream
                 else:
                     yield raw
@@ -114,7 +117,7 @@ def shown(path: str | Path) -> str:
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
-def head(stream: io.BufferedReader[Any]) -> bytes:
+def head(stream: Stream) -> bytes:
     """The first bytes of a stream, without taking them from it."""
     return stream.peek(HEAD)[:HEAD]
 

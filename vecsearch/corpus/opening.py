@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -33,13 +34,13 @@ def open_corpus(source: str | Path, fields: Fields = DEFAULT_FIELDS) -> Corpus:
     if str(source) == STANDARD_INPUT:
         return JsonLines(source, fields)
     try:
-        if path.is_dir():
-            return BeirFolder(path, fields) if is_beir(path) else _texts(path, fields)
-        path.stat()
+        mode = path.stat().st_mode
     except (OSError, ValueError) as error:
         if isinstance(error, FileNotFoundError | ValueError):  # a NUL can't be in a name
             raise CorpusError(shown(path), None, "there is no such file or folder.") from None
         raise CorpusError(shown(path), None, reason(error)) from None
+    if stat.S_ISDIR(mode):
+        return BeirFolder(path, fields) if is_beir(path) else _texts(path, fields)
     kind = suffix(path)
     if kind in TEXT_SUFFIXES:
         return _texts(path, fields)

@@ -24,6 +24,7 @@ class SeenIds:
     def __init__(self) -> None:
         # Digests end to end: a search for 8 bytes within some 400 is faster than any structure.
         self._buckets = [bytearray()]
+        self._mask = 0
         self._count = 0
 
     def __len__(self) -> int:
@@ -32,24 +33,25 @@ class SeenIds:
     def add(self, id: str) -> bool:
         """Put an id in; False if it was there."""
         digest = hash(id)
-        bucket = self._buckets[digest & (len(self._buckets) - 1)]
+        bucket = self._buckets[digest & self._mask]
         key = digest.to_bytes(_DIGEST, "little", signed=True)
         if key in bucket and _holds(bucket, key):
             return False
         bucket += key
         self._count += 1
-        if self._count > _LOAD * len(self._buckets):
+        if self._count > _LOAD * (self._mask + 1):
             self._double()
         return True
 
     def _double(self) -> None:
         """Split every bucket in two, by the next bit of the digests."""
-        bit = len(self._buckets)
+        bit = self._mask + 1
         for i in range(bit):
             digests = np.frombuffer(bytes(self._buckets[i]), dtype="<i8")
             upper = (digests & bit) != 0
             self._buckets.append(bytearray(digests[upper].tobytes()))
             self._buckets[i] = bytearray(digests[~upper].tobytes())
+        self._mask += bit
 
 
 def _holds(bucket: bytearray, key: bytes) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import Final, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from vecsearch.errors import UnknownName, UsageError
 
 Numbers = NDArray[np.floating] | NDArray[np.integer]
+
+_TINY: Final = float(np.finfo(np.float64).tiny)
+"""Keeps 0 / 0, a term that isn't there where k1 is 0, at 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +80,9 @@ class BM25:
     def __post_init__(self) -> None:
         if self.variant not in get_args(Variant):
             raise UnknownName("BM25 variant", self.variant, get_args(Variant))
-        if not (self.k1 >= 0 and 0 <= self.b <= 1 and self.delta >= 0):
+        if not (0 <= self.k1 < math.inf and 0 <= self.b <= 1 and 0 <= self.delta < math.inf):
             raise UsageError(
-                f"BM25 wants k1 >= 0, b from 0 to 1 and delta >= 0, not k1={self.k1}, "
+                f"BM25 wants finite k1 >= 0, b from 0 to 1 and finite delta >= 0, not k1={self.k1}, "
                 f"b={self.b}, delta={self.delta}."
             )
 
@@ -124,12 +127,13 @@ class BM25:
 
     def _saturate(self, counts: Numbers, norm: NDArray[np.float64]) -> NDArray[np.float64]:
         k1 = self.k1
-        if self.variant in ("lucene", "robertson"):
-            return counts / (counts + k1 * norm)
         if self.variant == "bm25l":
             shifted = counts / norm + self.delta
-            return (k1 + 1) * shifted / (k1 + shifted)
-        saturated = (k1 + 1) * counts / (counts + k1 * norm)
+            return (k1 + 1) * shifted / np.maximum(k1 + shifted, _TINY)
+        saturated = counts / np.maximum(counts + k1 * norm, _TINY)
+        if self.variant in ("lucene", "robertson"):
+            return saturated
+        saturated *= k1 + 1
         return saturated + self.delta if self.variant == "bm25+" else saturated
 
 

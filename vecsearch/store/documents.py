@@ -37,6 +37,8 @@ def encode_document(document: Document) -> bytes:
         if not (isinstance(document.title, str) and isinstance(document.text, str)):
             raise UsageError(f"The title and the text of document {document.id!r} must be text.")
         document.id.encode()
+        for name, value in document.meta.items():
+            _check_meta(document.id, name, value)
         content = [document.title, document.text, dict(document.meta)]
         line = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         return line.encode()
@@ -49,9 +51,18 @@ def encode_document(document: Document) -> bytes:
         if isinstance(error, UsageError):
             raise
         raise UsageError(
-            f"The metadata of document {document.id!r} can't be stored ({error}); it takes text, "
-            "finite numbers, true, false, null, and lists of those."
+            f"The metadata of document {document.id!r} can't be stored: {error}."
         ) from None
+
+
+def _check_meta(name: str, key: object, value: object) -> None:
+    values = value if isinstance(value, list | tuple) else (value,)
+    plain = all(each is None or isinstance(each, str | int | float) for each in values)
+    if not (isinstance(key, str) and plain):
+        raise UsageError(
+            f"The metadata field {key!r} of document {name!r} holds {value!r}; it takes text, "
+            "finite numbers, true, false, null, and lists of those."
+        )
 
 
 class Documents:

