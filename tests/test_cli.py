@@ -379,7 +379,7 @@ class TestErrors:
         )
         odd = tmp_path / "slides.pptx"
         odd.write_bytes(b"PK\x03\x04")
-        assert ".jsonl" in fails(1, "index", odd, tmp_path / "i", "--encoder", "none")
+        assert ".jsonl" in fails(2, "index", odd, tmp_path / "i", "--encoder", "none")
 
     def test_an_empty_corpus(self, tmp_path):
         assert "no document" in fails(

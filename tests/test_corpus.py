@@ -303,9 +303,9 @@ def test_what_is_no_file_is_left_alone(tmp_path):
 
 
 def test_a_deep_folder(tmp_path):
-    id = "d/" * 1500 + "a.txt"
+    id = "d/" * 1100 + "a.txt"
     top = os.open(tmp_path, os.O_RDONLY)
-    for _ in range(1500):
+    for _ in range(1100):
         os.mkdir("d", dir_fd=top)
         below = os.open("d", os.O_RDONLY, dir_fd=top)
         os.close(top)
@@ -313,7 +313,7 @@ def test_a_deep_folder(tmp_path):
     os.close(os.open("a.txt", os.O_CREAT, dir_fd=top))
     os.close(top)
     assert [d.id for d in read(tmp_path)] == [id]
-    for _ in range(1499):  # no tool of the standard library removes it
+    for _ in range(1099):  # no tool of the standard library removes it
         (tmp_path / "d/d").rename(tmp_path / "rest")
         (tmp_path / "d").rmdir()
         (tmp_path / "rest").rename(tmp_path / "d")
@@ -828,7 +828,7 @@ def test_documents_survive_json_lines(tmp_path_factory, wanted, ascii):
         json.dumps({"_id": d.id, "title": d.title, "text": d.text, **d.meta}, ensure_ascii=ascii)
         for d in wanted
     ]
-    path = put(tmp_path_factory.mktemp("trip"), "c.jsonl.gz", "\n".join(lines))
+    path = put(tmp_path_factory.getbasetemp(), "c.jsonl.gz", "\n".join(lines))
     assert read(path) == wanted
 
 
@@ -863,7 +863,7 @@ def test_documents_survive_tables(tmp_path_factory, data, suffix):
         writer.writerow([d.id, d.title, d.text, *(d.meta[c] for c in columns)])
     if sys.version_info < (3, 11) and "\0" in out.getvalue():
         return
-    path = put(tmp_path_factory.mktemp("trip"), f"c.{suffix}", out.getvalue())
+    path = put(tmp_path_factory.getbasetemp(), f"c.{suffix}", out.getvalue())
     found = read(path)
     assert found == wanted
     kinds = [[{c: type(d.meta[c]) for c in columns} for d in each] for each in (found, wanted)]
@@ -892,7 +892,7 @@ def test_any_bytes_give_records_or_errors(tmp_path_factory, data, name):
 
 @pytest.mark.parametrize("name", ["c.jsonl", "c.jsonl.gz", "c.csv"])
 def test_progress(tmp_path, name):
-    count = 40_000
+    count = 20_000
     rows = ({"id": str(i), "text": f"{i} {pow(3, i, 10**15 + 37)}"} for i in range(count))
     if name == "c.csv":
         content = "id,text\n" + "".join(f"{row['id']},{row['text']}\n" for row in rows)

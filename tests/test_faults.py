@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import os
@@ -172,12 +173,6 @@ def check_next_writer(folder: Path, before: Seen) -> None:
     assert litter(folder) == set()
 
 
-@pytest.fixture
-def on_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[Disk], None]:
-    """Make every index that is created use a disk."""
-    return lambda disk: monkeypatch.setattr("vecsearch.index.Disk", lambda: disk)
-
-
 def fail_at_every_operation(fault: Fault) -> Iterator[FaultyDisk]:
     for at in itertools.count(1):
         disk = FaultyDisk(at, fault)
@@ -185,6 +180,22 @@ def fail_at_every_operation(fault: Fault) -> Iterator[FaultyDisk]:
         if not disk.failed:
             assert at > 10
             return
+
+
+@contextlib.contextmanager
+def failing(disk: FaultyDisk, fault: Fault, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Do the block on `disk`; what goes wrong there must come out as what it should."""
+    with monkeypatch.context() as patch:
+        patch.setattr("vecsearch.index.Disk", lambda: disk)
+        try:
+            yield
+        except IndexProblem as error:
+            assert isinstance(error.__cause__, OSError)
+            assert isinstance(fault.error(), OSError)
+        except (KeyboardInterrupt, MemoryError) as error:
+            assert type(error) is fault.error
+        else:
+            assert disk.replaced
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
@@ -196,10 +207,9 @@ def test_change_fails(
     tmp_path: Path,
     kind: str,
     change: Callable[[Index], None],
-    on_disk: Callable[[Disk], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    fault = FAULTS[kind]
+    fault, folder = FAULTS[kind], tmp_path / "index"
     an_index(tmp_path / "base")
     before = seen(tmp_path / "base")
     shutil.copytree(tmp_path / "base", tmp_path / "changed")
@@ -207,63 +217,377 @@ def test_change_fails(
     after = seen(tmp_path / "changed")
     assert before != after or change is compact
     for disk in fail_at_every_operation(fault):
-        folder = tmp_path / "index"
         shutil.copytree(tmp_path / "base", folder)
-        with monkeypatch.context() as patch:
-            patch.setattr("vecsearch.index.Disk", lambda disk=disk: disk)
-            try:
-                change(Index(folder, HashEncoder()))
-            except IndexProblem as error:
-                assert isinstance(error.__cause__, OSError)
-                assert str(folder) in str(error)
-            except (KeyboardInterrupt, MemoryError) as error:
-                assert isinstance(error, fault.error)  # type: ignore[arg-type]
-            else:
-                assert disk.replaced
+        with failing(disk, fault, monkeypatch):
+            change(Index(folder, HashEncoder()))
         # Whether the replace happened, and nothing else, decides about the state.
         expected = after if disk.replaced else before
         assert seen(folder) == expected
-        if kind in ("torn", "refused") and not disk.replaced:
+        if not fault.lasting and not disk.replaced:
             assert litter(folder) == set()
         check_next_writer(folder, expected)
         shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-@pytest.mark.parametrize("existing", ["", "a", "a/b", "a/b/c"])
+@pytest.mark.parametrize("existing", ["", "a", "a/b/c"])
 def test_create_fails(
     tmp_path: Path, kind: str, existing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = tmp_path / "root"
+    fault, root = FAULTS[kind], tmp_path / "root"
     folder = root / "a/b/c"
-    fault = FAULTS[kind]
+    documents = fruit(range(9))
 
     def create() -> None:
-        Index.create(folder, HashEncoder(), documents=fruit(range(9)), passages=4)
+        Index.create(folder, HashEncoder(), documents=documents, passages=4)
 
     for disk in fail_at_every_operation(fault):
         (root / existing).mkdir(parents=True)
-        with monkeypatch.context() as patch:
-            patch.setattr("vecsearch.index.Disk", lambda disk=disk: disk)
-            try:
-                create()
-            except IndexProblem as error:
-                assert isinstance(error.__cause__, OSError)
-            except (KeyboardInterrupt, MemoryError) as error:
-                assert isinstance(error, fault.error)  # type: ignore[arg-type]
-            else:
-                assert disk.replaced
+        before = sorted(root.rglob("*"))
+        with failing(disk, fault, monkeypatch):
+            create()
         if not disk.replaced:
+            if not fault.lasting:
+                assert sorted(root.rglob("*")) == before
             with pytest.raises(IndexNotFound):
                 Index.open(folder)
-            if not fault.lasting:
-                assert sorted(root.rglob("*")) == sorted(
-                    each for each in folder.parents if root in each.parents and each.is_dir()
-                ) + ([folder] if existing == "a/b/c" else [])
-                assert not (root / existing / "b").exists() or existing.count("/")
-                tops = {"": [], "a": ["a"], "a/b": ["a", "b"], "a/b/c": ["a", "b", "c"]}
-                assert [each.name for each in sorted(root.rglob("*"))] == tops[existing]
             create()
-        assert seen(folder).documents == {each.id: each for each in fruit(range(9))}
-        check_next_writer(folder, seen(folder))
+        now = seen(folder)
+        assert now.documents == {each.id: each for each in documents}
+        check_next_writer(folder, now)
         shutil.rmtree(root)
+
+
+class Trouble(Exception):
+    pass
+
+
+def troubled() -> Iterator[Document]:
+    yield from fruit([1, 70], "fresh")
+    raise Trouble
+
+
+def test_documents_that_raise_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vecsearch.batch._FULL_ROWS", 1)  # so that something was written already
+    folder = tmp_path / "index"
+    an_index(folder)
+    before = seen(folder)
+    with pytest.raises(Trouble), Index.open(folder, HashEncoder()).writer() as writer:
+        writer.add(troubled())
+    with pytest.raises(Trouble):
+        Index.create(folder, HashEncoder("other"), documents=troubled(), overwrite=True)
+    with pytest.raises(Trouble):
+        Index.create(tmp_path / "new" / "index", HashEncoder(), documents=troubled())
+    assert seen(folder) == before
+    assert litter(folder) == set()
+    assert not (tmp_path / "new").exists()
+    check_next_writer(folder, before)
+
+
+def test_an_error_that_the_caller_survives_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a flush fails and the caller goes on, what was to be replaced isn't lost."""
+    folder = tmp_path / "index"
+    an_index(folder)
+    documents = fruit(range(4, 12), "fresh")
+    for at in range(1, 12):
+        copy = tmp_path / f"copy{at}"
+        shutil.copytree(folder, copy)
+        index = Index(copy, HashEncoder(), disk=FaultyDisk(at, FAULTS["torn"]))
+        with contextlib.suppress(IndexProblem), index.writer() as writer:
+            writer.add(documents)
+            with contextlib.suppress(OSError):
+                writer.delete("d0")
+        held = seen(copy).documents
+        fresh = {each.id: each for each in documents}
+        assert held == seen(folder).documents or {**held, "d0": 0} == {
+            **seen(folder).documents,
+            **fresh,
+            "d0": 0,
+        }
+
+
+def test_documents_added_before_an_error_that_the_caller_survives(tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    an_index(folder)
+    with Index.open(folder, HashEncoder()).writer() as writer:
+        with contextlib.suppress(Trouble):
+            writer.add(troubled())
+        writer.delete("d0")
+    documents = seen(folder).documents
+    assert documents["d70"] == fruit([70], "fresh")[0]
+    assert "d0" not in documents
+    assert litter(folder) == set()
+
+
+def test_create_after_a_creation_that_was_killed(tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    program = f"""
+import os, toy
+from vecsearch.index import Index
+def documents():
+    yield from toy.fruit(range(9))
+    os.kill(os.getpid(), 9)
+import vecsearch.batch
+vecsearch.batch._FULL_ROWS = 4
+Index.create({str(folder)!r}, toy.HashEncoder(), documents=documents())
+"""
+    assert run_python(program).returncode == -9
+    assert any((folder / "segments").iterdir())
+    Index.create(folder, HashEncoder(), documents=fruit([1]))
+    assert list(seen(folder).documents) == ["d1"]
+    assert litter(folder) == set()
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"nonsense"])
+def test_overwriting_an_index_whose_manifest_is_damaged(tmp_path: Path, content: bytes) -> None:
+    an_index(tmp_path)
+    (tmp_path / "manifest.json").write_bytes(content)
+    with pytest.raises(IndexExists):
+        Index.create(tmp_path, HashEncoder())
+    Index.create(tmp_path, HashEncoder(), documents=fruit([1]), overwrite=True)
+    assert list(seen(tmp_path).documents) == ["d1"]
+    assert litter(tmp_path) == set()
+
+
+def test_files_of_a_person_stay(tmp_path: Path) -> None:
+    an_index(tmp_path)
+    mine = [tmp_path / name for name in ("manifest.json.bak", "encoder-notes", "README")]
+    mine.append(tmp_path / "segments" / "notes.txt")
+    for path in mine:
+        path.write_text("mine")
+    Index.open(tmp_path, HashEncoder()).compact()
+    with pytest.raises(Trouble):
+        Index.create(tmp_path, HashEncoder(), documents=troubled(), overwrite=True)
+    assert all(path.read_text() == "mine" for path in mine)
+
+
+# ---- One writer
+
+
+def run_python(program: str) -> subprocess.CompletedProcess[str]:
+    """Run a program that may import `toy` in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", program], cwd=HERE, text=True, capture_output=True, timeout=60
+    )
+
+
+def assert_locked(folder: Path) -> None:
+    with pytest.raises(IndexLocked), Index(folder).writer():
+        pytest.fail("two writers at once")
+    with pytest.raises(IndexLocked):
+        Index.create(folder, None, overwrite=True)
+
+
+def test_second_writer_in_the_same_thread_and_in_another(tmp_path: Path) -> None:
+    an_index(tmp_path)
+    before = seen(tmp_path)
+    with Index.open(tmp_path, HashEncoder()).writer() as writer:
+        writer.add(fruit([60]))
+        assert_locked(tmp_path)
+        problems: list[BaseException] = []
+
+        def other() -> None:
+            try:
+                assert_locked(tmp_path)
+            except BaseException as error:
+                problems.append(error)
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        assert problems == []
+        # The refused ones dropped no lock of ours: another process is still kept out.
+        assert "IndexLocked" in run_python(TRY.format(str(tmp_path))).stderr
+    assert len(seen(tmp_path).documents) == len(before.documents) + 1
+    check_next_writer(tmp_path, seen(tmp_path))
+
+
+TRY = """
+from vecsearch.index import Index
+with Index({!r}).writer():
+    print("got it")
+"""
+
+
+def test_writer_in_another_process(tmp_path: Path) -> None:
+    an_index(tmp_path)
+    before = seen(tmp_path)
+    program = f"""
+import sys, toy
+from vecsearch.index import Index
+with Index.open({str(tmp_path)!r}, toy.HashEncoder()).writer() as writer:
+    writer.add(toy.fruit([70]))
+    writer.delete("d1")
+    print("holding", flush=True)
+    sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=HERE,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "holding\n"
+        assert_locked(tmp_path)
+        assert seen(tmp_path) == before
+        holder.kill()
+    check_next_writer(tmp_path, before)
+
+
+def test_a_creation_that_finds_another_at_work_leaves_it_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+
+    def documents() -> Iterator[Document]:
+        yield from fruit(range(3))
+        with pytest.raises(IndexLocked):
+            Index.create(folder, HashEncoder(), documents=fruit([9]))
+        out = run_python(f"from vecsearch.index import Index; Index.create({str(folder)!r}, None)")
+        assert "IndexLocked" in out.stderr
+        yield from fruit(range(3, 6))
+
+    Index.create(folder, HashEncoder(), documents=documents())
+    assert len(seen(folder).documents) == 6
+
+
+def test_a_forked_child_neither_holds_nor_frees_nor_sweeps(tmp_path: Path) -> None:
+    """The child uses the writer in every way, leaves the block with and without an error."""
+    an_index(tmp_path)
+    out = run_python(f"""
+import os, toy
+from vecsearch.errors import IndexLocked, IndexProblem
+from vecsearch.index import Index
+import vecsearch.batch
+vecsearch.batch._FULL_ROWS = 2
+
+index = Index.open({str(tmp_path)!r}, toy.HashEncoder())
+
+def in_child(work):
+    child = os.fork()
+    if not child:
+        work()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0, work
+
+def refused(use, *arguments):
+    try:
+        use(*arguments)
+    except IndexProblem as error:
+        assert not isinstance(error, IndexLocked)
+        assert "process" in str(error)
+    else:
+        raise AssertionError(f"{{use}} worked")
+
+def locked():
+    try:
+        with index.writer():
+            raise AssertionError("a second writer")
+    except IndexLocked:
+        pass
+
+def use():
+    refused(writer.add, toy.fruit([81, 82, 83]))
+    refused(writer.delete, "d1")
+    refused(writer.delete_where, "n = 1")
+    refused(writer.compact)
+    refused(writer.commit)
+
+def leave():
+    refused(block.__exit__, None, None, None)
+
+def leave_with_error():
+    try:
+        assert not block.__exit__(ValueError, ValueError(), None)
+    except ValueError:
+        pass
+
+block = index.writer()
+with block as writer:
+    writer.add(toy.fruit([71, 72, 73]))
+    for work in (locked, use, leave, leave_with_error, locked):
+        in_child(work)
+    locked()
+    print(len(list(index.folder.glob("segments/*"))), flush=True)
+in_child(lambda: index.compact())
+print("done")
+""")
+    assert out.stderr == ""
+    assert out.stdout.split()[-1] == "done"
+    assert {"d71", "d72", "d73"} < set(seen(tmp_path).documents)
+    assert litter(tmp_path) == set()
+    # An orphan holds nothing either.
+    out = run_python(f"""
+import os, time
+from vecsearch.index import Index
+with Index({str(tmp_path)!r}).writer():
+    if os.fork() == 0:
+        os.close(1), os.close(2)
+        time.sleep(20)
+        os._exit(0)
+    os.kill(os.getpid(), 9)
+""")
+    assert out.returncode == -9
+    check_next_writer(tmp_path, seen(tmp_path))
+
+
+def test_a_writer_is_of_no_use_after_its_block(tmp_path: Path) -> None:
+    an_index(tmp_path)
+    with Index.open(tmp_path, HashEncoder()).writer() as writer:
+        writer.add(fruit([60]))
+    before = seen(tmp_path)
+    uses: list[Callable[[Writer], object]] = [
+        lambda writer: writer.add(fruit([61])),
+        lambda writer: writer.delete("d1"),
+        lambda writer: writer.delete_where("n = 1"),
+        Writer.compact,
+        Writer.commit,
+    ]
+    for use in uses:
+        with pytest.raises(IndexProblem, match="block"):
+            use(writer)
+    assert seen(tmp_path) == before
+
+
+def test_commits_within_a_block(tmp_path: Path) -> None:
+    an_index(tmp_path)
+    with Index.open(tmp_path, HashEncoder()).writer() as writer:
+        generation = Index(tmp_path).manifest().generation
+        for n in range(3):
+            writer.add(fruit([60 + n]))
+            writer.delete(f"d{n}")
+            writer.commit()
+            assert seen(tmp_path).documents.keys() >= {f"d{60 + n}"}
+        writer.add(fruit([1]))
+    assert Index(tmp_path).manifest().generation == generation + 4
+    assert seen(tmp_path).documents.keys() >= {"d60", "d61", "d62", "d1"}
+    assert litter(tmp_path) == set()
+
+
+# ---- Killed at random moments
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("work", "kills"), [("add", 200), ("everything", 100)])
+def test_kill_9_under_a_reading_process(tmp_path: Path, work: str, kills: int) -> None:
+    folder = tmp_path / "index"
+    Index.create(folder, None, documents=committed(work, 1))
+    with subprocess.Popen(
+        [sys.executable, "kills.py", work, str(kills), str(folder)],
+        cwd=HERE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as killer:
+        generations = read_while(lambda: killer.poll() is None, work, folder)
+        out, err = killer.communicate()
+    assert (killer.returncode, err) == (0, ""), out + err
+    killed, moments = map(int, out.split())
+    assert killed == kills
+    assert moments > kills / 4, "the kills didn't fall within commits"
+    assert len(generations) > kills / 4
+    assert generations == sorted(generations)

@@ -67,7 +67,12 @@ def test_places_are_those_of_the_original_text():
         return [(term, text[start:end]) for term, start, end in analyzer(name).tokens(text)]
 
     assert seen("The Running-dogs", "english") == [("run", "Running"), ("dog", "dogs")]
-    assert seen("東京都2020年") == [("東京", "東京"), ("京都", "京都"), ("2020", "2020"), ("年", "年")]
+    assert seen("東京都2020年") == [
+        ("東京", "東京"),
+        ("京都", "京都"),
+        ("2020", "2020"),
+        ("年", "年"),
+    ]
     assert seen("½ 5㎏") == [("1", "½"), ("2", "½"), ("5kg", "5㎏")]
     assert seen("ｶﾞｷﾞ!") == [("ガギ", "ｶﾞｷﾞ")]
     nfd = unicodedata.normalize("NFD", "한국어")
@@ -84,7 +89,9 @@ def test_places_are_those_of_the_original_text():
 def test_tokens_are_terms_with_places(text, name):
     tokens = analyzer(name).tokens(text)
     assert [token.term for token in tokens] == analyzer(name).terms(text)
-    assert all(isinstance(token, Token) and 0 <= token.start < token.end <= len(text) for token in tokens)
+    assert all(
+        isinstance(token, Token) and 0 <= token.start < token.end <= len(text) for token in tokens
+    )
     assert all(a.start <= b.start and a.end <= b.end for a, b in pairwise(tokens))
     for term, start, end in tokens:
         assert term in analyzer(name).terms(text[start:end])
@@ -136,7 +143,11 @@ def test_equal_to_a_slow_reference(text, name):
 @pytest.mark.parametrize("name", [name for name in analyzer_names() if name != "plain"])
 def test_stemming_is_snowballs(name):
     words = sorted({w for language in analyzer_names() for w in stopwords(language).split()})
-    kept = [w for w in words if w not in stopwords(name).split() and w == unicodedata.normalize("NFKC", w.casefold())]
+    kept = [
+        w
+        for w in words
+        if w not in stopwords(name).split() and w == unicodedata.normalize("NFKC", w.casefold())
+    ]
     stems = Stemmer.Stemmer(name).stemWords(kept)
     assert len(kept) > 2000
     assert analyzer(name).terms(" ".join(kept)) == [stem for stem in stems if stem]
@@ -145,7 +156,9 @@ def test_stemming_is_snowballs(name):
 @pytest.mark.parametrize("name", analyzer_names())
 def test_no_stopword_becomes_a_term(name):
     assert analyzer(name).terms(stopwords(name)) == []
-    assert analyzer(name).terms(stopwords(name).upper().replace("İ", "i")) == [] or name == "turkish"
+    assert (
+        analyzer(name).terms(stopwords(name).upper().replace("İ", "i")) == [] or name == "turkish"
+    )
     count = len(analyzer(name).stopwords)
     assert count == len(set(stopwords(name).split()))
     said = analyzer(name).description
@@ -228,7 +241,11 @@ def test_a_full_memo_starts_over(monkeypatch):
 def test_threads_share_an_analyzer(monkeypatch):
     monkeypatch.setattr(module, "MEMO_WORDS", 50)  # so that misses, and emptying, happen all along
     shared = Analyzer("english", ENGLISH.stopwords)
-    words = [stem + end for stem in ("connect", "relat", "nation", "happ") for end in ("ing", "ed", "ional", "ily")]
+    words = [
+        stem + end
+        for stem in ("connect", "relat", "nation", "happ")
+        for end in ("ing", "ed", "ional", "ily")
+    ]
     texts = [" ".join(f"{word}{n}x {word}" for word in words) for n in range(200)]
     expected = [ENGLISH.terms(text) for text in texts]
     with ThreadPoolExecutor(8) as pool:
@@ -249,7 +266,7 @@ def test_bm25_over_these_terms_is_as_good_as_published(shared_data, name, least)
 
     folder = shared_data(name)
     lines = {
-        part: [json.loads(line) for line in (folder / f"{part}.jsonl").open(encoding="utf-8")]
+        part: list(map(json.loads, (folder / f"{part}.jsonl").read_bytes().splitlines()))
         for part in ("corpus", "queries")
     }
     texts = {row["_id"]: row["text"] for row in lines["queries"]}
@@ -259,7 +276,10 @@ def test_bm25_over_these_terms_is_as_good_as_published(shared_data, name, least)
         qrels.setdefault(query, {})[document] = int(grade)
     vocabulary: dict[str, int] = {}
     rows = [
-        [vocabulary.setdefault(term, len(vocabulary)) for term in ENGLISH.terms(f"{row['title']} {row['text']}")]
+        [
+            vocabulary.setdefault(term, len(vocabulary))
+            for term in ENGLISH.terms(f"{row['title']} {row['text']}")
+        ]
         for row in lines["corpus"]
     ]
     bm25 = bm25s.BM25(k1=1.2, b=0.75, method="lucene")

@@ -98,7 +98,7 @@ _LISTS: Final = {
     """,
     "german": """
         der die das den dem des ein eine einen einem einer eines und oder aber denn sondern dass
-        daß ob wenn weil als wie da damit in im ins an am ans auf aus bei beim bis durch für mit
+        ob wenn weil als wie da damit in im ins an am ans auf aus bei beim bis durch für mit
         nach seit um unter über von vom vor zu zum zur zwischen ich mich mir mein meine meinen
         meinem meiner du dich dir dein deine er ihn ihm sein seine seinen seinem seiner sie ihr
         ihre ihren ihrem ihrer es wir uns unser unsere euch euer sich man dies diese diesen

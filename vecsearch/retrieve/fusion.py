@@ -5,6 +5,7 @@ A fused document's row is the best passage of the retriever that adds most to it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -59,7 +60,7 @@ class ReciprocalRank:
         depth: int = 100,
         name: str = "rrf",
     ) -> None:
-        if constant < 0:
+        if not 0 <= constant < math.inf:
             raise UsageError(f"The constant of reciprocal rank is at least 0, not {constant}.")
         self._snapshot = snapshot
         self._arms = _checked(arms, depth)
@@ -89,6 +90,9 @@ def _checked(arms: Sequence[Arm], depth: int) -> tuple[Arm, ...]:
         raise UsageError("A fusion needs at least one retriever.")
     if depth < 1:
         raise UsageError(f"The depth of a fusion is at least 1, not {depth}.")
+    for arm in arms:
+        if not 0 <= arm.weight < math.inf:
+            raise UsageError(f"An arm's weight is at least 0 and finite, not {arm.weight}.")
     return tuple(arms)
 
 

@@ -23,7 +23,7 @@ def keep_encoder(disk: Disk, folder: Path, name: str, encoder: Encoder) -> Encod
             path = f"{name}/{source.relative_to(scratch).as_posix()}"
             disk.make_folder((folder / path).parent)
             files.append(FileEntry(path, *disk.create(folder / path, _blocks(source))))
-    for place in {(folder / file.path).parent for file in files} | {folder}:
+    for place in {(folder / file.path).parent for file in files}:
         disk.sync_folder(place)
     return EncoderEntry(encoder.name, encoder.dim, encoder.fingerprint, name, tuple(files))
 

@@ -51,7 +51,10 @@ class Disk:
 
     def make_folder(self, path: Path) -> None:
         """Make a folder, which may exist already, and its parents."""
-        path.mkdir(parents=True, exist_ok=True)
+        if not path.is_dir():
+            self.make_folder(path.parent)
+            path.mkdir(exist_ok=True)
+            self.sync_folder(path.parent)
 
     def sync_folder(self, path: Path) -> None:
         """Make the names in a folder durable."""
@@ -84,7 +87,16 @@ def digest_file(path: Path) -> str:
 
 _held: set[tuple[int, int]] = set()
 _held_guard = threading.Lock()
-os.register_at_fork(after_in_child=_held.clear)
+
+
+def _forget() -> None:
+    """Start anew in a forked child: it holds nothing, and none of its threads has the guard."""
+    global _held_guard
+    _held_guard = threading.Lock()
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 class WriterLock:
@@ -101,7 +113,7 @@ class WriterLock:
         self._key = (0, 0)
 
     def acquire(self) -> None:
-        """Take the lock or raise IndexLocked at once."""
+        """Take the lock or raise IndexLocked at once; OSError where there can't be one."""
         with _held_guard:
             # The file may be removed between our opening and locking it: then try the new one.
             while not self._try_acquire():
@@ -131,6 +143,11 @@ class WriterLock:
                 return True
         file.close()
         return False
+
+    @property
+    def held(self) -> bool:
+        """Whether this process holds the lock: a child forked from the holder doesn't."""
+        return self._file is not None and self._key in _held
 
     def release(self) -> None:
         """Give the lock back; harmless where it isn't held."""

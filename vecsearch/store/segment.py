@@ -65,8 +65,7 @@ def write_segment(disk: Disk, folder: Path, name: str, rooms: Rooms) -> tuple[Fi
     for room, arrays in rooms.items():
         path = f"{SEGMENTS}/{name}/{room}{_SUFFIX}"
         files.append(FileEntry(path, *write_arrays(disk, folder / path, arrays)))
-    for changed in (place, place.parent, folder):
-        disk.sync_folder(changed)
+    disk.sync_folder(place)
     return tuple(files)
 
 

