@@ -27,6 +27,12 @@ from vecsearch.writer import Writer
 HERE = Path(__file__).parent
 
 
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_medium(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests see no power cut, so that what has left the process is safe."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+
+
 class Fault(NamedTuple):
     """What goes wrong at one operation.
 

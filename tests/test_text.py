@@ -177,7 +177,7 @@ def test_every_symbol_that_stands_for_letters_is_read_like_them():
 @pytest.mark.parametrize(
     ("text", "terms"),
     [("a" * 10**6, ["a" * LONGEST_TERM]), ("a" + "\u0301\u0316" * 500_000, None), ("é" * 10**6, ["é" * LONGEST_TERM]),
-     ("a\u200d" * 500_000, ["a" * LONGEST_TERM]), ("東" * 200_000, ["東東"] * 199_999), ("👍" * 200_000, ["👍"] * 200_000)],
+     ("a\u200d" * 500_000, ["a" * LONGEST_TERM]), ("東" * 100_000, ["東東"] * 99_999), ("👍" * 100_000, ["👍"] * 100_000)],
 )  # fmt: skip
 def test_a_megabyte_without_a_space(text, terms):
     found = PLAIN.terms(text)

@@ -12,7 +12,6 @@ from typing import Any
 
 from vecsearch.encoders import default_encoder, load_encoder
 from vecsearch.encoders.base import Device, Encoder
-from vecsearch.store.encoder import KeptEncoder, keep_encoder
 from vecsearch.errors import (
     EncoderMismatch,
     IndexCorrupt,
@@ -21,6 +20,7 @@ from vecsearch.errors import (
     UsageError,
 )
 from vecsearch.searcher import Searcher
+from vecsearch.store.encoder import KeptEncoder, keep_encoder
 from vecsearch.store.files import Disk, WriterLock, digest_file
 from vecsearch.store.manifest import (
     MANIFEST,
@@ -31,6 +31,7 @@ from vecsearch.store.manifest import (
     clear,
     foreign_names,
     read_manifest,
+    succession,
     sweep,
 )
 from vecsearch.store.snapshot import Snapshot
@@ -117,7 +118,7 @@ class Index:
                 break
             except IndexCorrupt:
                 # A writer may have swept these files between our two steps: then there is news.
-                if self.manifest().generation == manifest.generation:
+                if self.manifest() == manifest:
                     raise
         analyzer = Analyzer.from_dict(manifest.analyzer)
         return Searcher(snapshot, analyzer, load, manifest.generation)
@@ -129,8 +130,7 @@ class Index:
         Raise IndexLocked at once where another writer is at work.
         """
         self.manifest()
-        with self._locked():
-            writer = self._new_writer(self.manifest())
+        with self._locked(), contextlib.closing(self._new_writer(self.manifest())) as writer:
             yield writer
             writer.commit()
 
@@ -147,7 +147,7 @@ class Index:
             except IndexCorrupt as error:
                 return [error]
             problems = [found for file in manifest.files() if (found := self._damage(file))]
-            if not problems or self.manifest().generation == manifest.generation:
+            if not problems or self.manifest() == manifest:
                 return problems
 
     def info(self) -> dict[str, Any]:
@@ -179,14 +179,19 @@ class Index:
         if entry is None:
             return None
         kept = KeptEncoder(self.folder, entry)
+        known = self._encoder
 
         def load() -> Encoder:
+            nonlocal known
             with self._encoder_guard:
-                if self._encoder is None or self._encoder.fingerprint != entry.fingerprint:
-                    encoder = kept.load(self._device)
-                    _check_encoder(encoder, entry, self.folder)
-                    self._encoder = encoder
-                return self._encoder
+                for each in (known, self._encoder):
+                    if each is not None and each.fingerprint == entry.fingerprint:
+                        known = each
+                        return each
+                encoder = kept.load(self._device)
+                _check_encoder(encoder, entry, self.folder)
+                self._encoder = known = encoder
+                return encoder
 
         return load
 
@@ -194,19 +199,27 @@ class Index:
     def _locked(self) -> Iterator[None]:
         """Hold the writer's lock; on any failure leave exactly what was committed."""
         lock = WriterLock(self.folder)
-        lock.acquire()
         try:
-            with contextlib.suppress(IndexProblem):
-                sweep(self._disk, self.folder, self.manifest())
+            lock.acquire()
+            self._sweep()
             yield
         except BaseException as error:
-            with contextlib.suppress(OSError, IndexProblem):
-                sweep(self._disk, self.folder, self.manifest())
+            if lock.held:
+                self._sweep()
             if isinstance(error, OSError):
-                raise IndexProblem(f"{self.folder} is as last committed: {error}.") from error
+                raise self._ended_early(error) from error
             raise
         finally:
             lock.release()
+
+    def _sweep(self) -> None:
+        with contextlib.suppress(OSError, IndexProblem):
+            sweep(self._disk, self.folder, self.manifest())
+
+    def _ended_early(self, error: OSError) -> IndexProblem:
+        return IndexProblem(
+            f"Writing to {self.folder} ended early ({error}). What was committed stays as it was."
+        )
 
     def _replace(
         self,
@@ -216,33 +229,37 @@ class Index:
         *,
         overwrite: bool,
     ) -> None:
-        existed = self.folder.exists()
-        try:
-            self._disk.make_folder(self.folder)
-            with self._locked():
+        with self._made_folder(), self._locked():
+            try:
                 check_place(self.folder, overwrite=overwrite)
-                generation, next_segment = self._succession()
+                generation, next_segment = succession(self.folder)
                 entry = None
                 if self._encoder is not None:
                     name = f"encoder-{generation + 1}"
                     entry = keep_encoder(self._disk, self.folder, name, self._encoder)
-                writer = self._new_writer(
-                    Manifest(analyzer.to_dict(), entry, passages, generation, next_segment)
-                )
-                writer.add(documents)
-                writer.commit(always=True)
-        except BaseException:
-            if not (self.folder / MANIFEST).exists():
-                clear(self._disk, self.folder, keep_folder=existed)
-            raise
+                base = Manifest(analyzer.to_dict(), entry, passages, generation, next_segment)
+                with contextlib.closing(self._new_writer(base)) as writer:
+                    writer.add(documents)
+                    writer.commit(always=True)
+            except BaseException:
+                if not (self.folder / MANIFEST).exists():
+                    clear(self._disk, self.folder)
+                raise
 
-    def _succession(self) -> tuple[int, int]:
-        """Number on from an index that is overwritten, so that no name ever means two things."""
+    @contextlib.contextmanager
+    def _made_folder(self) -> Iterator[None]:
+        """Make the index's folder; on a failure remove it and its parents if they are new."""
+        new = [each for each in (self.folder, *self.folder.parents) if not each.exists()]
         try:
-            old = self.manifest()
-        except IndexProblem:
-            return 0, 1
-        return old.generation, old.next_segment
+            self._disk.make_folder(self.folder)
+            yield
+        except BaseException as error:
+            for each in new:  # the deepest first; one that isn't empty stays
+                with contextlib.suppress(OSError):
+                    each.rmdir()
+            if isinstance(error, OSError):
+                raise self._ended_early(error) from error
+            raise
 
     def _damage(self, file: FileEntry) -> IndexCorrupt | None:
         path = self.folder / file.path

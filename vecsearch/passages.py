@@ -1,8 +1,9 @@
 """Cutting long texts into passages, on paragraph and sentence bounds where it can be done.
 
-Length is counted in words. What stands between white space is a word; a character that is wide or
-of a script written without spaces (Chinese, Japanese, Korean, Thai, ..., emoji) is half a word; and
-a stretch of over 60 characters without white space is a word for every 60 of them.
+Length is counted in words. What stands between white space is a word. A character that is wide or
+of a script written without spaces (Chinese, Japanese, Korean, Thai, ..., emoji) is half a word,
+together with the punctuation around it. A stretch of over 60 characters without white space is a
+word for every 60 of them.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ _HALF: Final = (
     r"[[\p{East_Asian_Width=W}\p{East_Asian_Width=F}\p{scx=Hang}\p{scx=Kana}\p{Line_Break=SA}"
     r"\p{Extended_Pictographic}]--[\s\p{M}]]"
 )
-_UNIT: Final = regex.compile(rf"(?V1)(?P<half>(?={_HALF})\X)|[[^\s\x1C-\x1F]--{_HALF}]++")
+_UNIT: Final = regex.compile(
+    rf"(?V1)(?P<half>[\p{{Ps}}\p{{Pi}}]{{0,3}}(?={_HALF})\X[\p{{Po}}\p{{Pe}}\p{{Pf}}]{{0,3}}+)"
+    rf"|[[^\s\x1C-\x1F]--{_HALF}]++"
+)
 _CLUSTER: Final = regex.compile(r"\X")
 
 _PARAGRAPH_END: Final = regex.compile(r"\n[^\S\n]*+\n|[\u2029\f]")

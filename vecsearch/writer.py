@@ -69,7 +69,7 @@ class Writer:
         self._folder = folder
         self._base = base
         self._next_segment = base.next_segment
-        self._process = os.getpid()
+        self._process: int | None = os.getpid()
         self._held = [_Held(entry, open_segment(folder, entry)) for entry in base.segments]
         self._analyzer = analyzer
         self._load_encoder = load_encoder
@@ -81,6 +81,7 @@ class Writer:
 
         Memory stays bounded: a batch that is full is written, though not yet committed.
         """
+        self._check_use()
         if isinstance(documents, Document):
             documents = (documents,)
         added = 0
@@ -91,7 +92,6 @@ class Writer:
             added += 1
             if self._batch.full:
                 self._flush()
-        self._changed |= added > 0
         return added
 
     def delete(self, ids: str | Iterable[str]) -> int:
@@ -99,7 +99,11 @@ class Writer:
 
         Raise UnknownDocument, and delete nothing, where the index doesn't hold one of them.
         """
+        self._check_use()
         names = list(dict.fromkeys([ids] if isinstance(ids, str) else ids))
+        for name in names:
+            if not isinstance(name, str):
+                raise UsageError(f"A document's id is text, not {name!r}.")
         self._flush()
         found = self._find(names)
         lost = [name for name, where in zip(names, found, strict=True) if where is None]
@@ -112,6 +116,7 @@ class Writer:
 
     def delete_where(self, where: str) -> int:
         """Delete the documents that pass a metadata filter; return how many."""
+        self._check_use()
         condition = parse_filter(where)
         self._flush()
         masks = condition.mask([held.segment.columns for held in self._held])
@@ -126,6 +131,7 @@ class Writer:
 
     def compact(self) -> None:
         """Make all segments one, of the living documents alone."""
+        self._check_use()
         self._flush()
         alone = len(self._held) == 1 and self._held[0].segment.alive is None
         if self._held and not alone:
@@ -137,11 +143,10 @@ class Writer:
 
         Called by the `with` block of `Index.writer()`.
         """
+        self._check_use()
         self._flush()
         if not (self._changed or always):
             return self._base
-        if os.getpid() != self._process:
-            raise IndexProblem("A writer can't be used in a process forked from its own.")
         self._held = [held for held in self._held if held.living()]
         sizes = [Size(len(held.segment.documents), held.living()) for held in self._held]
         self._merge(plan_merges(sizes))
@@ -152,26 +157,42 @@ class Writer:
             next_segment=self._next_segment,
             segments=tuple(self._finish(held, generation) for held in self._held),
         )
+        # Were this to fail and be tried again, it would be as another generation.
+        self._base = manifest
         commit(self._disk, self._folder, manifest)
+        self._changed = False
         sweep(self._disk, self._folder, manifest)
         return manifest
+
+    def close(self) -> None:
+        """End the writer's life; what it didn't commit is swept by the next one."""
+        self._process = None
+
+    def _check_use(self) -> None:
+        if self._process != os.getpid():
+            raise IndexProblem(
+                "A writer is used within its `with` block, and only by the process that opened it."
+            )
 
     def _new_batch(self) -> Batch:
         return Batch(self._analyzer, self._load_encoder, self._base.passages)
 
     def _flush(self) -> None:
         """Write the batch as a segment; what it replaces dies, earlier in the batch as well."""
-        batch, self._batch = self._batch, self._new_batch()
-        if not batch.positions:
+        positions = self._batch.positions
+        if not positions:
             return
-        earlier = self._find(list(batch.positions))
+        # What can fail comes first: a caller who survives the error has lost nothing.
+        held = self._write(self._batch.rooms())
+        earlier = self._find(list(positions))
         self._kill([where for where in earlier if where])
-        held = self._write(batch.rooms())
         replaced = np.ones(len(held.segment.documents), np.bool_)
-        replaced[list(batch.positions.values())] = False
+        replaced[list(positions.values())] = False
         if replaced.any():
             held.kill(np.flatnonzero(replaced))
         self._held.append(held)
+        self._batch = self._new_batch()
+        self._changed = True
 
     def _find(self, ids: Sequence[str]) -> list[tuple[_Held, int] | None]:
         """Find living documents: the segment and the position of each id, or None."""
@@ -225,4 +246,6 @@ class Writer:
             return held.entry
         alive = held.segment.living()
         file = write_alive(self._disk, self._folder, held.entry.name, generation, alive)
-        return dataclasses.replace(held.entry, living=int(alive.sum()), alive=file)
+        held.entry = dataclasses.replace(held.entry, living=int(alive.sum()), alive=file)
+        held.changed = False
+        return held.entry

@@ -1,12 +1,14 @@
 """Named arrays in one file: written once, opened by memory mapping.
 
 The layout is safetensors': eight bytes of header length, a JSON header that gives each array's
-dtype, shape and place, then the arrays. So a file can be looked into with public tools. An array
-may be given as a stream of blocks, so that writing needs memory for one block only.
+dtype, shape and place, then the arrays. So a file can be looked into with public tools. The header
+holds its own checksum. An array may be given as a stream of blocks, so that writing needs memory
+for one block only.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import mmap
 from collections.abc import Iterable, Iterator, Mapping
@@ -35,6 +37,7 @@ _NAMES: Final = {
     "uint8": "U8",
     "bool": "BOOL",
 }
+_NOTES: Final = "__metadata__"
 _DTYPES: Final = {name: np.dtype(dtype).newbyteorder("<") for dtype, name in _NAMES.items()}
 
 
@@ -61,8 +64,7 @@ def write_arrays(disk: Disk, path: Path, arrays: Mapping[str, Array | Stream]) -
             "shape": list(array.shape),
             "data_offsets": [begin, end],
         }
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
+    text = _seal(header)
 
     def blocks() -> Iterator[bytes | memoryview]:
         yield len(text).to_bytes(8, "little") + text
@@ -70,6 +72,17 @@ def write_arrays(disk: Disk, path: Path, arrays: Mapping[str, Array | Stream]) -
             yield from _bytes_of(name, arrays[name])
 
     return disk.create(path, blocks())
+
+
+def _seal(header: Mapping[str, object]) -> bytes:
+    """Write a header down with a checksum, so that a flipped byte in it is seen at every opening.
+
+    It lies where the layout has a place for notes. What the header describes is padded to 8 bytes.
+    """
+    plain = json.dumps(header, separators=(",", ":")).encode()
+    note = {_NOTES: {"checksum": hashlib.blake2b(plain, digest_size=16).hexdigest()}}
+    text = json.dumps({**note, **header}, separators=(",", ":")).encode()
+    return text + b" " * (-len(text) % 8)
 
 
 def _bytes_of(name: str, array: Array | Stream) -> Iterator[memoryview]:
@@ -89,16 +102,19 @@ def open_arrays(path: Path) -> dict[str, Array]:
             buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         start = 8 + int.from_bytes(buffer[:8], "little")
         header = json.loads(buffer[8:start])
+        del header[_NOTES]
+        if _seal(header) != buffer[8:start]:
+            raise ValueError("its checksum doesn't match")
         arrays = {}
         for name, entry in header.items():
             dtype, shape = _DTYPES[entry["dtype"]], tuple(entry["shape"])
-            begin, end = entry["data_offsets"]
-            if prod(shape) * dtype.itemsize != end - begin:
-                raise ValueError(f"the array {name!r} has another size than its shape says")
+            begin, _ = entry["data_offsets"]
             flat = np.frombuffer(buffer, dtype, prod(shape), start + begin)
             arrays[name] = flat.reshape(shape)
     except FileNotFoundError:
         raise IndexCorrupt(path, "the manifest names it, but it is missing.") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except OSError as error:
+        raise IndexCorrupt(path, f"it can't be read ({error.strerror}).") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise IndexCorrupt(path, f"its header can't be read ({error}).") from None
     return arrays

@@ -21,7 +21,9 @@ from vecsearch.types import Document, Meta, Span
 
 def hash_ids(ids: Iterable[str]) -> NDArray[np.uint64]:
     """Hash ids to 64 bits (blake2b), (n,) uint64. Ids are compared whole wherever hashes meet."""
-    hashes = (hashlib.blake2b(name.encode(), digest_size=8).digest() for name in ids)
+    # A lone surrogate is in no stored id, but one may be looked for.
+    coded = (name.encode("utf-8", "surrogatepass") for name in ids)
+    hashes = (hashlib.blake2b(name, digest_size=8).digest() for name in coded)
     return np.frombuffer(b"".join(hashes), "<u8")
 
 

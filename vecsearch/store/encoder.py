@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vecsearch.encoders import load_encoder
 from vecsearch.encoders.base import Device, Encoder
-from vecsearch.errors import EncoderError, IndexCorrupt, UnknownName
+from vecsearch.errors import EncoderError, IndexCorrupt
 from vecsearch.store.files import BLOCK, Disk
 from vecsearch.store.manifest import EncoderEntry, FileEntry
 
@@ -48,21 +48,30 @@ class KeptEncoder:
 
     def load(self, device: Device) -> Encoder:
         """Load the encoder; raise EncoderError where it can't be had on this machine."""
-        place = self._folder / self._entry.folder
+        # As an absolute path it can't be taken for the name of a model on a hub.
+        place = (self._folder / self._entry.folder).absolute()
         try:
-            if all((self._folder / path).exists() for path in self._contents):
-                return load_encoder(place, device)
+            if self._complete():
+                try:
+                    return load_encoder(place, device)
+                except (EncoderError, OSError):
+                    if self._complete():
+                        raise
+            # The index was overwritten meanwhile.
             with tempfile.TemporaryDirectory(prefix="vecsearch-") as scratch:
                 for path, content in self._contents.items():
                     target = Path(scratch) / path
                     target.parent.mkdir(parents=True, exist_ok=True)
                     target.write_bytes(content)
                 return load_encoder(Path(scratch) / self._entry.folder, device)
-        except (EncoderError, UnknownName) as error:
+        except (EncoderError, OSError) as error:
             raise EncoderError(
                 f"The encoder {self._entry.name!r} of {self._folder} can't be loaded: {error} "
                 "(If it is one of your own, open the index with Index.open(folder, encoder=...).)"
             ) from error
+
+    def _complete(self) -> bool:
+        return all((self._folder / path).exists() for path in self._contents)
 
 
 def _map(path: Path) -> mmap.mmap | bytes:
@@ -73,3 +82,5 @@ def _map(path: Path) -> mmap.mmap | bytes:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except FileNotFoundError:
         raise IndexCorrupt(path, "the manifest names it, but it is missing.") from None
+    except OSError as error:
+        raise IndexCorrupt(path, f"it can't be read ({error.strerror}).") from None

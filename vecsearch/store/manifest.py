@@ -10,15 +10,17 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from vecsearch.errors import FormatTooNew, IndexCorrupt, IndexNotFound, VecsearchError
+from vecsearch.errors import FormatTooNew, IndexCorrupt, IndexNotFound, IndexProblem, VecsearchError
 from vecsearch.store.files import LOCK, Disk
 
 MANIFEST: Final = "manifest.json"
+SEGMENTS: Final = "segments"
 FORMAT: Final = "vecsearch-index"
 VERSION: Final = 1
 
@@ -96,7 +98,7 @@ class Manifest:
 
 
 def _canonical(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1).encode()
+    return json.dumps(value, ensure_ascii=False, sort_keys=True).encode()
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
@@ -191,35 +193,64 @@ def commit(disk: Disk, folder: Path, manifest: Manifest) -> None:
 def sweep(disk: Disk, folder: Path, manifest: Manifest) -> None:
     """Remove what earlier states and dead writers left below `folder`.
 
-    Only names that vecsearch gives are touched: a person's own file in the folder stays.
+    Only names that vecsearch gives are touched: a person's own file in the folder stays. Litter is
+    harmless, so a disk that refuses must not undo a finished commit.
     """
     named = {folder / entry.path for entry in manifest.files()}
     named |= {parent for path in named for parent in path.parents}
-    for path in _ours(folder):
-        if path not in named:
-            # Litter is harmless, so a disk that refuses must not undo a finished commit.
+    litter = [path for path, _ in _ours(folder) if path not in named]
+    if not litter:
+        return
+    with contextlib.suppress(OSError):
+        # Until this is done a power cut could bring the previous manifest back, with its files.
+        disk.sync_folder(folder)
+        for path in litter:
             with contextlib.suppress(OSError):
                 disk.remove(path)
 
 
-def clear(disk: Disk, folder: Path, *, keep_folder: bool) -> None:
+def clear(disk: Disk, folder: Path) -> None:
     """Remove what a failed creation left in a folder that has no manifest."""
     with contextlib.suppress(OSError):
-        for path in (*_ours(folder), folder / "segments", folder / LOCK):
+        for path, _ in _ours(folder):
             disk.remove(path)
-        if not keep_folder:
-            folder.rmdir()
+        if (folder / SEGMENTS).exists():
+            (folder / SEGMENTS).rmdir()
+        disk.remove(folder / LOCK)  # the last: from here on another writer may be at work
 
 
 def foreign_names(folder: Path) -> list[str]:
     """List what lies in a folder and isn't vecsearch's."""
-    ours = {path.name for path in _ours(folder)} | {"segments", LOCK, MANIFEST}
+    ours = {path.name for path, _ in _ours(folder)} | {SEGMENTS, LOCK, MANIFEST}
     return sorted(path.name for path in folder.iterdir() if path.name not in ours)
 
 
-def _ours(folder: Path) -> Iterable[Path]:
-    yield from folder.glob(f"{MANIFEST}.*")
-    yield from folder.glob("encoder-*")
-    for segment in (folder / "segments").glob("*"):
-        yield segment
-        yield from segment.glob("alive.*")
+def succession(folder: Path) -> tuple[int, int]:
+    """Return the generation and the next segment that a new index in `folder` goes on from.
+
+    They are beyond those of an index that it overwrites, be its manifest readable or not, and of
+    one that was never finished: so no name ever means two things.
+    """
+    try:
+        old = read_manifest(folder)
+    except IndexProblem:
+        used = max((number for _, number in _ours(folder)), default=0)
+        return used, used + 1
+    return old.generation, old.next_segment
+
+
+_OURS: Final = {
+    f"{MANIFEST}.*": rf"{re.escape(MANIFEST)}\.(\d+)",
+    "encoder-*": r"encoder-(\d+)",
+    f"{SEGMENTS}/*": r"(\d{6,})",
+    f"{SEGMENTS}/*/alive.*": r"alive\.(\d+)\.safetensors",
+}
+"""Patterns of the paths that vecsearch gives, besides the fixed ones, and of their last parts."""
+
+
+def _ours(folder: Path) -> Iterator[tuple[Path, int]]:
+    """Yield what lies below a folder under a name that vecsearch gives, and the number in it."""
+    for pattern, name in _OURS.items():
+        for path in folder.glob(pattern):
+            if match := re.fullmatch(name, path.name, re.ASCII):
+                yield path, int(match[1])

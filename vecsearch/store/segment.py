@@ -19,7 +19,7 @@ from vecsearch.store.arrays import Array, Stream, open_arrays, write_arrays
 from vecsearch.store.columns import Columns, build_columns
 from vecsearch.store.documents import Documents, merge_documents
 from vecsearch.store.files import Disk
-from vecsearch.store.manifest import FileEntry, SegmentEntry
+from vecsearch.store.manifest import SEGMENTS, FileEntry, SegmentEntry
 from vecsearch.store.postings import Postings, merge_postings
 from vecsearch.types import Vectors
 
@@ -27,7 +27,6 @@ Arrays: TypeAlias = Mapping[str, Array | Stream]
 Rooms: TypeAlias = Mapping[str, Arrays]
 """What a segment consists of: documents, columns, postings and, with an encoder, vectors."""
 
-SEGMENTS: Final = "segments"
 _SUFFIX: Final = ".safetensors"
 
 
@@ -106,6 +105,8 @@ def open_file(folder: Path, file: FileEntry) -> dict[str, Array]:
         size = path.stat().st_size
     except FileNotFoundError:
         raise IndexCorrupt(path, "the manifest names it, but it is missing.") from None
+    except OSError as error:
+        raise IndexCorrupt(path, f"it can't be read ({error.strerror}).") from None
     if size != file.size:
         raise IndexCorrupt(path, f"it has {size} bytes where the manifest says {file.size}.")
     return open_arrays(path)
