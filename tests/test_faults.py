@@ -112,13 +112,13 @@ class FaultyDisk(Disk):
         self._step(lambda: super(FaultyDisk, self).remove(path))
 
 
-# ---- Changes of an index that holds d0 to d8 in several segments, d3 deleted
+# ---- Changes of an index that holds d0 to d14 in two segments, d3 deleted
 
 
 def an_index(folder: Path) -> None:
-    index = Index.create(folder, HashEncoder(), documents=fruit(range(6)), passages=4)
+    index = Index.create(folder, HashEncoder(), documents=fruit(range(12)), passages=4)
     with index.writer() as writer:
-        writer.add(fruit(range(6, 9)))
+        writer.add(fruit(range(12, 15)))
         writer.delete("d3")
 
 
@@ -167,7 +167,7 @@ def encoder_of(folder: Path) -> HashEncoder:
 def seen(folder: Path) -> Seen:
     index = Index.open(folder, encoder_of(folder))
     assert index.verify() == []
-    return look(index.searcher())
+    return look(index.searcher(), ["hybrid"])
 
 
 def check_next_writer(folder: Path, before: Seen) -> None:
@@ -184,7 +184,7 @@ def fail_at_every_operation(fault: Fault) -> Iterator[FaultyDisk]:
         disk = FaultyDisk(at, fault)
         yield disk
         if not disk.failed:
-            assert at > 10
+            assert at > 7
             return
 
 

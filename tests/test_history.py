@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from toy import HashEncoder
 
 from vecsearch import BM25, Arm, Document, Index, Lexical, ReciprocalRank, TfIdf
-from vecsearch.errors import FilterError, UnknownDocument
+from vecsearch.errors import UnknownDocument
 
 IDS = [*"abcdefghij", "é", "ﬀ", "𝔞"]
 QUERIES = ["x", "y z", "x x w", "z nowhere", "w x y z", ""]
-FILTERS = [None, "n < 2", 'lang = "en"', 'not lang = "en"', "n is null"]
-KS = [1, 2, 3, 5, 100]
+FILTERS = [None, "n < 2", 'not lang = "en"']
+KS = [1, 3, 100]
 
 
 class Add(NamedTuple):
@@ -49,7 +49,7 @@ class Block(NamedTuple):
 words = st.lists(st.sampled_from("wxyz"), max_size=5).map(" ".join)
 texts = st.lists(words, min_size=1, max_size=3).map("\n\n".join)
 metas = st.fixed_dictionaries(
-    {"n": st.integers(0, 3)}, optional={"lang": st.sampled_from(["en", "de", None])}
+    {"n": st.integers(0, 3), "lang": st.sampled_from(["en", "de", ["en", "de"]])}
 )
 documents = st.builds(Document, st.sampled_from(IDS), texts, st.sampled_from(["", "", "x"]), metas)
 operations = st.one_of(
@@ -101,15 +101,11 @@ def apply(writer, model, operation):
         case DeleteWhere(n):
             doomed = [name for name, document in model.items() if document.meta["n"] == n]
             if model:
-                assert delete_where(writer, n, model) == len(doomed)
+                assert writer.delete_where(f"n = {n}") == len(doomed)
             for name in doomed:
                 del model[name]
         case Compact():
             writer.compact()
-
-
-def delete_where(writer, n, model):
-    return writer.delete_where(f"n = {n}")
 
 
 def answers(searcher):
@@ -125,10 +121,7 @@ def answers(searcher):
     for where in FILTERS:
         for k in KS:
             for by, retriever in retrievers.items():
-                try:
-                    found[where, k, by] = searcher.search_many(QUERIES, k, where, retriever)
-                except FilterError as error:
-                    found[where, k, by] = str(error)
+                found[where, k, by] = searcher.search_many(QUERIES, k, where, retriever)
     return found
 
 
@@ -164,12 +157,7 @@ def test_some_histories(history, passages):
 
 
 @pytest.mark.slow
-@settings(
-    max_examples=200,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
-)
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(histories, st.sampled_from([None, 1, 2]))
 def test_200_histories(history, passages):
     check_history(history, passages)

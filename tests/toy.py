@@ -69,12 +69,14 @@ class Seen(NamedTuple):
 QUERIES = ("red apple", "green pear", "blue plum number7", "nothing of it", "fresh")
 
 
-def look(searcher: Searcher) -> Seen:
-    """Read all documents and ask a few questions by every retriever.
+MODES = ("bm25", "tfidf", "dense", "hybrid")
+
+
+def look(searcher: Searcher, modes: Iterable[str] = MODES) -> Seen:
+    """Read all documents and ask a few questions.
 
     Scores are rounded: they are equal in equal states, but for a last bit of the dense arm.
     """
-    modes = ["bm25", "tfidf", *(["dense", "hybrid"] if searcher.default == "hybrid" else [])]
     rankings = {}
     for by in modes:
         for query, ranking in zip(QUERIES, searcher.rank_many(QUERIES, 7, by=by), strict=True):

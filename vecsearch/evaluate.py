@@ -3,8 +3,8 @@
 Definitions are those of trec_eval, so that the figures can be set beside published ones. Documents
 are taken in the order of `runs.ranked`; a grade of 1 or more is relevant; a document without a
 judgment isn't; every judged query counts in a mean, with 0 if nothing answered it or nothing is
-relevant to it. Queries of the run that nobody judged are left out. RR@k and Judged@k, which trec_eval
-doesn't have, are ir_measures': there equal scores are ordered by rising id.
+relevant to it. Queries of the run that nobody judged are left out. RR@k and Judged@k, which
+trec_eval doesn't have, are those of ir_measures, where equal scores are ordered by rising id.
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ def _load(folder: Path, device: Device) -> SentenceTransformer:
     cuda = torch.cuda.is_available()
     if device == "cuda" and not cuda:
         raise EncoderError("The device cuda was asked for, but torch finds no CUDA device.")
-    disable_progress_bar()
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         return SentenceTransformer(
             str(folder),

@@ -47,7 +47,11 @@ class Disk:
     def sync(self, file: BinaryIO) -> None:
         """Flush an open file to the medium."""
         file.flush()
-        os.fsync(file.fileno())
+        # macOS answers an ordinary fsync before the drive has written anything.
+        if hasattr(fcntl, "F_FULLFSYNC"):
+            fcntl.fcntl(file.fileno(), fcntl.F_FULLFSYNC)
+        else:
+            os.fsync(file.fileno())
 
     def make_folder(self, path: Path) -> None:
         """Make a folder, which may exist already, and its parents."""
