@@ -7,6 +7,7 @@ It prints how many writers it killed, and how many of them had a commit under wa
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import random
@@ -43,7 +44,9 @@ def check(work: str, index: Index) -> int:
     assert {each.id: each for each in documents} == expected
     for age in {1, generation - 1, generation}:
         found = {hit.id for hit in searcher.search(f"age{age}", k=20)}
-        assert found == {name for name, each in expected.items() if f"age{age}" in each.text.split()}
+        assert found == {
+            name for name, each in expected.items() if f"age{age}" in each.text.split()
+        }
     return generation
 
 
@@ -65,7 +68,7 @@ def add(folder: Path, generation: int) -> None:
     fresh = [each for each in committed("add", generation) if f"age{generation}" in each.text]
     lines = [{"id": each.id, "text": each.text, **each.meta} for each in fresh]
     corpus.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    with contextlib.redirect_stdout(None):
+    with contextlib.redirect_stdout(io.StringIO()):
         main(["add", str(folder), str(corpus)], standalone_mode=False)
 
 
@@ -138,7 +141,7 @@ def main(work: str, kills: int, folder: Path) -> None:
     commit(folder, Index.open(folder).manifest().generation + 1)
     check(work, Index.open(folder))
     assert litter(folder) == set()
-    print(kills, within)
+    sys.stdout.write(f"{kills} {within}\n")
 
 
 if __name__ == "__main__":

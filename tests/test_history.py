@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+import faiss
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,17 @@ IDS = [*"abcdefghij", "é", "ﬀ", "𝔞"]
 QUERIES = ["x", "y z", "x x w", "z nowhere", "w x y z", ""]
 FILTERS = [None, "n < 2", 'not lang = "en"']
 KS = [1, 3, 100]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_and_quick():
+    """Neither durability, tested elsewhere, nor threads for a dozen vectors."""
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda handle: None)
+        yield
+    faiss.omp_set_num_threads(threads)
 
 
 class Add(NamedTuple):
@@ -113,15 +125,16 @@ def answers(searcher):
     snapshot, analyzer = searcher.snapshot, searcher.analyzer
     retrievers = {by: searcher.retriever(by) for by in ("bm25", "tfidf", "dense", "hybrid")}
     retrievers["bm25+"] = Lexical(snapshot, analyzer, BM25(k1=0.9, b=0.4, variant="bm25+"))
-    retrievers["bm25l"] = Lexical(snapshot, analyzer, BM25(variant="bm25l"))
-    retrievers["plain"] = Lexical(snapshot, analyzer, TfIdf(sublinear=True, smooth=False, l2=False))
-    both = [Arm(retrievers["plain"], 1), Arm(retrievers["dense"], 1)]
+    plain = Lexical(snapshot, analyzer, TfIdf(sublinear=True, smooth=False, l2=False))
+    both = [Arm(plain, 1), Arm(retrievers["dense"], 1)]
     retrievers["rrf"] = ReciprocalRank(snapshot, both, constant=1, depth=3)
     found = {}
     for where in FILTERS:
         for k in KS:
             for by, retriever in retrievers.items():
-                found[where, k, by] = searcher.search_many(QUERIES, k, where, retriever)
+                found[where, k, by] = searcher.rank_many(QUERIES, k, where, retriever)
+    for by in retrievers:
+        found["hits", by] = searcher.search_many(QUERIES, 5, by=retrievers[by])
     return found
 
 
@@ -131,8 +144,7 @@ def fresh(folder, documents, passages):
 
 
 def check_history(history, passages):
-    with tempfile.TemporaryDirectory() as scratch, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("os.fsync", lambda handle: None)  # durability is tested elsewhere
+    with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         encoder = HashEncoder()
         index = Index.create(folder / "index", encoder, "plain", passages=passages)

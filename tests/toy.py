@@ -63,6 +63,7 @@ class Seen(NamedTuple):
     """Everything that a searcher answers, to compare two states of an index."""
 
     documents: dict[str, Document]
+    vectors: dict[str, list[bytes]]
     rankings: dict[tuple[str, str], list[tuple[str, float]]]
 
 
@@ -81,7 +82,14 @@ def look(searcher: Searcher, modes: Iterable[str] = MODES) -> Seen:
     for by in modes:
         for query, ranking in zip(QUERIES, searcher.rank_many(QUERIES, 7, by=by), strict=True):
             rankings[by, query] = [(name, round(score, 4)) for name, score in ranking]
-    return Seen({each.id: each for each in documents_of(searcher)}, rankings)
+    documents = {each.id: each for each in documents_of(searcher)}
+    vectors: dict[str, list[bytes]] = {name: [] for name in documents}
+    for part in searcher.snapshot.parts:
+        for row in np.flatnonzero(part.segment.rows_of(part.segment.living())).tolist():
+            assert part.segment.vectors is not None
+            name = searcher.snapshot.id_of(row + part.first_row)
+            vectors[name].append(part.segment.vectors[row].tobytes())
+    return Seen(documents, vectors, rankings)
 
 
 def documents_of(searcher: Searcher) -> list[Document]:

@@ -1,0 +1,95 @@
+"""A searcher: what it answers by default, what it refuses, and threads that share it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from toy import HashEncoder
+
+from vecsearch import Document, Index, ReciprocalRank, open_corpus
+from vecsearch.corpus import documents
+from vecsearch.errors import UnknownName, UsageError
+from vecsearch.retrieve.fusion import Arm
+
+SAMPLE = Path(__file__).resolve().parent.parent / "corpora" / "lighthouse"
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
+    folder = tmp_path_factory.mktemp("searcher") / "i"
+    return Index.create(folder, HashEncoder(), documents=documents(open_corpus(SAMPLE)))
+
+
+def flat(hits):
+    return [(hit.id, hit.score) for hit in hits]
+
+
+def test_the_default_is_hybrid_where_there_is_an_encoder(index, tmp_path):
+    searcher = index.searcher()
+    assert searcher.default == "hybrid"
+    assert flat(searcher.search("the lamp")) == flat(searcher.search("the lamp", by="hybrid"))
+    words = Index.create(tmp_path / "w", None).searcher()
+    assert words.default == "bm25"
+    assert words.search("the lamp") == []
+
+
+def test_blank_queries_find_nothing_and_keep_their_place(index):
+    searcher = index.searcher()
+    blank, lamp, white = searcher.search_many(["", "lamp", " \t\n"], k=3)
+    assert blank == white == []
+    assert flat(lamp) == flat(searcher.search("lamp", k=3))
+
+
+def test_many_queries_answer_as_one_by_one(index):
+    searcher = index.searcher()
+    queries = [f"{word} of the harbour" for word in ("storm", "lamp", "boat", "rope")] * 80
+    many = searcher.search_many(queries, k=5)
+    assert [flat(hits) for hits in many[:4]] == [flat(searcher.search(q, 5)) for q in queries[:4]]
+    assert flat(many[-1]) == flat(many[3])
+    assert searcher.rank_many(queries[:4], k=5) == [flat(hits) for hits in many[:4]]
+
+
+def test_a_composed_retriever_can_be_searched_by(index):
+    searcher = index.searcher()
+    arms = [Arm(searcher.retriever("bm25"), 1.0), Arm(searcher.retriever("dense"), 1.0)]
+    fused = ReciprocalRank(searcher.snapshot, arms)
+    assert len(searcher.search("lamp", k=4, by=fused)) == 4
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_k_is_at_least_one(index, k):
+    for by in ("bm25", "dense", "hybrid"):
+        with pytest.raises(UsageError, match="at least 1"):
+            index.searcher().search("lamp", k=k, by=by)
+
+
+def test_unknown_names_and_queries_that_are_not_text(index):
+    searcher = index.searcher()
+    with pytest.raises(UnknownName, match="Did you mean 'bm25'"):
+        searcher.search("lamp", by="bm52")
+    with pytest.raises(UsageError, match="text"):
+        searcher.search_many(["lamp", None])
+
+
+def test_a_hit_holds_its_document_and_best_passage(tmp_path):
+    text = "The first sentence is about rope. " * 10 + "The last one is about tar."
+    index = Index.create(tmp_path / "p", None, documents=[Document("a", text)], passages=20)
+    [hit] = index.searcher().search("tar")
+    assert hit.document.text == text
+    assert "tar" in hit.passage
+    assert len(hit.passage) < len(text)
+
+
+def test_threads_share_a_searcher(index):
+    searcher = index.searcher()
+    queries = [
+        line for line in ["lamp", "storm", "boat", "rope", "kitchen", "clinic", "museum", "weather"]
+    ] * 25
+    alone = [flat(index.searcher().search(query, k=20, by="hybrid")) for query in queries[:8]]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda query: flat(searcher.search(query, k=20)), queries))
+        cosines = list(pool.map(lambda query: flat(searcher.search(query, by="tfidf")), queries))
+    assert answers == alone * 25
+    assert cosines == cosines[:8] * 25
