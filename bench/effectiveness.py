@@ -44,6 +44,12 @@ def measure(collection: Path, scratch: Path) -> dict[str, dict[str, float]]:
     return scores
 
 
+def commit() -> str:
+    """Return the commit that was measured."""
+    command = ["git", "rev-parse", "HEAD"]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
 def main() -> None:
     """Measure every collection named and write the results."""
     results, *collections = map(Path, sys.argv[1:])
@@ -51,7 +57,8 @@ def main() -> None:
         scores = {folder.name: measure(folder, Path(scratch)) for folder in collections}
     names = " ".join(shlex.quote(folder.name) for folder in collections)
     report = {
-        "command": f"python bench/effectiveness.py {results} {names}",
+        "command": f"python bench/effectiveness.py {results.name} {names}",
+        "commit": commit(),
         "environment": {
             "python": platform.python_version(),
             "machine": platform.machine(),

@@ -98,7 +98,9 @@ def tfidf(
 def nearest(names: Sequence[str], vectors: np.ndarray, query: np.ndarray) -> Scores:
     """Score every document by its best row's inner product, (dim,) with (rows, dim)."""
     best: Scores = {}
-    for name, score in zip(names, vectors.astype(np.float64) @ query.astype(np.float64), strict=True):
+    for name, score in zip(
+        names, vectors.astype(np.float64) @ query.astype(np.float64), strict=True
+    ):
         best[name] = max(best.get(name, -math.inf), float(score))
     return best
 
@@ -138,7 +140,11 @@ def assert_ranks(
     assert len(set(names)) == len(names) == min(k, len(expected))
     assert found == in_order(dict(found))
     for name, score in found:
-        assert math.isclose(score, expected[name], rel_tol=rel, abs_tol=abs_), (name, score, expected[name])
+        assert math.isclose(score, expected[name], rel_tol=rel, abs_tol=abs_), (
+            name,
+            score,
+            expected[name],
+        )
     if found and len(found) < len(expected):
         last = found[-1][1]
         others = max(score for name, score in expected.items() if name not in set(names))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -101,7 +103,7 @@ def collection(request, tmp_path_factory):
     if request.param == "passages":
         # From one row a document to hundreds.
         bounds = [0, 1, 2, 3, 400, 410, 1000, *range(1003, ROWS, 3), ROWS]
-        documents = [list(range(a, b)) for a, b in zip(bounds, bounds[1:], strict=False)]
+        documents = [list(range(a, b)) for a, b in pairwise(bounds)]
     made = Collection(folder, table, documents, commits=3, deleted=deleted)
     assert len(made.searcher.snapshot.parts) == 3
     return made

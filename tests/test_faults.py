@@ -264,6 +264,64 @@ def test_create_fails(
         shutil.rmtree(root)
 
 
+class RecordingDisk(Disk):
+    """Remembers which names and contents a power cut would leave alone."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[str, Path]] = []
+
+    def sync(self, file: BinaryIO) -> None:
+        super().sync(file)
+        self.done.append(("sync", Path(file.name)))
+
+    def sync_folder(self, path: Path) -> None:
+        super().sync_folder(path)
+        self.done.append(("sync folder", path))
+
+    def replace(self, source: Path, target: Path) -> None:
+        super().replace(source, target)
+        self.done.append(("replace", target))
+
+    def remove(self, path: Path) -> None:
+        if path.exists():
+            self.done.append(("remove", path))
+        super().remove(path)
+
+
+def create_anew(index: Index) -> None:
+    shutil.rmtree(index.folder)
+    Index.create(index.folder, HashEncoder(), documents=fruit(range(9)))
+
+
+@pytest.mark.parametrize("change", [*CHANGES, create_anew], ids=lambda change: change.__name__)
+def test_order_of_what_reaches_the_medium(
+    tmp_path: Path, change: Callable[[Index], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "new" / "index"
+    an_index(folder)
+    old = {file.path for file in Index(folder).manifest().files()}
+    disk = RecordingDisk()
+    monkeypatch.setattr("vecsearch.index.Disk", lambda: disk)
+    change(Index(folder, HashEncoder()))
+    commit = disk.done.index(("replace", folder / "manifest.json"))
+    before, after = disk.done[:commit], disk.done[commit + 1 :]
+    # Before the replace: the contents of all new files, then their names, the folders' as well.
+    for file in Index(folder).manifest().files():
+        path = folder / file.path
+        if file.path not in old or change is create_anew:
+            written = before.index(("sync", path))
+            assert ("sync folder", path.parent) in before[written:]
+            assert ("sync folder", path.parent.parent) in before
+    assert before[-1][0] == "sync"
+    assert before[-1][1].name.startswith("manifest.json.")
+    if change is create_anew:
+        assert ("sync folder", folder.parent) in before
+    # What the old state needs goes only when the new one is durable.
+    assert not any(name == "remove" for name, _ in before)
+    assert after[0] == ("sync folder", folder)
+    assert change in (add, create_anew) or any(name == "remove" for name, _ in after)
+
+
 class Trouble(Exception):
     pass
 

@@ -66,7 +66,9 @@ def snapshot(tmp_path_factory):
 def fuse(fusion, k, allow=ALL):
     """The documents, scores and rows that a fusion finds."""
     rows, scores = ranking_of(fusion.retrieve(["any"], k, allow), 0)
-    return [(OWNERS[row], score, row) for row, score in zip(rows.tolist(), scores.tolist(), strict=True)]
+    return [
+        (OWNERS[row], score, row) for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
+    ]
 
 
 def check(snapshot, arms, k, depth, allow, constant=None):
@@ -85,7 +87,10 @@ def check(snapshot, arms, k, depth, allow, constant=None):
     found = fuse(fusion, k, allow)
     assert [(name, score) for name, score, _ in found] == in_order(weighted_sum(shares))[:k]
     for name, _, row in found:
-        gains = [weight * scaled.get(name, -math.inf) if name in scaled else -math.inf for scaled, weight in shares]
+        gains = [
+            weight * scaled.get(name, -math.inf) if name in scaled else -math.inf
+            for scaled, weight in shares
+        ]
         chosen = parts[gains.index(max(gains))].retriever
         assert row == chosen.best(allowed)[name][1]
     return found
@@ -94,7 +99,9 @@ def check(snapshot, arms, k, depth, allow, constant=None):
 # Few values, so that ties abound; one that is a tie in 32 bits only.
 values = st.sampled_from([0.0, 1.0, 1.0 + 1e-9, 2.0, -3.0, 0.1])
 tables = st.dictionaries(st.integers(0, ROWS - 1), values, max_size=ROWS)
-arms = st.lists(st.tuples(tables, st.sampled_from([0.0, 0.3, 0.5, 1.0, 2.0])), min_size=1, max_size=3)
+arms = st.lists(
+    st.tuples(tables, st.sampled_from([0.0, 0.3, 0.5, 1.0, 2.0])), min_size=1, max_size=3
+)
 masks = st.one_of(st.just(ALL), st.lists(st.booleans(), min_size=ROWS, max_size=ROWS).map(np.array))
 sizes = st.integers(1, 10)
 

@@ -210,7 +210,9 @@ def test_passages_count_as_their_document(tmp_path_factory, texts, query, weight
         others = [row for row in rows if row[0] != hit.id]
         alone = [(f"row {i}", terms) for i, (_, terms) in enumerate(mine)]
         scores = oracle(others + alone, query.split(), weighting)
-        best = [i for i in range(len(alone)) if scores.get(f"row {i}", -1) >= hit.score * (1 - 1e-6)]
+        best = [
+            i for i in range(len(alone)) if scores.get(f"row {i}", -1) >= hit.score * (1 - 1e-6)
+        ]
         assert hit.passage.split() == mine[best[0]][1]
         assert hit.span == split(hit.document.text, 3, 0)[best[0]]
 
@@ -267,7 +269,12 @@ def test_hardly_any_text(tmp_path, by):
 
 
 def test_empty_documents_count_in_the_statistics(tmp_path):
-    documents = [Document("full", "a b"), Document("other", "a"), Document("e1", ""), Document("e2", "")]
+    documents = [
+        Document("full", "a b"),
+        Document("other", "a"),
+        Document("e1", ""),
+        Document("e2", ""),
+    ]
     collection = Collection(tmp_path / "i", documents, [], "plain")
     assert_ranks(
         collection.search("a", 5, BM25()), bm25(collection.rows, ["a"], "lucene", 1.2, 0.75, 0.5), 5
@@ -315,7 +322,10 @@ def test_a_filter_changes_no_score(sample):
             kept = in_order({name: score for name, score in everything.items() if name in passing})
             for k in (1, 5, 1000):
                 rows, scores = ranking_of(lexical.retrieve([query], k, mask), 0)
-                found = [(snapshot.id_of(row), score) for row, score in zip(rows.tolist(), scores.tolist(), strict=True)]
+                found = [
+                    (snapshot.id_of(row), score)
+                    for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
+                ]
                 assert found == kept[:k]
 
 
@@ -357,5 +367,5 @@ def test_parameters_that_mean_nothing(options):
 
 
 def test_an_unknown_variant():
-    with pytest.raises(UsageError, match="'lucine'. Did you mean 'lucene'"):
+    with pytest.raises(UsageError, match=r"'lucine'\. Did you mean 'lucene'"):
         BM25(variant="lucine")

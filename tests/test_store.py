@@ -20,6 +20,7 @@ import pytest
 import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kills import committed, read_while
 from toy import HashEncoder, documents_of, fruit, litter, load_hash_encoder, look
 
 from vecsearch.batch import Batch
@@ -30,7 +31,6 @@ from vecsearch.errors import (
     IndexNotFound,
     UnknownDocument,
     UsageError,
-    VecsearchError,
 )
 from vecsearch.index import Index
 from vecsearch.merging import LARGEST, Size, plan_merges
@@ -50,7 +50,7 @@ from vecsearch.store.manifest import (
     read_manifest,
 )
 from vecsearch.store.postings import Postings, PostingsBuilder, merge_postings
-from vecsearch.store.segment import Rooms, merge_segments, open_segment, write_segment
+from vecsearch.store.segment import Rooms, Segment, merge_segments, open_segment, write_segment
 from vecsearch.text import analyzer
 from vecsearch.types import Document, Span
 
@@ -140,7 +140,7 @@ numbers = st.integers(0, 1 << 60)
 files = st.builds(FileEntry, st.just("segments/000001/a"), numbers, names)
 segments = st.builds(
     SegmentEntry,
-    names,
+    st.integers(1).map("{:06d}".format),
     numbers,
     numbers,
     numbers,
@@ -148,7 +148,12 @@ segments = st.builds(
     st.none() | files,
 )
 encoders = st.builds(
-    EncoderEntry, names, numbers, names, names, st.lists(files, max_size=2).map(tuple)
+    EncoderEntry,
+    names,
+    numbers,
+    names,
+    st.just("encoder-1"),
+    st.lists(files, max_size=2).map(tuple),
 )
 any_manifest = st.builds(
     Manifest,
@@ -214,7 +219,7 @@ def test_a_newer_format_is_refused_by_name() -> None:
     future = json.dumps({"body": {"format": "vecsearch-index", "version": 7}, "seal": 1}).encode()
     with pytest.raises(FormatTooNew, match="version 7"):
         decode_manifest(future, Path("m"))
-    for strange in (0, -1, "2", None, [], True, 1.5):
+    for strange in (0, -1, "2", None, [], 1.5):
         with pytest.raises((IndexCorrupt, FormatTooNew)):
             decode_manifest(sealed(lambda body, v=strange: body.update(version=v)), Path("m"))
 
@@ -346,3 +351,490 @@ def test_a_merge_refuses_to_copy_damage(whole: Path, tmp_path: Path) -> None:
             Index(copy, HashEncoder()).compact()
         assert caught.value.path == path
         assert [problem.path for problem in Index(copy).verify()] == [path]
+
+
+def test_an_update_refuses_to_copy_a_damaged_bitmap(whole: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "index"
+    shutil.copytree(whole, copy)
+    path = copy / "segments" / "000001" / "alive.2.safetensors"
+    path.write_bytes(flipped(path.read_bytes(), -1, 1))
+    with pytest.raises(IndexCorrupt) as caught, Index(copy, HashEncoder()).writer() as writer:
+        writer.delete("d5")
+    assert caught.value.path == path
+    assert litter(copy) == set()
+
+
+@pytest.mark.slow
+def test_damage_within_the_data_is_explained_by_verify(whole: Path) -> None:
+    """Answers may be wrong, or an error may come up anywhere; verify says why."""
+    chance = random.Random(7)
+    problems = []
+    for path in paths_of(whole):
+        data = path.read_bytes()
+        if path.suffix != ".safetensors":
+            continue
+        header = 8 + int.from_bytes(data[:8], "little")
+        for at in chance.sample(range(header, len(data)), k=min(12, len(data) - header)):
+            with changed(path, flipped(data, at, 1 << chance.randrange(8))):
+                try:
+                    use(whole)
+                except Exception as error:
+                    problems.append(error)
+                assert [problem.path for problem in Index(whole).verify()] == [path]
+    assert problems
+    assert not any(isinstance(each, MemoryError) for each in problems)
+
+
+# ---- Segments that are merged, against segments made at once
+
+words = st.text("abcd", min_size=1, max_size=2)
+metas = st.dictionaries(
+    st.sampled_from(["x", "y"]),
+    st.none() | st.booleans() | st.integers(-3, 3) | words | st.lists(words, max_size=2),
+    max_size=2,
+)
+texts = st.lists(words, max_size=6).map(" ".join)
+
+
+def rooms_of(documents: Iterable[Document], passages: int | None) -> Rooms:
+    batch = Batch(PLAIN, HashEncoder, Passages(passages, 1) if passages else None)
+    for document in documents:
+        batch.add(document)
+    return batch.rooms()
+
+
+def write_rooms(folder: Path, rooms: Rooms) -> Segment:
+    name = f"{len(list(folder.glob('segments/*'))):06d}"
+    files = write_segment(Disk(), folder, name, rooms)
+    return open_segment(folder, SegmentEntry(name, 0, 0, 0, files))
+
+
+def arrays_of(folder: Path, segment: Segment) -> dict[str, np.ndarray]:
+    return {
+        f"{path.stem} {name}": array
+        for path in (folder / "segments" / segment.name).iterdir()
+        for name, array in open_arrays(path).items()
+    }
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    contents=st.lists(st.tuples(texts, texts, metas, st.booleans()), min_size=1, max_size=12),
+    cuts=st.sets(st.integers(1, 11), max_size=3),
+    passages=st.none() | st.integers(2, 4),
+)
+def test_a_merge_equals_a_segment_made_at_once(
+    tmp_path_factory: pytest.TempPathFactory,
+    contents: list[tuple[str, str, dict, bool]],
+    cuts: set[int],
+    passages: int | None,
+) -> None:
+    folder = tmp_path_factory.mktemp("merge")
+    documents = [
+        Document(f"d{i * 7 % 11}-{i}", text, title, meta)
+        for i, (text, title, meta, _) in enumerate(contents)
+    ]
+    alive = np.array([lives for *_, lives in contents])
+    if not alive.any():
+        alive[0] = True
+    bounds = [0, *sorted(cut for cut in cuts if cut < len(documents)), len(documents)]
+    segments = []
+    for start, end in itertools.pairwise(bounds):
+        segment = write_rooms(folder, rooms_of(documents[start:end], passages))
+        segments.append(dataclasses.replace(segment, alive=alive[start:end]))
+    merged = arrays_of(folder, write_rooms(folder, merge_segments(segments)))
+    living = [each for each, lives in zip(documents, alive.tolist(), strict=True) if lives]
+    fresh = arrays_of(folder, write_rooms(folder, rooms_of(living, passages)))
+    assert merged.keys() == fresh.keys()
+    # A field that only dead documents had goes with them.
+    for name, array in fresh.items():
+        np.testing.assert_array_equal(merged[name], array, err_msg=name, strict=True)
+
+
+def postings_of(rows: list[list[str]]) -> Postings:
+    builder = PostingsBuilder()
+    for row in rows:
+        builder.add(row)
+    return Postings({name: np.asarray(array) for name, array in builder.build().items()})
+
+
+rows_of_terms = st.lists(st.lists(words, max_size=6), max_size=8)
+
+
+@given(rows=rows_of_terms)
+def test_postings_count_terms(rows: list[list[str]]) -> None:
+    postings = postings_of(rows)
+    vocabulary = sorted({term for row in rows for term in row})
+    assert [term.decode() for term in postings.terms] == vocabulary
+    assert postings.lengths.tolist() == [len(row) for row in rows]
+    for term in [*vocabulary, "zz", ""]:
+        expected = [(i, row.count(term)) for i, row in enumerate(rows) if term in row]
+        found = postings.entries(term)
+        assert list(zip(found.rows.tolist(), found.counts.tolist(), strict=True)) == expected
+
+
+@given(
+    parts=st.lists(st.lists(st.tuples(st.lists(words, max_size=6), st.booleans())), max_size=4),
+    block=st.integers(1, 6),
+)
+def test_merged_postings_equal_postings_made_at_once(
+    parts: list[list[tuple[list[str], bool]]], block: int
+) -> None:
+    """Whatever the size of the blocks in which it is done."""
+    if not parts:
+        parts = [[]]
+    sources = [
+        (postings_of([row for row, _ in part]), np.array([kept for _, kept in part], np.bool_))
+        for part in parts
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vecsearch.store.postings._MERGE_ENTRIES", block)
+        merged = {
+            name: np.concatenate([np.zeros(0, each.dtype), *each.blocks])
+            if isinstance(each, Stream)
+            else each
+            for name, each in merge_postings(sources).items()
+        }
+    builder = PostingsBuilder()
+    for part in parts:
+        for row, kept in part:
+            if kept:
+                builder.add(row)
+    fresh = builder.build()
+    assert merged.keys() == fresh.keys()
+    for name, array in fresh.items():
+        assert isinstance(array, np.ndarray)
+        np.testing.assert_array_equal(merged[name], array, err_msg=name, strict=True)
+
+
+# ---- When segments are merged
+
+
+def apply(sizes: list[Size]) -> tuple[list[Size], int]:
+    """Merge as planned; return the sizes then, and how many documents were written for it."""
+    written, done = 0, list(sizes)
+    for run in sorted(plan_merges(sizes), key=lambda run: run.start, reverse=True):
+        living = sum(size.living for size in sizes[run.start : run.stop])
+        done[run.start : run.stop] = [Size(living, living)]
+        written += living
+    return done, written
+
+
+def test_a_thousand_single_adds_leave_a_handful_of_segments() -> None:
+    sizes: list[Size] = []
+    written = most = 0
+    for n in range(1, 1001):
+        sizes, more = apply([*sizes, Size(1, 1)])
+        written += more
+        most = max(most, len(sizes))
+        assert sum(size.living for size in sizes) == n
+        assert written <= 15 * n
+    assert most <= 8
+    for _ in range(1000, 20_000):
+        sizes, more = apply([*sizes, Size(1, 1)])
+        written += more
+    assert len(sizes) <= 10
+    assert written <= 15 * 20_000
+
+
+segment_sizes = st.builds(
+    lambda documents, dead: Size(documents, documents - min(documents - 1, dead)),
+    st.integers(1, 60) | st.integers(LARGEST - 2, 3 * LARGEST),
+    st.integers(0, 60) | st.integers(0, 3 * LARGEST),
+)
+
+
+@given(sizes=st.lists(segment_sizes, max_size=12))
+def test_planned_merges(sizes: list[Size]) -> None:
+    runs = plan_merges(sizes)
+    assert [i for run in runs for i in run] == sorted({i for run in runs for i in run})
+    merged = {i for run in runs for i in run}
+    assert merged <= set(range(len(sizes)))
+    for i, size in enumerate(sizes):
+        wasteful = 2 * size.living < size.documents
+        assert i not in merged or wasteful or size.living < LARGEST
+        assert i in merged or not wasteful
+    done, _ = apply(sizes)
+    last = max((i for i, size in enumerate(done) if size.living >= LARGEST), default=-1)
+    for i in range(last + 1, len(done) - 1):
+        assert done[i].living >= 2 * sum(size.living for size in done[i + 1 :])
+    # Nothing is left to do.
+    assert plan_merges(done) == []
+
+
+# ---- Documents
+
+any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | any_text
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
+any_document = st.builds(
+    Document,
+    any_text.filter(bool),
+    any_text,
+    any_text,
+    st.dictionaries(any_text, scalars | st.lists(scalars, max_size=3), max_size=3),
+)
+
+
+def documents_over(documents: list[Document]) -> Documents:
+    arrays = build_documents(
+        [each.id for each in documents],
+        [encode_document(each) for each in documents],
+        [[Span(0, len(each.text))] for each in documents],
+    )
+    return Documents({name: np.asarray(array) for name, array in arrays.items()})
+
+
+@given(documents=st.lists(any_document, max_size=6, unique_by=lambda each: each.id))
+def test_documents_come_back(documents: list[Document]) -> None:
+    opened = documents_over(documents)
+    ids = [each.id for each in documents]
+    assert [opened.document(i) for i in range(len(opened))] == documents
+    assert [opened.id(i) for i in range(len(opened))] == ids
+    assert sorted(ids) == [ids[i] for i in np.argsort(opened.id_ranks)]
+    assert opened.find(ids, hash_ids(ids)).tolist() == list(range(len(ids)))
+    strange = [name + "\0" for name in ids] + ["", "\ud800"]
+    known = {name: i for i, name in enumerate(ids)}
+    assert opened.find(strange, hash_ids(strange)).tolist() == [known.get(x, -1) for x in strange]
+
+
+def colliding(ids: Iterable[str]) -> np.ndarray:
+    return np.array([len(name) % 2 for name in ids], np.uint64)
+
+
+def test_ids_whose_hashes_meet_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vecsearch.store.documents.hash_ids", colliding)
+    monkeypatch.setattr("vecsearch.writer.hash_ids", colliding)
+    documents = fruit(range(8, 14))
+    opened = documents_over(documents)
+    for i, each in enumerate(documents):
+        assert opened.find([each.id], colliding([each.id])).tolist() == [i]
+    assert opened.find(["d77", "x", ""], colliding(["d77", "x", ""])).tolist() == [-1, -1, -1]
+    index = Index.create(tmp_path / "index", None, documents=documents)
+    for n in (9, 12):
+        with index.writer() as writer:
+            writer.add(fruit([n], "fresh"))
+            writer.delete(f"d{n + 1}")
+            with pytest.raises(UnknownDocument):
+                writer.delete("d99")
+    expected = {each.id: each for each in fruit([8, 11])} | {
+        each.id: each for each in fruit([9, 12], "fresh")
+    }
+    assert {each.id: each for each in documents_of(index.searcher())} == expected
+
+
+class Thing:
+    pass
+
+
+BAD = [
+    Document("", "text"),
+    Document(5, "text"),  # type: ignore[arg-type]
+    Document(None, "text"),  # type: ignore[arg-type]
+    Document(b"id", "text"),  # type: ignore[arg-type]
+    Document("\ud800", "text"),
+    Document("id", None),  # type: ignore[arg-type]
+    Document("id", b"text"),  # type: ignore[arg-type]
+    Document("id", "lone \udcff surrogate"),
+    Document("id", "text", 5),  # type: ignore[arg-type]
+    Document("id", "text", "\udfff"),
+    *(
+        Document("id", "text", "", meta)  # type: ignore[arg-type]
+        for meta in (
+            None,
+            "text",
+            {"x": float("nan")},
+            {"x": float("inf")},
+            {"x": [1, float("-inf")]},
+            {"x": Thing()},
+            {"x": {1, 2}},
+            {"x": b"bytes"},
+            {"x": {"nested": 1}},
+            {"x": [[1]]},
+            {"x": np.float32(1)},
+            {"x": "\ud800"},
+            {"x": ["\ud800"]},
+            {"\ud800": 1},
+            {1: "a"},
+            {None: "a"},
+            {"x": 10**5000},
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("document", BAD)
+def test_what_could_not_be_given_back_is_refused(tmp_path: Path, document: Document) -> None:
+    with pytest.raises(UsageError) as caught:
+        encode_document(document)
+    assert str(caught.value).endswith((".", ";"))
+    with pytest.raises(UsageError):
+        Index.create(tmp_path / "new", None, documents=[Document("a", "b"), document])
+    assert not (tmp_path / "new").exists()
+    index = Index.create(tmp_path / "index", None)
+    with index.writer() as writer:
+        with pytest.raises(UsageError):
+            writer.add([Document("first", "taken"), document, Document("last", "never seen")])
+        writer.add(Document("good", "text"))
+    # The refused one spoils nothing for a caller who goes on.
+    assert [each.id for each in documents_of(index.searcher())] == ["first", "good"]
+    assert index.verify() == []
+
+
+def test_what_is_no_document_or_id_is_refused(tmp_path: Path) -> None:
+    index = Index.create(tmp_path / "index", None, documents=fruit(range(3)))
+    with index.writer() as writer:
+        for thing in ("text", {"id": "a", "text": "b"}, None, 5):
+            with pytest.raises(UsageError):
+                writer.add([thing])  # type: ignore[list-item]
+        for thing in (5, None, b"d1"):
+            with pytest.raises(UsageError):
+                writer.delete(["d1", thing])  # type: ignore[list-item]
+        for name in ("\ud800", "", "d\0", "D1"):
+            with pytest.raises(UnknownDocument):
+                writer.delete(["d1", name])
+    assert len(index.searcher()) == 3
+    assert index.manifest().generation == 1
+
+
+# ---- Each searcher sees one state
+
+
+def update(folder: Path) -> None:
+    with Index.open(folder, HashEncoder()).writer() as writer:
+        writer.add(fruit(range(5, 60), "fresh"))
+
+
+def delete(folder: Path) -> None:
+    with Index.open(folder, HashEncoder()).writer() as writer:
+        writer.delete_where("n < 20")
+
+
+def compact(folder: Path) -> None:
+    Index.open(folder, HashEncoder()).compact()
+
+
+def overwrite(folder: Path) -> None:
+    Index.create(folder, HashEncoder("other"), documents=fruit(range(3), "new"), overwrite=True)
+
+
+@pytest.mark.parametrize("given_encoder", [True, False])
+@pytest.mark.parametrize("used", [True, False])
+def test_a_searcher_keeps_its_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given_encoder: bool, used: bool
+) -> None:
+    """Also where it wasn't used before its files, and its encoder's, were gone."""
+    monkeypatch.setattr("vecsearch.store.encoder.load_encoder", load_hash_encoder)
+    folder = tmp_path / "index"
+    Index.create(folder, HashEncoder("first"), documents=fruit(range(30)), passages=4)
+    with Index.open(folder, HashEncoder("first")).writer() as writer:
+        writer.add(fruit(range(25, 40)))
+        writer.delete("d3")
+    expected = look(Index.open(folder, HashEncoder("first")).searcher())
+    index = Index.open(folder, HashEncoder("first") if given_encoder else None)
+    searcher = index.searcher()
+    if used:
+        assert look(searcher) == expected
+    named = [folder / file.path for file in index.manifest().files()]
+    changes: list[Callable[[], object]] = [
+        lambda: delete_some(index),
+        index.compact,
+        lambda: overwrite(folder),
+        lambda: update_other(folder),
+        lambda: shutil.rmtree(folder),
+    ]
+    for change in changes:
+        change()
+        if used:
+            assert look(searcher) == expected
+    assert not any(path.exists() for path in named)
+    assert look(searcher) == expected
+
+
+def delete_some(index: Index) -> None:
+    with index.writer() as writer:
+        writer.delete_where("n < 20")
+        writer.add(fruit(range(25, 50), "fresh"))
+
+
+def update_other(folder: Path) -> None:
+    with Index.open(folder, HashEncoder("other")).writer() as writer:
+        writer.add(fruit([1, 2, 70], "fresh"))
+
+
+def test_searchers_of_one_index_before_and_after_overwriting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each keeps the encoder of its own state, in whatever order they are asked."""
+    monkeypatch.setattr("vecsearch.store.encoder.load_encoder", load_hash_encoder)
+    mine = HashEncoder("mine")
+    index = Index.create(tmp_path / "index", mine, documents=fruit(range(9)))
+    before = index.searcher()
+    expected = look(before)
+    overwrite(index.folder)
+    after = index.searcher()
+    with pytest.raises(EncoderMismatch):
+        Index.open(index.folder, mine)
+    fresh = look(Index.open(index.folder, HashEncoder("other")).searcher())
+    monkeypatch.setattr("vecsearch.store.encoder.load_encoder", load_others_only)
+    for _ in range(2):
+        assert look(after) == fresh
+        assert look(before) == expected
+
+
+def load_others_only(folder: str | Path, device: str) -> HashEncoder:
+    encoder = load_hash_encoder(folder)
+    assert encoder.salt == "other", "an encoder of the caller's own can't be loaded"
+    return encoder
+
+
+def test_files_that_are_swept_while_they_are_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "index"
+    index = Index.create(folder, HashEncoder(), documents=fruit(range(30)))
+    read = read_manifest
+    changes = iter([update, delete, compact, overwrite])
+
+    def read_then_change(place: Path) -> Manifest:
+        found = read(place)
+        with monkeypatch.context() as patch:
+            patch.setattr("vecsearch.index.read_manifest", read)
+            change = next(changes, None)
+            if change:
+                change(folder)
+        return found
+
+    monkeypatch.setattr("vecsearch.index.read_manifest", read_then_change)
+    searcher = index.searcher()
+    assert next(changes, None) is None
+    assert searcher.generation == 5
+    assert {each.id: each for each in documents_of(searcher)} == {
+        each.id: each for each in fruit(range(3), "new")
+    }
+
+
+def test_readers_beside_a_writer_in_another_process(tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    Index.create(folder, None, documents=committed("everything", 1))
+    program = f"""
+import kills, os
+from pathlib import Path
+os.fsync = lambda handle: None
+for generation in range(2, 60):
+    kills.everything(Path({str(folder)!r}), generation)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], cwd=HERE) as writer:
+        generations = read_while(lambda: writer.poll() is None, "everything", folder)
+    assert writer.returncode == 0
+    assert generations == sorted(generations)
+    assert len(generations) > 5
+    assert read_manifest(folder).generation == 59
+    assert litter(folder) == set()

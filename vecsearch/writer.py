@@ -20,7 +20,7 @@ from vecsearch.filters import parse_filter
 from vecsearch.merging import Size, plan_merges
 from vecsearch.store.documents import hash_ids
 from vecsearch.store.files import Disk, digest_file
-from vecsearch.store.manifest import Manifest, SegmentEntry, commit, sweep
+from vecsearch.store.manifest import FileEntry, Manifest, SegmentEntry, commit, sweep
 from vecsearch.store.segment import (
     Rooms,
     Segment,
@@ -229,21 +229,21 @@ class Writer:
         for run in sorted(runs, key=lambda run: run.start, reverse=True):
             sources = self._held[run.start : run.stop]
             for held in sources:
-                self._check(held.entry)
+                self._check((*held.entry.files, held.entry.alive))
             alive = [held.segment for held in sources if held.living()]
             merged = [self._write(merge_segments(alive))] if alive else []
             self._held[run.start : run.stop] = merged
 
-    def _check(self, entry: SegmentEntry) -> None:
-        # A merge gives its copy a new digest, which would hide damage for ever.
-        for file in entry.files:
-            path = self._folder / file.path
-            if digest_file(path) != file.digest:
+    def _check(self, files: Iterable[FileEntry | None]) -> None:
+        # What is made from these files gets new digests, which would hide damage for ever.
+        for file in files:
+            if file and digest_file(path := self._folder / file.path) != file.digest:
                 raise IndexCorrupt(path, "its content isn't what was written.")
 
     def _finish(self, held: _Held, generation: int) -> SegmentEntry:
         if not held.changed:
             return held.entry
+        self._check([held.entry.alive])
         alive = held.segment.living()
         file = write_alive(self._disk, self._folder, held.entry.name, generation, alive)
         held.entry = dataclasses.replace(held.entry, living=int(alive.sum()), alive=file)

@@ -85,7 +85,8 @@ def _load_folder(folder: Path, device: Device) -> Encoder:
 
     saved = pretrained.read_saved(folder)
     if saved is None or saved.package is None:
-        return pretrained.load_folder(folder, saved.name if saved else folder.name, device)
+        name = saved.name if saved else folder.resolve().name
+        return pretrained.load_folder(folder, name, device)
     if saved.package not in PACKAGED:
         raise EncoderError(f"{folder} refers to a packaged model {saved.package!r}, unknown here.")
     return pretrained.load_packaged(saved.package, PACKAGED[saved.package], device)

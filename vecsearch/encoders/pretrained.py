@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 SAVED: Final = "encoder.json"
 _PATTERNS: Final = ("*.json", "*.txt", "*.model", "*.safetensors")
 _WEIGHTS_WITHOUT_SAFETENSORS: Final = "pytorch_model*.bin"
+_ROUTERS: Final = ("router_config.json", "config.json")
+_MOST_MODULES: Final = 1000
 _INSTALL: Final = "pip install 'vecsearch[minilm]'"
 
 
@@ -166,31 +168,51 @@ def _load(folder: Path, device: Device) -> SentenceTransformer:
 
 def _refuse_foreign_code(folder: Path) -> None:
     for module in _modules(folder):
-        kind = str(module.get("type", ""))
-        if not kind.startswith("sentence_transformers."):
+        if not module.kind.startswith("sentence_transformers."):
             raise EncoderError(
-                f"The model in {folder} wants to run code of its own ({kind}); vecsearch only "
-                "runs modules of sentence_transformers."
+                f"The model in {folder} wants to run code of its own ({module.kind}); vecsearch "
+                "only runs modules of sentence_transformers."
             )
 
 
-def _modules(folder: Path) -> list[dict[str, Any]]:
-    path = folder / "modules.json"
-    if not path.is_file():
-        return []
+class _Module(NamedTuple):
+    """A step of a model: the class that runs it, and its folder within the model's."""
+
+    kind: str
+    path: str
+
+
+def _modules(folder: Path) -> list[_Module]:
+    """List the modules of a model, those that a router leads to included."""
+    modules: list[_Module] = []
+    source = folder / "modules.json"
     try:
-        modules = json.loads(path.read_bytes())
-        return [dict(module) for module in modules]
-    except (ValueError, TypeError) as error:
-        raise EncoderError(f"{path} can't be read ({error}).") from None
+        if source.is_file():
+            entries = json.loads(source.read_bytes())
+            modules += (_module(entry["type"], entry["path"]) for entry in entries)
+        for module in modules:  # it grows while it is walked
+            if module.kind.endswith((".Router", ".Asym")):
+                names = (folder / module.path / name for name in _ROUTERS)
+                source = next((path for path in names if path.is_file()), source)
+                routes = json.loads(source.read_bytes())["types"].items()
+                modules += (_module(kind, f"{module.path or '.'}/{name}") for name, kind in routes)
+            if len(modules) > _MOST_MODULES:
+                raise ValueError("its routers lead to each other")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise EncoderError(f"{source} can't be read ({reason}).") from None
+    return modules
+
+
+def _module(kind: str, path: str) -> _Module:
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ValueError(f"the module {path!r} lies outside of the model")
+    return _Module(str(kind), path.strip("/"))
 
 
 def _files(folder: Path) -> Iterator[Path]:
     """Yield the files of a model that its vectors depend on, sorted."""
-    places = {folder, *(folder / str(module.get("path", "")) for module in _modules(folder))}
-    for place in sorted(places):
-        if folder not in (place, *place.parents):
-            raise EncoderError(f"The model in {folder} refers to {place}, outside of it.")
+    for place in sorted({folder, *(folder / module.path for module in _modules(folder))}):
         files = {file for pattern in _PATTERNS for file in place.glob(pattern)}
         if not any(file.suffix == ".safetensors" for file in files):
             files.update(place.glob(_WEIGHTS_WITHOUT_SAFETENSORS))

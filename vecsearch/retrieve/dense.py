@@ -7,7 +7,7 @@ free. Another index type is another `VectorIndex`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,11 @@ class Flat:
         return padded[found], scores
 
 
+_BATCH: Final = 16
+"""Queries at a time: from 20 on some versions of FAISS multiply matrices instead, where a score
+depends on its neighbours in the last bits, so that equal vectors would not tie any more."""
+
+
 def _inner_product(
     queries: Vectors, vectors: Vectors, k: int, allow: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -65,17 +70,19 @@ def _inner_product(
     if allow is not None:
         bits = np.packbits(allow, bitorder="little")
         selected = [faiss.IDSelectorBitmap(len(allow), faiss.swig_ptr(bits))]
-    faiss.knn_inner_product(
-        faiss.swig_ptr(queries),
-        faiss.swig_ptr(vectors),
-        queries.shape[1],
-        len(queries),
-        len(vectors),
-        k,
-        faiss.swig_ptr(scores),
-        faiss.swig_ptr(rows),
-        *selected,
-    )
+    for first in range(0, len(queries), _BATCH):
+        batch = slice(first, first + _BATCH)
+        faiss.knn_inner_product(
+            faiss.swig_ptr(queries[batch]),
+            faiss.swig_ptr(vectors),
+            queries.shape[1],
+            len(queries[batch]),
+            len(vectors),
+            k,
+            faiss.swig_ptr(scores[batch]),
+            faiss.swig_ptr(rows[batch]),
+            *selected,
+        )
     scores[rows < 0] = -np.inf
     return rows, scores
 

@@ -82,7 +82,7 @@ class BM25:
             raise UnknownName("BM25 variant", self.variant, get_args(Variant))
         if not (0 <= self.k1 < math.inf and 0 <= self.b <= 1 and 0 <= self.delta < math.inf):
             raise UsageError(
-                f"BM25 wants finite k1 >= 0, b from 0 to 1 and finite delta >= 0, not k1={self.k1}, "
+                f"BM25 wants finite k1 >= 0 and delta >= 0, and b from 0 to 1, not k1={self.k1}, "
                 f"b={self.b}, delta={self.delta}."
             )
 

@@ -49,7 +49,7 @@ def encode_document(document: Document) -> bytes:
             f"Document {document.id!r} holds a lone surrogate ({error.object[error.start]!r}), "
             "which isn't a character; replace or drop it."
         ) from None
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError) as error:
         if isinstance(error, UsageError):
             raise
         raise UsageError(

@@ -141,16 +141,17 @@ def _check_version(version: int, path: Path) -> None:
 
 def _build(body: Mapping[str, Any]) -> Manifest:
     def entry(data: Mapping[str, Any]) -> FileEntry:
-        place = PurePosixPath(data["path"])
-        if place.is_absolute() or ".." in place.parts:
-            raise ValueError(f"the path {data['path']!r} leaves the index folder")
+        _check_path(data["path"])
         return FileEntry(**data)
 
     def segment(data: Mapping[str, Any]) -> SegmentEntry:
+        _check_path(f"{SEGMENTS}/{data['name']}")
         alive = entry(data["alive"]) if data["alive"] else None
         return SegmentEntry(**{**data, "files": tuple(map(entry, data["files"])), "alive": alive})
 
     encoder = body["encoder"]
+    if encoder:
+        _check_path(encoder["folder"])
     passages = body["passages"]
     return Manifest(
         **{
@@ -161,6 +162,12 @@ def _build(body: Mapping[str, Any]) -> Manifest:
             "segments": tuple(map(segment, body["segments"])),
         }
     )
+
+
+def _check_path(path: str) -> None:
+    place = PurePosixPath(path)
+    if place.is_absolute() or ".." in place.parts or not place.parts or "\0" in path:
+        raise ValueError(f"the path {path!r} leaves the index folder")
 
 
 def read_manifest(folder: Path) -> Manifest:
