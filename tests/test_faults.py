@@ -322,6 +322,34 @@ def test_order_of_what_reaches_the_medium(
     assert change in (add, create_anew) or any(name == "remove" for name, _ in after)
 
 
+class UnsureDisk(Disk):
+    """A disk on which the new manifest's name can't be made durable."""
+
+    replaced = False
+
+    def replace(self, source: Path, target: Path) -> None:
+        super().replace(source, target)
+        self.replaced = True
+
+    def sync_folder(self, path: Path) -> None:
+        if self.replaced:
+            raise broken()
+        super().sync_folder(path)
+
+
+def test_the_old_state_stays_whole_until_the_new_one_is_durable(
+    tmp_path: Path,
+) -> None:
+    """A power cut could still bring the old manifest back, so it keeps its files."""
+    an_index(tmp_path)
+    old = Index(tmp_path).manifest()
+    with pytest.raises(IndexProblem):
+        Index(tmp_path, HashEncoder(), disk=UnsureDisk()).compact()
+    assert Index(tmp_path).manifest().generation == old.generation + 1
+    assert all((tmp_path / file.path).exists() for file in old.files())
+    check_next_writer(tmp_path, seen(tmp_path))
+
+
 class Trouble(Exception):
     pass
 
@@ -415,6 +443,15 @@ def test_overwriting_an_index_whose_manifest_is_damaged(tmp_path: Path, content:
     Index.create(tmp_path, HashEncoder(), documents=fruit([1]), overwrite=True)
     assert list(seen(tmp_path).documents) == ["d1"]
     assert litter(tmp_path) == set()
+
+
+def test_bitmaps_of_earlier_deletions_go(tmp_path: Path) -> None:
+    Index.create(tmp_path, None, documents=fruit(range(9)))
+    for n in range(3):
+        with Index.open(tmp_path).writer() as writer:
+            writer.delete(f"d{n}")
+        assert litter(tmp_path) == set()
+        assert len(list(tmp_path.glob("segments/*/alive.*"))) == 1
 
 
 def test_files_of_a_person_stay(tmp_path: Path) -> None:

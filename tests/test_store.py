@@ -25,6 +25,7 @@ from toy import HashEncoder, documents_of, fruit, litter, load_hash_encoder, loo
 
 from vecsearch.batch import Batch
 from vecsearch.errors import (
+    EncoderError,
     EncoderMismatch,
     FormatTooNew,
     IndexCorrupt,
@@ -707,13 +708,13 @@ def test_what_is_no_document_or_id_is_refused(tmp_path: Path) -> None:
 # ---- Each searcher sees one state
 
 
-def update(folder: Path) -> None:
-    with Index.open(folder, HashEncoder()).writer() as writer:
+def update(folder: Path, salt: str = "") -> None:
+    with Index.open(folder, HashEncoder(salt)).writer() as writer:
         writer.add(fruit(range(5, 60), "fresh"))
 
 
-def delete(folder: Path) -> None:
-    with Index.open(folder, HashEncoder()).writer() as writer:
+def delete(folder: Path, salt: str = "") -> None:
+    with Index.open(folder, HashEncoder(salt)).writer() as writer:
         writer.delete_where("n < 20")
 
 
@@ -744,10 +745,11 @@ def test_a_searcher_keeps_its_state(
         assert look(searcher) == expected
     named = [folder / file.path for file in index.manifest().files()]
     changes: list[Callable[[], object]] = [
-        lambda: delete_some(index),
-        index.compact,
+        lambda: update(folder, "first"),
+        lambda: delete(folder, "first"),
+        Index.open(folder).compact,
         lambda: overwrite(folder),
-        lambda: update_other(folder),
+        lambda: update(folder, "other"),
         lambda: shutil.rmtree(folder),
     ]
     for change in changes:
@@ -756,17 +758,6 @@ def test_a_searcher_keeps_its_state(
             assert look(searcher) == expected
     assert not any(path.exists() for path in named)
     assert look(searcher) == expected
-
-
-def delete_some(index: Index) -> None:
-    with index.writer() as writer:
-        writer.delete_where("n < 20")
-        writer.add(fruit(range(25, 50), "fresh"))
-
-
-def update_other(folder: Path) -> None:
-    with Index.open(folder, HashEncoder("other")).writer() as writer:
-        writer.add(fruit([1, 2, 70], "fresh"))
 
 
 def test_searchers_of_one_index_before_and_after_overwriting(
@@ -787,6 +778,34 @@ def test_searchers_of_one_index_before_and_after_overwriting(
     for _ in range(2):
         assert look(after) == fresh
         assert look(before) == expected
+
+
+def test_an_encoder_that_is_swept_while_it_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "index"
+    Index.create(folder, HashEncoder(), documents=fruit(range(9)))
+    searcher = Index.open(folder).searcher()
+    places = []
+
+    def load_late(place: Path, device: str) -> HashEncoder:
+        places.append(place)
+        if len(places) == 1:
+            overwrite(folder)
+        return load_hash_encoder(place)
+
+    monkeypatch.setattr("vecsearch.store.encoder.load_encoder", load_late)
+    assert len(searcher.search("red apple", by="dense")) == 9
+    assert places[0] == folder / "encoder-1"
+    assert len(places) == 2
+    # One that can't be loaded though it is all there is an error that says so.
+    monkeypatch.setattr("vecsearch.store.encoder.load_encoder", refuse_to_load)
+    with pytest.raises(EncoderError, match=r"hash.*refused.*Index\.open"):
+        Index.open(folder).searcher().search("red", by="dense")
+
+
+def refuse_to_load(folder: Path, device: str) -> HashEncoder:
+    raise EncoderError(f"{folder} is refused.")
 
 
 def load_others_only(folder: str | Path, device: str) -> HashEncoder:

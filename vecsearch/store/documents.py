@@ -110,15 +110,17 @@ class Documents:
         return np.searchsorted(self.row_starts, rows, side="right").astype(np.int64) - 1
 
     def find(self, ids: Sequence[str], hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Return the positions of `ids`, whose hashes come with them; -1 where there is none."""
+        """Return the positions of `ids`, whose hashes come with them; -1 where there is none.
+
+        A batch may hold an id several times, if it was updated there: the last one counts.
+        """
         positions = np.full(len(ids), -1, np.int64)
         first = np.searchsorted(self._hashes, hashes)
         for i in np.flatnonzero(first < len(self)).tolist():
             at = int(first[i])
             while at < len(self) and self._hashes[at] == hashes[i]:
                 if self._ids[int(self._order[at])].decode() == ids[i]:
-                    positions[i] = self._order[at]
-                    break
+                    positions[i] = self._order[at]  # equal hashes lie in order of position
                 at += 1
         return positions
 
