@@ -15,7 +15,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(INSTALLED)
-	@VECSEARCH=$(BIN)/vecsearch sh bench/demo.sh $(SAMPLE) indexes/lighthouse
+	@$(BIN)/python bench/demo.py $(SAMPLE) indexes/lighthouse
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest

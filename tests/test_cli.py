@@ -474,3 +474,17 @@ def test_dense_and_hybrid_with_minilm(tmp_path):
     assert found[0]["id"] == "kettle"
     both = lines(ok("search", folder, "lighting", "-k", 5, "--threads", 1, "--device", "cpu"))
     assert {hit["id"] for hit in both} == {"kettle", "lamp"}
+
+
+@pytest.mark.parametrize("room", ["documents", "postings", "columns"])
+def test_damage_is_named_and_never_a_traceback(index, room):
+    victim = index / "segments" / "000001" / f"{room}.safetensors"
+    whole = victim.read_bytes()
+    for place in range(len(whole) // 2, len(whole), max(1, len(whole) // 12)):
+        data = bytearray(whole)
+        data[place] ^= 0xFF
+        victim.write_bytes(data)
+        code, _, err = run("search", index, "wick vinegar", "--where", "year > 3 or year is null")
+        assert code == 0 or str(victim) in err
+    victim.write_bytes(whole[:-5])
+    assert str(victim) in fails(1, "search", index, "wick")

@@ -7,8 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from vecsearch.encoders.base import Encoder
-from vecsearch.errors import EncoderError
+from vecsearch.encoders.base import Encoder, encode
 from vecsearch.passages import split
 from vecsearch.store.columns import build_columns
 from vecsearch.store.documents import build_documents, encode_document
@@ -91,13 +90,5 @@ class Batch:
     def _encode(self) -> None:
         if self._load_encoder is None or not self._waiting:
             return
-        encoder = self._load_encoder()
-        vectors = np.ascontiguousarray(encoder.encode(self._waiting, "document"), np.float32)
-        expected = (len(self._waiting), encoder.dim)
-        if vectors.shape != expected or not np.isfinite(vectors).all():
-            raise EncoderError(
-                f"The encoder {encoder.name!r} gave vectors of shape {vectors.shape} for "
-                f"{expected[0]} texts; finite numbers of shape {expected} are wanted."
-            )
-        self._vectors.append(vectors)
+        self._vectors.append(encode(self._load_encoder(), self._waiting, "document"))
         self._waiting = []

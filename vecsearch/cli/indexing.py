@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from vecsearch.cli.opening import opened
 from vecsearch.cli.options import (
     corpus_options,
     index_argument,
@@ -101,11 +102,11 @@ def add(
     device: Device,
 ) -> None:
     """Add a corpus to INDEX; a document whose id exists is replaced."""
-    opened = Index.open(index_folder, device=device)
-    corpus = open_corpus(corpus_source, Fields(id_field, title_field, text_field))
-    reading = _Reading(corpus, on_error)
-    with opened.writer() as writer:
-        writer.add(reading)
+    with opened(index_folder, device) as index:
+        corpus = open_corpus(corpus_source, Fields(id_field, title_field, text_field))
+        reading = _Reading(corpus, on_error)
+        with index.writer() as writer:
+            writer.add(reading)
     reading.report("Added", index_folder)
 
 
@@ -117,7 +118,7 @@ def delete(index_folder: Path, ids: tuple[str, ...], where: str | None) -> None:
     """Delete documents from INDEX, by id or by metadata."""
     if bool(ids) == (where is not None):
         raise click.UsageError("Give either the ids of the documents or --where, not both.")
-    with Index.open(index_folder).writer() as writer:
+    with opened(index_folder) as index, index.writer() as writer:
         deleted = writer.delete(ids) if where is None else writer.delete_where(where)
     click.echo(f"Deleted {_documents(deleted)} from {index_folder}.")
 
@@ -126,10 +127,10 @@ def delete(index_folder: Path, ids: tuple[str, ...], where: str | None) -> None:
 @index_argument
 def compact(index_folder: Path) -> None:
     """Rewrite INDEX as one segment without what was deleted."""
-    opened = Index.open(index_folder)
-    before = opened.info()["bytes"]
-    opened.compact()
-    after = opened.info()
+    with opened(index_folder) as index:
+        before = index.info()["bytes"]
+        index.compact()
+        after = index.info()
     click.echo(
         f"{index_folder}: {_documents(after['documents'])} in {after['segments']} segment(s), "
         f"{size(before)} before, {size(after['bytes'])} now."

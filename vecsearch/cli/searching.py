@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
+from vecsearch.cli.opening import opened
 from vecsearch.cli.options import index_argument, json_option, where_option, work_options
 from vecsearch.cli.output import Answer, print_answers, progress, say
 from vecsearch.corpus import read_queries
 from vecsearch.encoders import Device
-from vecsearch.index import Index
 from vecsearch.runs import write_run
 from vecsearch.searcher import Searcher
 from vecsearch.snippets import snippet
@@ -56,22 +56,28 @@ def search(
         raise click.UsageError("--run goes with --queries.")
     if queries is not None and as_json:
         raise click.UsageError("--queries writes a TREC run, not JSON.")
-    searcher = Index.open(index_folder, device=device).searcher()
-    if queries is not None:
-        asked = read_queries(queries)
-        retriever = searcher.retriever(by)
-        rankings = _rank(searcher, asked, 100 if k is None else k, where, by)
-        write_run(rankings, run_file or "-", retriever.name)
-        return
-    assert query is not None
-    hits = searcher.search(query, 10 if k is None else k, where, by)
+    with opened(index_folder, device) as index:
+        searcher = index.searcher()
+        if queries is not None:
+            asked = read_queries(queries)
+            retriever = searcher.retriever(by)
+            rankings = _rank(searcher, asked, 100 if k is None else k, where, by)
+            write_run(rankings, run_file or "-", retriever.name)
+        elif query is not None:
+            answers = _answer(searcher, query, 10 if k is None else k, where, by)
+            print_answers(answers, as_json=as_json)
+        if not len(searcher):
+            say(f"{index_folder} holds no document.")
+
+
+def _answer(
+    searcher: Searcher, query: str, k: int, where: str | None, by: str | None
+) -> list[Answer]:
     terms = set(searcher.analyzer.terms(query))
-    answers = [
-        Answer(hit, snippet(hit.document.text, hit.span, terms, searcher.analyzer)) for hit in hits
+    return [
+        Answer(hit, snippet(hit.document.text, hit.span, terms, searcher.analyzer))
+        for hit in searcher.search(query, k, where, by)
     ]
-    print_answers(answers, as_json=as_json)
-    if not len(searcher):
-        say(f"{index_folder} holds no document.")
 
 
 def _rank(

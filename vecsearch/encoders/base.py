@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
+import numpy as np
+
+from vecsearch.errors import EncoderError
 from vecsearch.types import Role, Vectors
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
@@ -39,3 +42,23 @@ class Encoder(Protocol):
     def save(self, folder: Path) -> None:
         """Write into an empty folder what `load_encoder` needs to get the same encoder again."""
         ...
+
+
+def encode(encoder: Encoder, texts: Sequence[str], role: Role) -> Vectors:
+    """Encode texts and make sure of what came: anybody may write an encoder.
+
+    Raise EncoderError unless it is finite numbers of shape (texts, dim).
+    """
+    given = encoder.encode(texts, role)
+    try:
+        vectors = np.ascontiguousarray(given, np.float32)
+    except (TypeError, ValueError) as error:
+        reason = f"The encoder {encoder.name!r} gave no array of numbers: {error}."
+        raise EncoderError(reason) from error
+    expected = (len(texts), encoder.dim)
+    if vectors.shape != expected or not np.isfinite(vectors).all():
+        raise EncoderError(
+            f"The encoder {encoder.name!r} gave an array of shape {vectors.shape} for "
+            f"{len(texts)} texts; finite numbers of shape {expected} are wanted."
+        )
+    return vectors

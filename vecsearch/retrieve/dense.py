@@ -12,7 +12,8 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.encoders.base import Encoder
+from vecsearch.encoders.base import Encoder, encode
+from vecsearch.errors import EncoderMismatch
 from vecsearch.retrieve.base import Ranking, best_documents, check_k, merge_rankings, top_k
 from vecsearch.store.snapshot import Part, Snapshot
 from vecsearch.types import ALL, Mask, TopK, Vectors
@@ -105,7 +106,7 @@ class Dense:
     def retrieve(self, queries: Sequence[str], k: int, allow: Mask) -> TopK:
         """See `Retriever.retrieve`."""
         check_k(k)
-        return self.nearest(self._load_encoder().encode(queries, "query"), k, allow)
+        return self.nearest(encode(self._load_encoder(), queries, "query"), k, allow)
 
     def nearest(self, vectors: Vectors, k: int, allow: Mask) -> TopK:
         """Rank by vectors, (queries, dim) float32, instead of texts."""
@@ -127,7 +128,11 @@ def _search(part: Part, queries: Vectors, k: int, allow: Mask) -> list[Ranking]:
     twice as many again while a query lacks documents or its last place is a tie.
     """
     matrix = part.segment.vectors
-    assert matrix is not None, "a dense retriever over an index without vectors"
+    if matrix is None or matrix.shape[1] != queries.shape[1]:
+        width = 0 if matrix is None else matrix.shape[1]
+        raise EncoderMismatch(
+            f"The index has vectors of {width} numbers, the query one of {queries.shape[1]}."
+        )
     index: VectorIndex = Flat(matrix)
     most = len(matrix) if allow is ALL else int(np.count_nonzero(allow))
     rankings: list[Ranking] = [(np.zeros(0, np.int64), np.zeros(0, np.float32))] * len(queries)
