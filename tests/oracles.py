@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -126,6 +126,31 @@ def weighted_sum(arms: Sequence[tuple[Scores, float]]) -> Scores:
         for name, score in scores.items():
             fused[name] = fused.get(name, 0.0) + weight * score
     return fused
+
+
+def by_level(
+    arms: Sequence[tuple[Ranking, float]], scale: Callable[[Ranking], Scores], depth: int, k: int
+) -> Ranking:
+    """Fuse whole rankings, with weights: at the depth, then the rest at twice the depth, ...
+
+    Each level's scores are lowered once more by what a document gets that comes first everywhere,
+    and where that isn't enough, to just below the level before and 0.
+    """
+    most = scale([("first", 1.0)])["first"] * sum(weight for _, weight in arms)
+    listed: Ranking = []
+    level = 0
+    while len(listed) < k:
+        fused = weighted_sum([(scale(ranking[:depth]), weight) for ranking, weight in arms])
+        new = {name: fused[name] - level * most for name in fused.keys() - dict(listed).keys()}
+        if level:
+            lowest = np.float32(min(0.0, listed[-1][1]) if listed else 0.0)
+            below = float(np.nextafter(lowest, np.float32(-math.inf)))
+            new = {name: min(score, below) for name, score in new.items()}
+        listed += in_order(new)
+        if all(len(ranking) <= depth for ranking, _ in arms):
+            break
+        depth, level = 2 * depth, level + 1
+    return listed[:k]
 
 
 def assert_ranks(

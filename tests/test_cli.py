@@ -436,11 +436,11 @@ def test_a_reader_that_goes_away_is_no_error(sample):
     assert b"rror" not in err
 
 
-def test_a_terminal_gets_a_table_with_highlights(index):
+def on_a_terminal(*words: object) -> str:
     parent, child = pty.openpty()
     env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "vecsearch", "search", str(index), "wicks"],
+        [sys.executable, "-m", "vecsearch", *map(str, words)],
         stdout=child,
         stderr=subprocess.DEVNULL,
         env=env,
@@ -457,10 +457,15 @@ def test_a_terminal_gets_a_table_with_highlights(index):
         out += block
     os.close(parent)
     assert process.wait(timeout=30) == 0
-    text = out.decode()
+    return out.decode()
+
+
+def test_a_terminal_gets_a_table_with_highlights(index):
+    text = on_a_terminal("search", index, "wicks")
     assert "{" not in text
     assert "lamp" in text
     assert "\x1b[1;33mwick" in text
+    assert "\x1b[1;33mKettles" in on_a_terminal("search", index, "kettle")
 
 
 @pytest.mark.slow
@@ -488,3 +493,69 @@ def test_damage_is_named_and_never_a_traceback(index, room):
         assert code == 0 or str(victim) in err
     victim.write_bytes(whole[:-5])
     assert str(victim) in fails(1, "search", index, "wick")
+
+
+def test_folders_of_somebody_else_that_look_like_ours_are_not_touched(tmp_path):
+    """Names such as encoder-7 are our litter only where our LOCK lies beside them."""
+    source = corpus(tmp_path / "b.jsonl", {"id": "b", "text": "other"})
+    for name in ("encoder-7/weights", "segments/000042/clip.ts", "manifest.json.3"):
+        folder = tmp_path / name.replace("/", "-")
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text("precious")
+        fails(1, "index", source, folder, "--encoder", "none", "--overwrite")
+        assert (folder / name).read_text() == "precious"
+
+
+def test_a_corpus_that_holds_its_index(tmp_path):
+    (tmp_path / "kettle.md").write_text("# Kettle\nDescale it.")
+    folder = tmp_path / "notes.index"
+    for extra in ([], ["--overwrite"]):
+        assert "Indexed 1 document." in ok("index", tmp_path, folder, "--encoder", "none", *extra)
+    ok("add", folder, tmp_path)
+    assert info(folder)["documents"] == 1
+
+
+def test_terminal_escapes_of_a_document_stay_off_the_terminal(tmp_path):
+    source = corpus(
+        tmp_path / "evil.jsonl",
+        {"id": "x\x1b[31m", "title": "t\x1b]0;pwned\x07", "text": "wick\x1b[2J"},
+    )
+    ok("index", source, tmp_path / "i", "--encoder", "none")
+    out = on_a_terminal("search", tmp_path / "i", "wick")
+    assert "\x1b]0;" not in out
+    assert "\x1b[2J" not in out
+    assert "\x1b[31m" not in out
+    assert "\x1b" not in fails(1, "delete", tmp_path / "i", "nobody\x1b[31m")
+
+
+def test_a_run_goes_through_a_pipe_in_any_locale(tmp_path):
+    source = corpus(tmp_path / "u.jsonl", {"id": "日本", "text": "lamp"})
+    ok("index", source, tmp_path / "i", "--encoder", "none")
+    queries = corpus(tmp_path / "q.jsonl", {"_id": "q1", "text": "lamp"})
+    env = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+    command = [sys.executable, "-m", "vecsearch", "search", str(tmp_path / "i")]
+    done = subprocess.run(
+        [*command, "--queries", str(queries)], capture_output=True, env=env, check=True
+    )
+    assert done.stdout.decode().split()[2] == "日本"
+    hit = subprocess.run([*command, "lamp"], capture_output=True, env=env, check=True)
+    assert json.loads(hit.stdout)["id"] == "日本"
+    qrels = tmp_path / "q.tsv"
+    qrels.write_text("query-id\tcorpus-id\tscore\nq1\t日本\t1\n", encoding="utf-8")
+    assert json.loads(ok("eval", "-", qrels, "--json", stdin=done.stdout))["nDCG@10"] == 1
+
+
+def test_what_was_skipped_is_listed_even_if_nothing_is_left(tmp_path):
+    code, _, err = run(
+        "index",
+        "-",
+        tmp_path / "i",
+        "--encoder",
+        "none",
+        "--on-error",
+        "skip",
+        stdin="bad\nworse\n",
+    )
+    assert code == 1
+    assert "line 1" in err
+    assert "line 2" in err

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from oracles import in_order, min_max, reciprocal, weighted_sum
+from oracles import by_level, in_order, min_max, reciprocal, weighted_sum
 from toy import HashEncoder, fruit
 
 from vecsearch import ALL, BM25, Arm, Document, Index, Lexical, ReciprocalRank, WeightedSum
@@ -71,36 +71,46 @@ def fuse(fusion, k, allow=ALL):
     ]
 
 
-def check(snapshot, arms, k, depth, allow, constant=None):
-    """Compare a fusion (reciprocal rank where there is a constant) with its oracle."""
+def made(snapshot, arms, depth, constant):
+    """A fusion of fixed arms: reciprocal rank where there is a constant."""
     parts = [Arm(Fixed(scores), weight) for scores, weight in arms]
     if constant is None:
-        fusion = WeightedSum(snapshot, parts, depth=depth)
-    else:
-        fusion = ReciprocalRank(snapshot, parts, constant=constant, depth=depth)
+        return WeightedSum(snapshot, parts, depth=depth)
+    return ReciprocalRank(snapshot, parts, constant=constant, depth=depth)
+
+
+def check(snapshot, arms, k, depth, allow, constant=None):
+    """Compare a fusion with its oracle, and each row with the arm that adds most."""
+
+    def scale(ranking):
+        return min_max(ranking) if constant is None else reciprocal(ranking, constant)
+
     allowed = np.ones(ROWS, bool) if allow is ALL else allow
-    shares = []
-    for arm in parts:
-        ranking = arm.retriever.ranking(allowed, max(depth, k))
-        scaled = min_max(ranking) if constant is None else reciprocal(ranking, constant)
-        shares.append((scaled, arm.weight))
-    found = fuse(fusion, k, allow)
-    assert [(name, score) for name, score, _ in found] == in_order(weighted_sum(shares))[:k]
-    for name, _, row in found:
-        gains = [
-            weight * scaled.get(name, -math.inf) if name in scaled else -math.inf
-            for scaled, weight in shares
-        ]
-        chosen = parts[gains.index(max(gains))].retriever
+    retrievers = [(Fixed(scores), weight) for scores, weight in arms]
+    rankings = [(arm.ranking(allowed, ROWS), weight) for arm, weight in retrievers]
+    found = fuse(made(snapshot, arms, depth, constant), k, allow)
+    assert [(name, score) for name, score, _ in found] == by_level(rankings, scale, depth, k)
+    if k <= depth:
+        plain = weighted_sum([(scale(ranking[:depth]), weight) for ranking, weight in rankings])
+        assert [(name, score) for name, score, _ in found] == in_order(plain)[:k]
+    for name, score, row in found:
+        cut = depth
+        while not any(name in dict(ranking[:cut]) for ranking, _ in rankings):
+            cut *= 2
+        assert (score < 0) == (cut > depth)
+        shares = [(scale(ranking[:cut]), weight) for ranking, weight in rankings]
+        gains = [weight * each[name] if name in each else -math.inf for each, weight in shares]
+        chosen, _ = retrievers[gains.index(max(gains))]
         assert row == chosen.best(allowed)[name][1]
     return found
 
 
-# Few values, so that ties abound; one that is a tie in 32 bits only.
-values = st.sampled_from([0.0, 1.0, 1.0 + 1e-9, 2.0, -3.0, 0.1])
+# Few values, so that ties abound: one that is a tie in 32 bits only, others that are so near to
+# each other, or so far away, that the scores of two levels meet.
+values = st.sampled_from([0.0, 1.0, 1.0 + 1e-9, 1.0 + 2e-7, 2.0, -3.0, 0.1, -1e30, -3e38])
 tables = st.dictionaries(st.integers(0, ROWS - 1), values, max_size=ROWS)
 arms = st.lists(
-    st.tuples(tables, st.sampled_from([0.0, 0.3, 0.5, 1.0, 2.0])), min_size=1, max_size=3
+    st.tuples(tables, st.sampled_from([0.0, 1e-46, 0.3, 0.5, 1.0, 2.0])), min_size=1, max_size=3
 )
 masks = st.one_of(st.just(ALL), st.lists(st.booleans(), min_size=ROWS, max_size=ROWS).map(np.array))
 sizes = st.integers(1, 10)
@@ -118,6 +128,26 @@ def test_a_weighted_sum_is_its_formula(snapshot, arms, k, depth, allow):
 @given(arms, sizes, sizes, masks, st.sampled_from([0, 1, 60, 2.5]))
 def test_reciprocal_rank_is_its_formula(snapshot, arms, k, depth, allow, constant):
     check(snapshot, arms, k, depth, allow, constant)
+
+
+constants = st.sampled_from([None, 0, 2.5, 60, 1e300])
+
+
+@settings(deadline=None, max_examples=100)
+@given(arms, sizes, masks, constants)
+@example([({0: 1.0, 1: 1.0}, 0.0), ({3: 1.0, 6: 1.0}, 0.0)], 1, ALL, None)
+def test_an_answer_is_the_start_of_every_longer_one(snapshot, arms, depth, allow, constant):
+    fusion = made(snapshot, arms, depth, constant)
+    longest = fuse(fusion, 3 * ROWS, allow)
+    for k in range(1, 2 * len(SIZES)):
+        assert fuse(fusion, k, allow) == longest[:k]
+    # It has every document that an arm has, and a run file of it sorts as it is ranked.
+    allowed = np.ones(ROWS, bool) if allow is ALL else allow
+    everything = {name for scores, _ in arms for name in Fixed(scores).best(allowed)}
+    names = [name for name, _, _ in longest]
+    assert len(names) == len(everything)
+    assert set(names) == everything
+    assert names == [name for name, _ in in_order({name: score for name, score, _ in longest})]
 
 
 def test_by_hand(snapshot):
@@ -151,13 +181,38 @@ def test_an_arm_that_finds_nothing(snapshot):
     assert check(snapshot, [({}, 0.5), ({}, 0.5)], 5, 9, ALL) == []
 
 
-def test_asked_for_more_than_its_depth_it_reads_deeper(snapshot):
-    scores = {row: float(row) for row in range(ROWS)}
-    assert len(check(snapshot, [(scores, 1.0)], 2, 2, ALL)) == 2
-    assert len(check(snapshot, [(scores, 1.0)], 8, 2, ALL)) == 8
-    # The scale is that of the depth.
-    assert check(snapshot, [(scores, 1.0)], 2, 2, ALL)[1][1] == 0.0
-    assert check(snapshot, [(scores, 1.0)], 2, 8, ALL)[1][1] > 0.5
+def test_levels_by_hand(snapshot):
+    # Ranked a, b, c, d, e, f, g and g, h, a, b; the first level is a, b, g, h.
+    first = {0: 8.0, 1: 7.0, 3: 6.0, 6: 5.0, 7: 4.0, 8: 3.0, 10: 2.0}
+    second = {10: 4.0, 11: 3.0, 0: 2.0, 1: 1.0}
+    arms = [(first, 2.0), (second, 1.0)]
+    found = check(snapshot, arms, 9, 2, ALL)
+    assert [name for name, _, _ in found] == ["a", "g", "h", "b", "c", "d", "e", "f"]
+    assert [score for _, score, _ in found] == pytest.approx(
+        [2, 1, 0, 0, 2 / 3 - 3, -3, 2 / 3 - 6, 1 / 3 - 6]
+    )
+    found = check(snapshot, arms, 9, 2, ALL, 60)
+    assert [name for name, _, _ in found] == ["a", "b", "g", "h", "c", "d", "e", "f"]
+    level_1 = [2 / 61, 2 / 62, 1 / 61, 1 / 62]
+    level_2 = [2 / 63 - 3 / 61, 2 / 64 - 3 / 61]
+    level_3 = [2 / 65 - 6 / 61, 2 / 66 - 6 / 61]
+    assert [score for _, score, _ in found] == pytest.approx(level_1 + level_2 + level_3)
+
+
+def test_levels_never_meet(snapshot):
+    # Of ever greater ranges, so that in the end the best of a level seem as good as the first.
+    values = [1 + 3e-7, 1 + 2e-7, 1, -1e30, -1.000001e30, -1.000002e30, -1.000003e30, -3e38]
+    rows = [OWNERS.index(name) for name in SIZES]
+    found = check(snapshot, [(dict(zip(rows, values, strict=True)), 1.0)], 8, 2, ALL)
+    assert [name for name, _, _ in found] == ["a", "b", "c", "d", "g", "f", "e", "h"]
+    scores = [score for _, score, _ in found]
+    assert scores[:5] == pytest.approx([1, 0, 0, -1, -1], abs=1e-6)
+    assert scores[1] > scores[2]
+    assert scores[3] > scores[4]
+    # Arms that weigh nothing: nearer to 0 there is no number.
+    found = check(snapshot, [(dict.fromkeys(rows, 1.0), 0.0)], 8, 1, ALL)
+    assert [name for name, _, _ in found] == ["h", "g", "f", "e", "d", "c", "b", "a"]
+    assert found[0][1] == 0 > found[1][1] > found[2][1] == found[3][1] > found[4][1] > -1e-40
 
 
 def test_fusions_of_fusions(snapshot):
@@ -174,7 +229,7 @@ def test_fusions_of_fusions(snapshot):
     assert [(name, score) for name, score, _ in fuse(outer, 10)] == in_order(expected)
 
 
-@pytest.mark.parametrize("k", [1, 5, 30, 150])
+@pytest.mark.parametrize("k", [1, 5, 30, 150, 269, 1000])
 @pytest.mark.parametrize("where", [None, "n < 40"])
 def test_hybrid_is_half_bm25_and_half_dense(tmp_path_factory, k, where):
     index = Index.create(tmp_path_factory.mktemp("hybrid") / "i", HashEncoder(), "english")
@@ -187,11 +242,10 @@ def test_hybrid_is_half_bm25_and_half_dense(tmp_path_factory, k, where):
     assert len(snapshot.parts) > 1
     queries = ["red apple", "ripe", "number7", "of no", "green plum about pears"]
     hybrid = searcher.rank_many(queries, k, where)
-    depth = max(100, k)
-    bm25 = searcher.rank_many(queries, depth, where, "bm25")
-    dense = searcher.rank_many(queries, depth, where, "dense")
+    bm25 = searcher.rank_many(queries, 300, where, "bm25")
+    dense = searcher.rank_many(queries, 300, where, "dense")
     for mine, one, other in zip(hybrid, bm25, dense, strict=True):
-        assert mine == in_order(weighted_sum([(min_max(one), 0.5), (min_max(other), 0.5)]))[:k]
+        assert mine == by_level([(one, 0.5), (other, 0.5)], min_max, 100, k)
     arms = [
         Arm(Lexical(snapshot, searcher.analyzer, BM25()), 0.5),
         Arm(Dense(snapshot, HashEncoder), 0.5),

@@ -1,14 +1,15 @@
 """Text retrieval from bag-of-words to neural embeddings, behind one search interface."""
 
-from vecsearch.corpus import Fields, documents, open_corpus, read_qrels, read_queries
+from vecsearch.corpus import Corpus, Fields, documents, open_corpus, read_qrels, read_queries
 from vecsearch.encoders import Encoder, load_encoder
 from vecsearch.errors import VecsearchError
-from vecsearch.evaluate import Measure, Scores, evaluate, parse_measure
 from vecsearch.index import Index
+from vecsearch.measures import Measure, Scores, evaluate, parse_measure
 from vecsearch.retrieve.base import Retriever
+from vecsearch.retrieve.dense import Dense
 from vecsearch.retrieve.fusion import Arm, ReciprocalRank, WeightedSum
 from vecsearch.retrieve.lexical import Lexical
-from vecsearch.retrieve.weighting import BM25, TfIdf
+from vecsearch.retrieve.weighting import BM25, TfIdf, Weighting
 from vecsearch.runs import read_run, write_run
 from vecsearch.searcher import Searcher
 from vecsearch.text import Analyzer, analyzer
@@ -20,6 +21,8 @@ __all__ = [
     "BM25",
     "Analyzer",
     "Arm",
+    "Corpus",
+    "Dense",
     "Document",
     "Encoder",
     "Fields",
@@ -37,6 +40,7 @@ __all__ = [
     "TopK",
     "VecsearchError",
     "WeightedSum",
+    "Weighting",
     "Writer",
     "analyzer",
     "documents",

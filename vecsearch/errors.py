@@ -15,7 +15,8 @@ VecsearchError
     ├── IndexCorrupt      a file isn't what the manifest says it is
     └── FormatTooNew      written by a newer vecsearch
 
-The command line prints the message and exits with `exit_code`: 2 for usage, 1 for the rest.
+The command line prints the message and exits with `exit_code`: 2 for usage, but 1 for an unknown
+document and for the rest.
 """
 
 from __future__ import annotations

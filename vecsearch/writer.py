@@ -19,7 +19,7 @@ from vecsearch.errors import IndexCorrupt, IndexProblem, UnknownDocument, UsageE
 from vecsearch.filters import parse_filter
 from vecsearch.merging import Size, plan_merges
 from vecsearch.store.documents import hash_ids
-from vecsearch.store.files import Disk, digest_file
+from vecsearch.store.files import Disk, digest_file, naming_failure
 from vecsearch.store.manifest import FileEntry, Manifest, SegmentEntry, commit, sweep
 from vecsearch.store.segment import (
     Rooms,
@@ -151,17 +151,18 @@ class Writer:
         sizes = [Size(len(held.segment.documents), held.living()) for held in self._held]
         self._merge(plan_merges(sizes))
         generation = self._base.generation + 1
-        manifest = dataclasses.replace(
-            self._base,
-            generation=generation,
-            next_segment=self._next_segment,
-            segments=tuple(self._finish(held, generation) for held in self._held),
-        )
-        # Were this to fail and be tried again, it would be as another generation.
-        self._base = manifest
-        commit(self._disk, self._folder, manifest)
-        self._changed = False
-        sweep(self._disk, self._folder, manifest)
+        with naming_failure(self._folder):
+            manifest = dataclasses.replace(
+                self._base,
+                generation=generation,
+                next_segment=self._next_segment,
+                segments=tuple(self._finish(held, generation) for held in self._held),
+            )
+            # Were this to fail and be tried again, it would be as another generation.
+            self._base = manifest
+            commit(self._disk, self._folder, manifest)
+            self._changed = False
+            sweep(self._disk, self._folder, manifest)
         return manifest
 
     def close(self) -> None:
@@ -216,7 +217,8 @@ class Writer:
     def _write(self, rooms: Rooms) -> _Held:
         name = f"{self._next_segment:06d}"
         self._next_segment += 1
-        files = write_segment(self._disk, self._folder, name, rooms)
+        with naming_failure(self._folder):
+            files = write_segment(self._disk, self._folder, name, rooms)
         entry = SegmentEntry(name, 0, 0, 0, files)
         segment = open_segment(self._folder, entry)
         documents = segment.documents
@@ -236,9 +238,10 @@ class Writer:
 
     def _check(self, files: Iterable[FileEntry | None]) -> None:
         # What is made from these files gets new digests, which would hide damage for ever.
-        for file in files:
-            if file and digest_file(path := self._folder / file.path) != file.digest:
-                raise IndexCorrupt(path, "its content isn't what was written.")
+        with naming_failure(self._folder):
+            for file in files:
+                if file and digest_file(path := self._folder / file.path) != file.digest:
+                    raise IndexCorrupt(path, "its content isn't what was written.")
 
     def _finish(self, held: _Held, generation: int) -> SegmentEntry:
         if not held.changed:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from vecsearch.cli.evaluating import evaluate_run
 from vecsearch.cli.indexing import add, compact, delete, index
 from vecsearch.cli.inspecting import encoders, info, verify
+from vecsearch.cli.output import printable
 from vecsearch.cli.searching import search
 from vecsearch.errors import VecsearchError
 
@@ -27,7 +29,8 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         try:
             result = super().invoke(ctx)
-            sys.stdout.flush()
+            if sys.stdout is not None:  # it is closed
+                sys.stdout.flush()
             return result
         except VecsearchError as error:
             _stop(str(error), error.exit_code)
@@ -41,8 +44,8 @@ class _Group(click.Group):
         return None
 
 
-def _stop(message: str, code: int) -> None:
-    click.echo(f"Error: {message}", err=True)
+def _stop(message: str, code: int) -> NoReturn:
+    click.echo(f"Error: {printable(message)}", err=True)
     sys.exit(code)
 
 
@@ -55,6 +58,9 @@ def _stop(message: str, code: int) -> None:
 @click.version_option(package_name="vecsearch", prog_name="vecsearch")
 def main() -> None:
     """Index documents and search them by words, by meaning, or both."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that can't show a character shows another; that is no error.
+        sys.stdout.reconfigure(errors="replace")
 
 
 for command in (index, add, delete, search, evaluate_run, info, verify, compact, encoders):

@@ -7,7 +7,7 @@ import click
 from vecsearch.cli.options import json_option
 from vecsearch.cli.output import print_json, print_pairs
 from vecsearch.corpus import read_qrels
-from vecsearch.evaluate import evaluate, parse_measure
+from vecsearch.measures import evaluate, parse_measure
 from vecsearch.runs import read_run
 
 _DEFAULT = ("nDCG@10", "R@100", "MRR@10", "AP")

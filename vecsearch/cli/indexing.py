@@ -22,9 +22,6 @@ from vecsearch.index import Index, check_place
 from vecsearch.text import analyzer_names
 from vecsearch.types import Document
 
-_LISTED = 100
-"""Skipped records that are listed one by one."""
-
 
 @click.command(
     epilog="Example: vecsearch index notes/ notes.index --passages 200",
@@ -75,15 +72,16 @@ def index(
     check_place(index_folder, overwrite=overwrite)
     corpus = open_corpus(corpus_source, Fields(id_field, title_field, text_field))
     reading = _Reading(corpus, on_error)
-    Index.create(
-        index_folder,
-        None if encoder == "none" else encoder,
-        analyzer,
-        documents=reading,
-        passages=passages,
-        overwrite=overwrite,
-        device=device,
-    )
+    with reading:
+        Index.create(
+            index_folder,
+            encoder,
+            analyzer,
+            documents=reading,
+            passages=passages,
+            overwrite=overwrite,
+            device=device,
+        )
     reading.report("Indexed", index_folder)
 
 
@@ -105,7 +103,7 @@ def add(
     with opened(index_folder, device) as index:
         corpus = open_corpus(corpus_source, Fields(id_field, title_field, text_field))
         reading = _Reading(corpus, on_error)
-        with index.writer() as writer:
+        with reading, index.writer() as writer:
             writer.add(reading)
     reading.report("Added", index_folder)
 
@@ -157,12 +155,16 @@ class _Reading:
             self._read += 1
             yield document
 
+    def __enter__(self) -> None:
+        """Begin the work on the documents."""
+
+    def __exit__(self, *_: object) -> None:
+        """List what was skipped, whether the work came to its end or not."""
+        for error in self._skipped:
+            say(f"Skipped: {error}")
+
     def report(self, verb: str, folder: Path) -> None:
         """Say what was read and what was skipped."""
-        for error in self._skipped[:_LISTED]:
-            say(f"Skipped: {error}")
-        if len(self._skipped) > _LISTED:
-            say(f"... and {len(self._skipped) - _LISTED:,} more.")
         info = Index.open(folder).info()
         skipped = f", {len(self._skipped):,} skipped" if self._skipped else ""
         by = f"bm25, tfidf, dense ({info['encoder']})" if info["encoder"] else "bm25, tfidf"

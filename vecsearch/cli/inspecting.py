@@ -22,6 +22,10 @@ def info(index_folder: Path, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
+        if found["passages"]:
+            found["passages"] = "{words} words, {overlap} of them repeated".format(
+                **found["passages"]
+            )
         shown = {name: value for name, value in found.items() if value is not None}
         print_pairs({**shown, "bytes": f"{found['bytes']:,} ({size(found['bytes'])})"})
 

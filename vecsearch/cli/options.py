@@ -71,6 +71,6 @@ def work_options(function: _F) -> _F:
 
 
 def _limit_threads(ctx: click.Context, param: click.Parameter, value: int | None) -> None:
-    # torch and FAISS read this when they are first imported, which is after the command line.
+    # Read when torch, FAISS and tokenizers are first imported: after the command line.
     if value is not None:
-        os.environ["OMP_NUM_THREADS"] = str(value)
+        os.environ["OMP_NUM_THREADS"] = os.environ["RAYON_NUM_THREADS"] = str(value)

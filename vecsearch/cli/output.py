@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import sys
 import time
@@ -21,22 +22,32 @@ _QUIET_SECONDS: Final = 10
 """How often a line of progress comes when standard error isn't a terminal."""
 
 
+_CONTROLS: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
 class Answer(NamedTuple):
-    """A hit with its snippet."""
+    """A hit with what to show of its title and of its best passage."""
 
     hit: Hit
+    title: Snippet
     snippet: Snippet
+
+
+def printable(text: str) -> str:
+    """Replace what could steer a terminal: documents may hold anything."""
+    return _CONTROLS.sub("\ufffd", text)
 
 
 def print_json(value: object) -> None:
     """Print one line of JSON."""
-    click.echo(json.dumps(value, ensure_ascii=False))
+    plain = not (sys.stdout.encoding or "").lower().startswith("utf")
+    click.echo(json.dumps(value, ensure_ascii=plain))
 
 
 def print_answers(answers: Sequence[Answer], *, as_json: bool) -> None:
     """Print hits: a table for a terminal, a line of JSON each otherwise."""
     if as_json or not sys.stdout.isatty():
-        for rank, (hit, snippet) in enumerate(answers, start=1):
+        for rank, (hit, _, snippet) in enumerate(answers, start=1):
             print_json(
                 {
                     "rank": rank,
@@ -63,14 +74,14 @@ def _print_table(answers: Sequence[Answer]) -> None:
     table.add_column(justify="right", style="bold", no_wrap=True)
     table.add_column(justify="right", style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for rank, (hit, snippet) in enumerate(answers, start=1):
-        body = Text(snippet.text)
-        for start, end in snippet.highlights:
-            body.stylize("bold yellow", start, end)
-        head = Text(hit.id, style="cyan")
-        if hit.document.title:
-            head = Text.assemble((hit.document.title, "bold"), "  ", head)
-        table.add_row(str(rank), f"{hit.score:.4f}", Text.assemble(head, "\n", body, "\n"))
+    for rank, (hit, title, snippet) in enumerate(answers, start=1):
+        head, body = Text(printable(title.text), style="bold"), Text(printable(snippet.text))
+        for text, highlights in ((head, title.highlights), (body, snippet.highlights)):
+            for start, end in highlights:
+                text.stylize("bold yellow", start, end)
+        gap = "  " if title.text else ""
+        shown = Text.assemble(head, gap, (printable(hit.id), "cyan"), "\n", body, "\n")
+        table.add_row(str(rank), f"{hit.score:.4f}", shown)
     Console(highlight=False).print(table)
 
 
@@ -78,12 +89,12 @@ def print_pairs(pairs: Mapping[str, object]) -> None:
     """Print names and values in two columns."""
     width = max(map(len, pairs), default=0)
     for name, value in pairs.items():
-        click.echo(f"{name:<{width}}  {value}")
+        click.echo(printable(f"{name:<{width}}  {value}"))
 
 
 def say(message: str) -> None:
     """Tell a person something that isn't the command's output."""
-    click.echo(message, err=True)
+    click.echo(printable(message), err=True)
 
 
 def size(count: float) -> str:

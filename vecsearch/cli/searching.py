@@ -14,8 +14,8 @@ from vecsearch.corpus import read_queries
 from vecsearch.encoders import Device
 from vecsearch.runs import write_run
 from vecsearch.searcher import Searcher
-from vecsearch.snippets import snippet
-from vecsearch.types import Query
+from vecsearch.snippets import Snippet, snippet
+from vecsearch.types import Query, Span
 
 _BLOCK = 64
 """Queries of a file that are searched at a time."""
@@ -74,8 +74,16 @@ def _answer(
     searcher: Searcher, query: str, k: int, where: str | None, by: str | None
 ) -> list[Answer]:
     terms = set(searcher.analyzer.terms(query))
+
+    def show(text: str, span: Span) -> Snippet:
+        return snippet(text, span, terms, searcher.analyzer)
+
     return [
-        Answer(hit, snippet(hit.document.text, hit.span, terms, searcher.analyzer))
+        Answer(
+            hit,
+            show(hit.document.title, Span(0, len(hit.document.title))),
+            show(hit.document.text, hit.span),
+        )
         for hit in searcher.search(query, k, where, by)
     ]
 

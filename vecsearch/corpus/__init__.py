@@ -9,6 +9,7 @@ from vecsearch.corpus.base import Corpus, Fields, Record, documents, stop
 from vecsearch.corpus.beir import BeirFolder
 from vecsearch.corpus.folder import TextFiles
 from vecsearch.corpus.jsonl import JsonLines
+from vecsearch.corpus.jsonl_folder import JsonLinesFolder
 from vecsearch.corpus.judged import read_qrels, read_queries
 from vecsearch.corpus.opening import open_corpus
 from vecsearch.corpus.table import Table
@@ -18,6 +19,7 @@ __all__ = [
     "Corpus",
     "Fields",
     "JsonLines",
+    "JsonLinesFolder",
     "Record",
     "Table",
     "TextFiles",

@@ -112,6 +112,11 @@ def suffix(path: str | Path) -> str:
     return Path(name.stem).suffix.lower() + last if last == ".gz" else last
 
 
+def or_gzipped(*suffixes: str) -> tuple[str, ...]:
+    """These suffixes, and those of the same files gzipped."""
+    return (*suffixes, *(f"{each}.gz" for each in suffixes))
+
+
 def shown(path: str | Path) -> str:
     """A path that can be printed whatever bytes it is made of."""
     return os.fsencode(path).decode(errors="backslashreplace")

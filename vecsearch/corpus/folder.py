@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import codecs
-import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from vecsearch.corpus.base import Record
 from vecsearch.corpus.files import HEAD, not_utf8, reason, shown, strangeness, suffix
+from vecsearch.corpus.jsonl import CERTAIN_SUFFIXES
 from vecsearch.corpus.pages import SUFFIXES, title_and_text
+from vecsearch.corpus.walking import first, walk
 from vecsearch.errors import CorpusError
 from vecsearch.types import Document
 
@@ -20,7 +20,9 @@ class TextFiles:
     """The .txt, .md, .html and .htm files beneath a folder, by name; or one such file.
 
     A document's id is its path within the folder, with forward slashes. Hidden files and folders
-    are skipped, links to folders aren't followed, and files of other kinds are left alone.
+    and indexes are skipped, links to folders aren't followed, files of other kinds are left alone.
+    But JSON Lines among the texts are an error, before all documents: which of the two is the
+    corpus isn't ours to guess. Reading on leaves them out. A .json file is no such sign.
     """
 
     total_bytes: Final = None
@@ -35,40 +37,33 @@ class TextFiles:
         if not self._path.is_dir():
             yield _read(self._path, self._path.name)
             return
+        mixture = self._mixture()
+        if mixture:
+            yield mixture
         empty = True
-        for found in _walk(self._path):
+        for found in walk(self._path, SUFFIXES):
             empty = False
             yield found if isinstance(found, CorpusError) else _read(self._path / found, found)
         if empty:
             yield CorpusError(
                 self.name,
                 None,
-                f"the folder holds no {', '.join(SUFFIXES)} file, and no corpus.jsonl as a BEIR "
-                "folder does; give a .jsonl, .csv or .tsv file by its own path.",
+                f"the folder holds no {', '.join(SUFFIXES)} file, and neither JSON Lines nor a "
+                "corpus.jsonl as a BEIR folder does; give a .csv or .tsv file by its own path.",
             )
 
-
-def _walk(folder: Path) -> Iterator[str | CorpusError]:
-    """Find the readable files beneath a folder: their paths within it, in a fixed order."""
-    pending = [""]  # a stack, so that one folder of each level is held at a time
-    while pending:
-        within = pending.pop()
-        path = folder / within
-        try:
-            mode = path.stat().st_mode if not within else path.lstat().st_mode
-            if stat.S_ISDIR(mode):
-                names = sorted(os.listdir(path), reverse=True)  # noqa: PTH208 - names, not paths
-                prefix = f"{within}/" if within else ""
-                pending += [prefix + name for name in names if not name.startswith(".")]
-            elif suffix(within) in SUFFIXES and (stat.S_ISREG(mode) or _links_no_folder(path)):
-                yield within
-        except OSError as error:
-            yield CorpusError(shown(path), None, reason(error))
-
-
-def _links_no_folder(path: Path) -> bool:
-    """Whether it is a link to a file, or to nothing, which is an error to be told."""
-    return path.is_symlink() and (path.is_file() or not path.exists())
+    def _mixture(self) -> CorpusError | None:
+        """The error that the folder holds JSON Lines too, if it does."""
+        text, lines = first(self._path, SUFFIXES), first(self._path, CERTAIN_SUFFIXES)
+        if not (text and lines):
+            return None
+        return CorpusError(
+            self.name,
+            None,
+            f"the folder holds both texts, such as {shown(text)!r}, and JSON Lines, such as "
+            f"{shown(lines)!r}; keep them in folders of their own, or give the file of JSON Lines "
+            "by its own path. Where errors are skipped, the texts alone are read.",
+        )
 
 
 def _read(path: Path, id: str) -> Record | CorpusError:

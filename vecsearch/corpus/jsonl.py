@@ -8,15 +8,21 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from vecsearch.corpus.base import DEFAULT_FIELDS, Fields, Record
-from vecsearch.corpus.files import ByteFile
+from vecsearch.corpus.files import ByteFile, or_gzipped
 from vecsearch.corpus.record import BadRecord, document_of, quoted
 from vecsearch.corpus.seen import unique
 from vecsearch.errors import CorpusError
 from vecsearch.types import Document
 
+CERTAIN_SUFFIXES: Final = or_gzipped(".jsonl", ".ndjson")
+"""Those of files that hold JSON Lines and nothing else."""
+
+SUFFIXES: Final = CERTAIN_SUFFIXES + or_gzipped(".json")
+"""Those of files that may hold JSON Lines."""
+
 
 class JsonLines:
-    """A .jsonl file, gzipped or not, or standard input for "-"; blank lines are skipped."""
+    """A file of JSON Lines, gzipped or not, or standard input for "-"; blank lines are skipped."""
 
     def __init__(self, path: str | Path, fields: Fields = DEFAULT_FIELDS) -> None:
         self._file = ByteFile(path)
@@ -39,28 +45,32 @@ class JsonLines:
 
     def read(self) -> Iterator[Record | CorpusError]:
         """Read from the start."""
-        return unique(self._records())
+        return unique(records(self._file, self._fields))
 
-    def _records(self) -> Iterator[Record | CorpusError]:
-        path, fields = self._file.name, self._fields
-        for line in self._file.lines():
-            if isinstance(line, CorpusError):
-                yield line
-                continue
-            number, text = line
-            if not text or text.isspace():
-                continue
-            try:
-                document = _document(text, fields)
-            except BadRecord as problem:
-                yield CorpusError(path, number, str(problem))
-            else:
-                yield Record(document, path, number)
+
+def records(file: ByteFile, fields: Fields) -> Iterator[Record | CorpusError]:
+    """Read the documents of a file from the start; ids that come twice aren't looked for."""
+    path = file.name
+    for line in file.lines():
+        if isinstance(line, CorpusError):
+            yield line
+            continue
+        number, text = line
+        if not text or text.isspace():
+            continue
+        try:
+            document = _document(text, fields)
+        except BadRecord as problem:
+            yield CorpusError(path, number, str(problem))
+        else:
+            yield Record(document, path, number)
 
 
 def _document(line: str, fields: Fields) -> Document:
     try:
         record = _parsed(line)
+        if type(record) is list:
+            raise BadRecord(_ARRAY)
         if type(record) is not dict:
             raise BadRecord(
                 f"each line must be a JSON object, such as a document's, not {quoted(record)}."
@@ -69,6 +79,8 @@ def _document(line: str, fields: Fields) -> Document:
             _refuse_lone_surrogates(record)
         return document_of(record, fields)
     except json.JSONDecodeError as error:
+        if line.lstrip().startswith("["):  # an array over several lines
+            raise BadRecord(_ARRAY) from None
         raise BadRecord(
             f"invalid JSON at column {error.pos + 1}: {error.msg}; "
             "each line must be one whole JSON object."
@@ -102,4 +114,8 @@ def _refuse_constant(name: str) -> NoReturn:
     raise BadRecord(f"invalid JSON: {name} isn't JSON; a missing number is null.")
 
 
+_ARRAY: Final = (
+    "each line must be a JSON object, such as a document's, and here a JSON array begins; "
+    "`jq -c '.[]'` makes JSON Lines of an array."
+)
 _DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)

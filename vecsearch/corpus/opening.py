@@ -8,27 +8,31 @@ from typing import Final
 
 from vecsearch.corpus.base import DEFAULT_FIELDS, Corpus, Fields
 from vecsearch.corpus.beir import BeirFolder, is_beir
-from vecsearch.corpus.files import STANDARD_INPUT, reason, shown, suffix
+from vecsearch.corpus.files import STANDARD_INPUT, or_gzipped, reason, shown, suffix
 from vecsearch.corpus.folder import TextFiles
+from vecsearch.corpus.jsonl import SUFFIXES as JSON_SUFFIXES
 from vecsearch.corpus.jsonl import JsonLines
+from vecsearch.corpus.jsonl_folder import JsonLinesFolder
 from vecsearch.corpus.pages import SUFFIXES as TEXT_SUFFIXES
 from vecsearch.corpus.table import Table
+from vecsearch.corpus.walking import first, is_index
 from vecsearch.errors import CorpusError, UsageError
 
-_JSON_SUFFIXES: Final = (".jsonl", ".ndjson")
-_TABLE_SUFFIXES: Final = (".csv", ".tsv")
+_TABLE_SUFFIXES: Final = or_gzipped(".csv", ".tsv")
 
 
 def open_corpus(source: str | Path, fields: Fields = DEFAULT_FIELDS) -> Corpus:
     """Find the reader of a source; it reads nothing yet.
 
-    source: a BEIR folder (it holds corpus.jsonl or corpus.jsonl.gz); any other folder, for the
-        .txt, .md and .html files beneath it, or one such file; a .jsonl or .ndjson file, which
-        Anserini's are too; a .csv or .tsv file with a header; any of these three gzipped; or
-        "-", JSON Lines from standard input.
+    source: a file or a folder, or "-", JSON Lines from standard input. A file is a .txt, .md or
+        .html document, JSON Lines in a .jsonl, .ndjson or .json file, or a .csv or .tsv table with
+        a header; all but documents may be gzipped. A folder is BEIR's if it holds corpus.jsonl
+        (or corpus.jsonl.gz). Any other is the .txt, .md and .html files beneath it; only where
+        there is none, the .jsonl, .ndjson and .json files beneath it, as Anserini's are.
     fields: what holds the id, title and text; a text, Markdown or HTML file has no fields.
 
-    Raises CorpusError if there is nothing, UsageError for another kind of file.
+    Raises CorpusError if there is nothing, or an index; UsageError for another kind of file.
+    Indexes further down in a folder are passed by.
     """
     path = Path(source)
     if str(source) == STANDARD_INPUT:
@@ -40,19 +44,34 @@ def open_corpus(source: str | Path, fields: Fields = DEFAULT_FIELDS) -> Corpus:
             raise CorpusError(shown(path), None, "there is no such file or folder.") from None
         raise CorpusError(shown(path), None, reason(error)) from None
     if stat.S_ISDIR(mode):
-        return BeirFolder(path, fields) if is_beir(path) else _texts(path, fields)
+        return _folder(path, fields)
     kind = suffix(path)
     if kind in TEXT_SUFFIXES:
         return _texts(path, fields)
-    if kind.removesuffix(".gz") in _JSON_SUFFIXES:
+    if kind in JSON_SUFFIXES:
         return JsonLines(path, fields)
-    if kind.removesuffix(".gz") in _TABLE_SUFFIXES:
+    if kind in _TABLE_SUFFIXES:
         return Table(path, fields)
     raise UsageError(
         f"{shown(path)}: a file of this name isn't a corpus; a file of JSON Lines ends in "
-        f"{_listed(_JSON_SUFFIXES)}, a table in {_listed(_TABLE_SUFFIXES)} (each may be gzipped, "
-        f"with .gz after that), a single document in {_listed(TEXT_SUFFIXES)}."
+        f"{_listed(JSON_SUFFIXES)}, a table in {_listed(_TABLE_SUFFIXES)}, a single document in "
+        f"{_listed(TEXT_SUFFIXES)}; JSON Lines from standard input are named {STANDARD_INPUT}"
     )
+
+
+def _folder(path: Path, fields: Fields) -> Corpus:
+    try:
+        if is_index(path):
+            raise CorpusError(
+                shown(path), None, "this is an index, not a corpus; give what it was made of."
+            )
+        if is_beir(path):
+            return BeirFolder(path, fields)
+    except OSError as error:
+        raise CorpusError(shown(path), None, reason(error)) from None
+    if not first(path, TEXT_SUFFIXES) and first(path, JSON_SUFFIXES):
+        return JsonLinesFolder(path, fields)
+    return _texts(path, fields)
 
 
 def _texts(path: Path, fields: Fields) -> TextFiles:

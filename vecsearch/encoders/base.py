@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from vecsearch.types import Role, Vectors
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """Turns texts into vectors. It remembers nothing: the same texts give the same vectors."""
 

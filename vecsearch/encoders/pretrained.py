@@ -31,7 +31,7 @@ _PATTERNS: Final = ("*.json", "*.txt", "*.model", "*.safetensors")
 _WEIGHTS_WITHOUT_SAFETENSORS: Final = "pytorch_model*.bin"
 _ROUTERS: Final = ("router_config.json", "config.json")
 _MOST_MODULES: Final = 1000
-_INSTALL: Final = "pip install 'vecsearch[minilm]'"
+_INSTALL: Final = "pip install torch sentence-transformers"
 
 
 class Pretrained:
@@ -40,17 +40,17 @@ class Pretrained:
     Rows have unit length, but for a model that is meant for the dot product: its lengths stay.
     """
 
-    def __init__(self, folder: Path, name: str, package: str | None, device: Device) -> None:
-        self.name = name
+    def __init__(self, folder: Path, saved: Saved, device: Device) -> None:
+        self.name = saved.name
         self._folder = folder
-        self._package = package
+        self._package = saved.package
         _refuse_foreign_code(folder)
         self._model = _load(folder, device)
         dim = self._model.get_embedding_dimension()
         if dim is None:
             raise EncoderError(f"The model in {folder} doesn't say how long its vectors are.")
         self.dim = int(dim)
-        self.fingerprint = _fingerprint(folder)
+        self.fingerprint = saved.fingerprint or _fingerprint(folder)
         # Tokenizers change their own state while they work: one thread at a time.
         self._guard = threading.Lock()
 
@@ -67,14 +67,26 @@ class Pretrained:
         return np.ascontiguousarray(vectors, np.float32)
 
     def save(self, folder: Path) -> None:
-        """Copy the model; one that a package carries is named only, since pip can give it back."""
+        """Copy the model; one that a package carries is named only, since pip can give it back.
+
+        Pickled weights are written as safetensors; the copy keeps the fingerprint by a note.
+        """
+        saved = Saved(self.name, self._package, None)
         if self._package is None:
-            for file in _files(self._folder):
-                target = folder / file.relative_to(self._folder)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, target)
-        saved = {"name": self.name, "package": self._package}
-        (folder / SAVED).write_text(json.dumps(saved), encoding="utf-8")
+            files = list(_files(self._folder))
+            if any(file.suffix == ".bin" for file in files):
+                saved = saved._replace(fingerprint=self.fingerprint)
+                self._model.save(str(folder), create_model_card=False)
+            else:
+                _copy(files, self._folder, folder)
+        (folder / SAVED).write_text(json.dumps(saved._asdict()), encoding="utf-8")
+
+
+def _copy(files: Sequence[Path], source: Path, target: Path) -> None:
+    for file in files:
+        copy = target / file.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
 
 
 def _clean(text: str, place: int) -> str:
@@ -85,10 +97,15 @@ def _clean(text: str, place: int) -> str:
 
 
 class Saved(NamedTuple):
-    """What `Pretrained.save` notes beside the model."""
+    """What `Pretrained.save` notes beside the model.
+
+    package: the short name of the package that has the model, if one has.
+    fingerprint: that of the model whose weights were converted; None for a true copy.
+    """
 
     name: str
     package: str | None
+    fingerprint: str | None
 
 
 def read_saved(folder: Path) -> Saved | None:
@@ -98,7 +115,7 @@ def read_saved(folder: Path) -> Saved | None:
         return None
     try:
         saved = json.loads(path.read_bytes())
-        return Saved(str(saved["name"]), saved["package"])
+        return Saved(str(saved["name"]), saved["package"], saved["fingerprint"])
     except (ValueError, KeyError, TypeError) as error:
         raise EncoderError(f"{path} can't be read ({error}).") from None
 
@@ -110,17 +127,18 @@ def load_packaged(name: str, packaged: Packaged, device: Device) -> Pretrained:
         raise EncoderError(
             f"The encoder {name!r} isn't installed. Install it with {packaged.install}."
         )
-    return Pretrained(Path(spec.origin).parent / packaged.folder, name, name, device)
+    folder = Path(spec.origin).parent / packaged.folder
+    return Pretrained(folder, Saved(name, name, None), device)
 
 
-def load_folder(folder: Path, name: str, device: Device) -> Pretrained:
+def load_folder(folder: Path, saved: Saved, device: Device) -> Pretrained:
     """Load a model from a folder."""
     if not any((folder / file).is_file() for file in ("modules.json", "config.json")):
         raise EncoderError(
             f"{folder} holds no model: a sentence-transformers model has a modules.json, "
             "a transformers model a config.json."
         )
-    return Pretrained(folder, name, None, device)
+    return Pretrained(folder, saved, device)
 
 
 def load_hub(name: str, device: Device) -> Pretrained:
@@ -129,10 +147,10 @@ def load_hub(name: str, device: Device) -> Pretrained:
         from huggingface_hub import snapshot_download
     except ImportError:
         raise EncoderError(f"Models of a hub need more packages. Install {_INSTALL}.") from None
-    patterns = [*_PATTERNS, *(f"*/{pattern}" for pattern in _PATTERNS)]
+    patterns = [*_PATTERNS, "*/pytorch_model*.bin"]  # the latter for small layers in subfolders
     try:
         folder = snapshot_download(name, allow_patterns=patterns, ignore_patterns=["onnx/*"])
-        if not any(Path(folder).rglob("*.safetensors")):
+        if not any(Path(folder).glob("*.safetensors")):
             folder = snapshot_download(name, allow_patterns=[*patterns, "pytorch_model*.bin"])
     except Exception as error:
         # Its errors differ from version to version; all mean that the model can't be had.
@@ -140,7 +158,7 @@ def load_hub(name: str, device: Device) -> Pretrained:
         raise EncoderError(
             f"The model {name!r} could not be fetched from the hub: {reason}"
         ) from None
-    return Pretrained(Path(folder), name, None, device)
+    return Pretrained(Path(folder), Saved(name, None, None), device)
 
 
 def _load(folder: Path, device: Device) -> SentenceTransformer:
@@ -162,6 +180,10 @@ def _load(folder: Path, device: Device) -> SentenceTransformer:
             local_files_only=True,
         )
     except Exception as error:
+        if "trust_remote_code" in str(error):
+            raise EncoderError(
+                f"The model in {folder} wants to run code of its own; vecsearch refuses that."
+            ) from error
         # A broken model can fail anywhere below; the person needs the folder and the reason.
         raise EncoderError(f"The model in {folder} can't be loaded: {error}") from error
 

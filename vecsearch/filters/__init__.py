@@ -29,7 +29,8 @@ What they mean:
   < before it, <= before its end, > after it, >= from its start. Digits after the sixth of a second
   are dropped.
 - Integers beyond 64 bits compare as the nearest float64.
-- A field that no document has is an error, except in an index without documents.
+- A field that no document has is an error, except in an index without documents. What deleted
+  documents had counts until their segment is rewritten (`compact`): as to errors, never results.
 """
 
 from vecsearch.filters.nodes import Filter

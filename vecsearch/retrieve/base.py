@@ -7,7 +7,7 @@ ranks, so that a tie is settled without reading ids; across segments the few ids
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from vecsearch.store.snapshot import Part, Snapshot
 from vecsearch.types import Mask, TopK
 
 
+@runtime_checkable
 class Retriever(Protocol):
     """Ranks the documents of one snapshot for queries."""
 
@@ -38,9 +39,9 @@ Ranking = tuple[NDArray[np.int64], NDArray[np.float32]]
 
 
 def check_k(k: int) -> None:
-    """Raise UsageError unless k is at least 1."""
-    if k < 1:
-        raise UsageError(f"k is the number of documents to return, at least 1; it can't be {k}.")
+    """Raise UsageError unless k is a whole number of at least 1."""
+    if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
+        raise UsageError(f"k is the number of documents to return, at least 1; it can't be {k!r}.")
 
 
 def best_documents(

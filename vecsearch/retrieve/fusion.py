@@ -1,13 +1,19 @@
 """Retrievers over retrievers: several rankings of the same snapshot made into one.
 
 A fused document's row is the best passage of the retriever that adds most to its score.
+
+A ranking doesn't depend on how much of it is asked for. Its first level are all documents that some
+retriever has among its best `depth`; the next are those of the fusion at twice the depth, then at
+four times, and so on, each without the documents of the levels before it. Every level's scores
+are lowered once more by the most that a fusion can give, so that they fall from level to level: a
+score below 0 says that no retriever has the document among its best `depth`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +22,9 @@ from vecsearch.errors import UsageError
 from vecsearch.retrieve.base import Ranking, Retriever, check_k, rank, ranking_of, top_k
 from vecsearch.store.snapshot import Snapshot
 from vecsearch.types import Mask, TopK
+
+_Normalise: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float64]]
+"""Makes an arm's scores, best first, comparable with those of others; the first gets the most."""
 
 
 class Arm(NamedTuple):
@@ -29,7 +38,6 @@ class WeightedSum:
     """Adds the arms' scores, each scaled to 0..1 over its own best `depth` (min-max).
 
     An arm that ranks only one score gives it 1; a document that an arm didn't rank gets 0 from it.
-    Asked for more than `depth` documents, the arms are read as deep as was asked.
     """
 
     def __init__(
@@ -48,7 +56,7 @@ class WeightedSum:
 class ReciprocalRank:
     """Adds weight / (k + rank) over the arms (Cormack, Clarke and Büttcher, SIGIR 2009; k = 60).
 
-    Ranks count from 1 over each arm's best `depth`; asked for more, as deep as was asked.
+    Ranks count from 1 over each arm's best `depth`.
     """
 
     def __init__(
@@ -103,25 +111,54 @@ def _fuse(
     k: int,
     depth: int,
     allow: Mask,
-    normalise: Callable[[NDArray[np.float32]], NDArray[np.float64]],
+    normalise: _Normalise,
 ) -> TopK:
     check_k(k)
-    found = [arm.retriever.retrieve(queries, max(depth, k), allow) for arm in arms]
+    # An arm read k deep gives k documents or all it has, so no level below is needed.
+    depths = [depth]
+    while depths[-1] < k:
+        depths.append(2 * depths[-1])
+    found = [arm.retriever.retrieve(queries, depths[-1], allow) for arm in arms]
     rankings = []
     for query in range(len(queries)):
-        ranked = [ranking_of(each, query) for each in found]
-        parts = [
-            (rows, arm.weight * normalise(scores))
-            for arm, (rows, scores) in zip(arms, ranked, strict=True)
+        ranked = [
+            (ranking_of(each, query), arm.weight) for each, arm in zip(found, arms, strict=True)
         ]
-        rankings.append(_add(snapshot, parts, k))
+        rankings.append(_by_level(snapshot, ranked, k, depths, normalise))
     return top_k(rankings, k)
 
 
-def _add(
-    snapshot: Snapshot, parts: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]], k: int
+def _by_level(
+    snapshot: Snapshot,
+    ranked: Sequence[tuple[Ranking, float]],
+    k: int,
+    depths: Sequence[int],
+    normalise: _Normalise,
 ) -> Ranking:
-    """Add up what each arm gives a document, in the order of the arms."""
+    """Fuse rankings with their weights, level by level, until there are k documents."""
+    listed, scores = np.zeros(0, np.int64), np.zeros(0, np.float32)
+    ceiling = np.float32(np.inf)
+    step = normalise(np.zeros(1, np.float32))[0] * sum(weight for _, weight in ranked)
+    for level, depth in enumerate(depths):
+        parts = [
+            (rows[:depth], weight * normalise(values[:depth])) for (rows, values), weight in ranked
+        ]
+        rows, sums = _add(snapshot, parts)
+        new = ~np.isin(snapshot.document_of(rows), snapshot.document_of(listed))
+        lowered = np.minimum((sums[new] - level * step).astype(np.float32), ceiling)
+        more_rows, more_scores = rank(snapshot, rows[new], lowered, k - len(listed))
+        listed, scores = np.append(listed, more_rows), np.append(scores, more_scores)
+        if len(listed) == k:
+            break
+        # Rounding, or an arm of weight 0, may let a level's best meet the worst of the one before.
+        ceiling = np.nextafter(scores.min(initial=0), np.float32(-np.inf))
+    return listed, scores
+
+
+def _add(
+    snapshot: Snapshot, parts: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Add up what each arm gives a document, in the order of the arms: rows and their sums."""
     rows = np.concatenate([rows for rows, _ in parts])
     shares = np.concatenate([shares for _, shares in parts])
     documents, which = np.unique(snapshot.document_of(rows), return_inverse=True)
@@ -129,4 +166,4 @@ def _add(
     # Stable, by share falling: the first of each document is the arm that adds most.
     order = np.argsort(-shares, kind="stable")
     _, first = np.unique(which[order], return_index=True)
-    return rank(snapshot, rows[order][first], sums.astype(np.float32), k)
+    return rows[order][first], sums.astype(np.float64, copy=False)

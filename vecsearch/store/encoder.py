@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import mmap
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from vecsearch.encoders import load_encoder
 from vecsearch.encoders.base import Device, Encoder
-from vecsearch.errors import EncoderError, IndexCorrupt
-from vecsearch.store.files import BLOCK, Disk
+from vecsearch.errors import EncoderError, IndexCorrupt, UnknownName
+from vecsearch.store.files import BLOCK, Disk, digest_file
 from vecsearch.store.manifest import EncoderEntry, FileEntry
 
 
@@ -25,7 +26,7 @@ def keep_encoder(disk: Disk, folder: Path, name: str, encoder: Encoder) -> Encod
             files.append(FileEntry(path, *disk.create(folder / path, _blocks(source))))
     for place in {(folder / file.path).parent for file in files}:
         disk.sync_folder(place)
-    return EncoderEntry(encoder.name, encoder.dim, encoder.fingerprint, name, tuple(files))
+    return EncoderEntry(encoder.name, int(encoder.dim), encoder.fingerprint, name, tuple(files))
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
@@ -44,7 +45,7 @@ class KeptEncoder:
     def __init__(self, folder: Path, entry: EncoderEntry) -> None:
         self._folder = folder
         self._entry = entry
-        self._contents = {file.path: _map(folder / file.path) for file in entry.files}
+        self._contents = {file.path: _map(folder / file.path, file.size) for file in entry.files}
 
     def load(self, device: Device) -> Encoder:
         """Load the encoder; raise EncoderError where it can't be had on this machine."""
@@ -54,8 +55,9 @@ class KeptEncoder:
             if self._complete():
                 try:
                     return load_encoder(place, device)
-                except (EncoderError, OSError):
+                except (EncoderError, UnknownName, OSError):
                     if self._complete():
+                        self._check()
                         raise
             # The index was overwritten meanwhile.
             with tempfile.TemporaryDirectory(prefix="vecsearch-") as scratch:
@@ -64,20 +66,30 @@ class KeptEncoder:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     target.write_bytes(content)
                 return load_encoder(Path(scratch) / self._entry.folder, device)
-        except (EncoderError, OSError) as error:
+        except (EncoderError, UnknownName, OSError) as error:
             raise EncoderError(
                 f"The encoder {self._entry.name!r} of {self._folder} can't be loaded: {error} "
                 "(If it is one of your own, open the index with Index.open(folder, encoder=...).)"
             ) from error
 
+    def _check(self) -> None:
+        """Raise IndexCorrupt where a file isn't what was written: that explains any failure."""
+        for file in self._entry.files:
+            path = self._folder / file.path
+            if digest_file(path) != file.digest:
+                raise IndexCorrupt(path, "its content isn't what was written.")
+
     def _complete(self) -> bool:
         return all((self._folder / path).exists() for path in self._contents)
 
 
-def _map(path: Path) -> mmap.mmap | bytes:
+def _map(path: Path, size: int) -> mmap.mmap | bytes:
     try:
         with path.open("rb") as file:
-            if path.stat().st_size == 0:
+            found = os.fstat(file.fileno()).st_size
+            if found != size:
+                raise IndexCorrupt(path, f"it has {found} bytes where the manifest says {size}.")
+            if size == 0:
                 return b""
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except FileNotFoundError:

@@ -12,7 +12,7 @@ import hashlib
 import os
 import shutil
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -78,6 +78,17 @@ class Disk:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def naming_failure(folder: Path) -> Iterator[None]:
+    """Within the block, turn a failure of the disk into an IndexProblem about `folder`."""
+    try:
+        yield
+    except OSError as error:
+        raise IndexProblem(
+            f"Writing to {folder} ended early ({error}). What was committed stays as it was."
+        ) from error
 
 
 def digest_file(path: Path) -> str:

@@ -188,10 +188,13 @@ def read_manifest(folder: Path) -> Manifest:
 def commit(disk: Disk, folder: Path, manifest: Manifest) -> None:
     """Make `manifest` the state of the index. Every file that it names is durable already."""
     path = folder / MANIFEST
+    data = encode_manifest(manifest)
+    if decode_manifest(data, path) != manifest:
+        raise IndexProblem(f"The new state of {folder} can't be written down; nothing was changed.")
     fresh = folder / f"{MANIFEST}.{manifest.generation}"
     # A writer that died here may have left one: it is nobody's, since we hold the lock.
     disk.remove(fresh)
-    disk.create(fresh, (encode_manifest(manifest),))
+    disk.create(fresh, (data,))
     disk.replace(fresh, path)
     # From here on the new state is what readers see. Were this sync to fail, it still is.
     disk.sync_folder(folder)
@@ -227,7 +230,13 @@ def clear(disk: Disk, folder: Path) -> None:
 
 
 def foreign_names(folder: Path) -> list[str]:
-    """List what lies in a folder and isn't vecsearch's."""
+    """List what lies in a folder without a manifest and isn't vecsearch's.
+
+    Only beside a LOCK can it be what an index left that was never finished; elsewhere a folder
+    named encoder-7 is somebody's own.
+    """
+    if not (folder / LOCK).exists():
+        return sorted(path.name for path in folder.iterdir())
     ours = {path.name for path, _ in _ours(folder)} | {SEGMENTS, LOCK, MANIFEST}
     return sorted(path.name for path in folder.iterdir() if path.name not in ours)
 

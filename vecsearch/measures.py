@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.errors import UnknownName, UsageError
-from vecsearch.runs import Run, ranked
+from vecsearch.runs import Order, Run, ranked
 from vecsearch.types import Qrels
 
 
@@ -57,8 +57,9 @@ class Scores:
 
     per_query: Mapping[str, Mapping[str, float]]
 
-    def mean(self, measure: Measure) -> float:
+    def mean(self, measure: Measure | str) -> float:
         """The arithmetic mean over all judged queries; UnknownName if it wasn't computed."""
+        measure = parse_measure(measure) if isinstance(measure, str) else measure
         if str(measure) not in self.per_query:
             raise UnknownName("score for the measure", str(measure), self.per_query)
         values = self.per_query[str(measure)].values()
@@ -79,27 +80,29 @@ def parse_measure(text: str) -> Measure:
     return Measure(name, int(cutoff))
 
 
-def evaluate(run: Run, qrels: Qrels, measures: Sequence[Measure]) -> Scores:
-    """Score every judged query of `qrels` by each measure.
+def evaluate(run: Run, qrels: Qrels, measures: Sequence[Measure | str]) -> Scores:
+    """Score every judged query of `qrels` by each measure, a value or its name ("nDCG@10").
 
     Raises UsageError if there are no judgments, if the run answers none of the judged queries, or
     if a score in it is NaN.
     """
     _check_common(run, qrels)
-    per_query: dict[str, dict[str, float]] = {str(measure): {} for measure in measures}
-    orders = set(map(_ties, measures))
+    wanted = [parse_measure(each) if isinstance(each, str) else each for each in measures]
+    per_query: dict[str, dict[str, float]] = {str(measure): {} for measure in wanted}
+    orders = set(map(_order, wanted))
     for query, grades in qrels.items():
         scores = run.get(query, {})
-        rankings = {ties: _judge(ranked(query, scores, ties), grades) for ties in orders}
-        for measure in measures:
+        rankings = {order: _judge(ranked(query, scores, order), grades) for order in orders}
+        for measure in wanted:
             formula = _FORMULAS[measure.name]
-            score = formula.score(rankings[_ties(measure)], measure.cutoff)
+            score = formula.score(rankings[_order(measure)], measure.cutoff)
             per_query[str(measure)][query] = score
     return Scores(per_query)
 
 
-def _ties(measure: Measure) -> Literal["falling", "rising"]:
-    return "rising" if measure.name in ("RR", "Judged") and measure.cutoff else "falling"
+def _order(measure: Measure) -> Order:
+    own = measure.name in ("RR", "Judged") and measure.cutoff
+    return "ir_measures" if own else "trec_eval"
 
 
 def _check_common(run: Run, qrels: Qrels) -> None:

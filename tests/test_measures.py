@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vecsearch.errors import UnknownName, UsageError
-from vecsearch.evaluate import Measure, Scores, evaluate, parse_measure
+from vecsearch.measures import Measure, Scores, evaluate, parse_measure
 from vecsearch.runs import ranked
 
 # What trec_eval computes itself. RR@k and Judged@k have other providers, which break ties
