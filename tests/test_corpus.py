@@ -16,11 +16,13 @@ import tracemalloc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toy import HashEncoder
 
 from vecsearch.corpus import (
     BeirFolder,
     Fields,
     JsonLines,
+    JsonLinesFolder,
     Record,
     Table,
     TextFiles,
@@ -32,6 +34,7 @@ from vecsearch.corpus import (
 from vecsearch.corpus.seen import SeenIds, unique
 from vecsearch.corpus.table import typed
 from vecsearch.errors import CorpusError, UnknownName, UsageError
+from vecsearch.index import Index
 from vecsearch.types import Document, Query
 
 
@@ -83,7 +86,10 @@ def standard_input(monkeypatch):
 # Sources
 
 
-@pytest.mark.parametrize("name", ["c.jsonl", "c.ndjson", "C.JSONL", "c.jsonl.gz", "c.ndjson.gz"])
+@pytest.mark.parametrize(
+    "name",
+    ["c.jsonl", "c.ndjson", "c.json", "C.JSONL", "c.jsonl.gz", "c.ndjson.gz", "c.json.gz"],
+)
 def test_json_lines(tmp_path, name):
     path = put(
         tmp_path,
@@ -101,6 +107,14 @@ def test_json_lines(tmp_path, name):
         (str(path), 4),
         (str(path), 5),
     ]
+
+
+@pytest.mark.parametrize(
+    "array", ['[{"id": 1, "text": "x"}]', ' [\n{"id": 1, "text": "x"}\n]\n', '[{"id": 1,\n']
+)
+def test_a_json_array_is_told_from_json_lines(tmp_path, array):
+    path = put(tmp_path, "c.json", array)
+    assert only_error(path, "here a JSON array begins", "makes JSON Lines of an array") == 1
 
 
 def test_chosen_fields(tmp_path):
@@ -337,6 +351,166 @@ def test_the_order_is_the_names_and_not_how_files_came(tmp_path_factory, names, 
     assert all(d.id == d.text for d in read(folder))
 
 
+# Folders of JSON Lines
+
+
+def test_a_folder_of_json_lines(tmp_path):
+    put(tmp_path, "part-1.jsonl", jsonl({"id": "b", "contents": "2"}, {"id": "c", "contents": "3"}))
+    put(tmp_path, "part-0.json", jsonl({"id": "a", "contents": "1"}))
+    put(tmp_path, "part-2/x.jsonl.gz", jsonl({"id": "d", "contents": "4"}))
+    put(tmp_path, "part-3.ndjson", jsonl({"id": "e", "contents": "5"}))
+    put(tmp_path, ".hidden.jsonl", "no")
+    put(tmp_path, "table.csv", "no")
+    corpus = open_corpus(tmp_path)
+    assert isinstance(corpus, JsonLinesFolder)
+    assert [(r.document, r.path, r.line) for r in corpus.read()] == [
+        (Document(id, text), str(tmp_path / name), line)
+        for id, text, name, line in [
+            ("a", "1", "part-0.json", 1),
+            ("b", "2", "part-1.jsonl", 1),
+            ("c", "3", "part-1.jsonl", 2),
+            ("d", "4", "part-2/x.jsonl.gz", 1),
+            ("e", "5", "part-3.ndjson", 1),
+        ]
+    ]
+
+
+def test_errors_in_a_folder_of_json_lines_name_the_file(tmp_path):
+    first = put(tmp_path, "1.jsonl", '{"id": 1, "body": "x"}\noops\n')
+    second = put(tmp_path, "2.jsonl", '{"id": 2, "body": "y"}\n\n{"id": 1, "body": "z"}\n')
+    (tmp_path / "3.jsonl").symlink_to(tmp_path / "gone")
+    put(tmp_path, "4.jsonl", '{"id": 4, "body": ""}')
+    one, oops, two, twice, gone, four = open_corpus(tmp_path, Fields(text="body")).read()
+    assert [one.document.id, two.document.id, four.document.id] == ["1", "2", "4"]
+    assert (oops.path, oops.line) == (str(first), 2)
+    assert (twice.path, twice.line) == (str(second), 3)
+    assert "the id '1' comes a second time" in twice.problem
+    assert str(gone) == f"{tmp_path / '3.jsonl'}: there is no such file."
+
+
+def test_a_folder_that_is_locked_among_json_lines_is_told(tmp_path, monkeypatch):
+    for id in "a", "b/b":
+        put(tmp_path, f"{id}.jsonl", jsonl({"id": id, "text": ""}))
+    listed = os.listdir
+
+    def refuse(path):
+        if path.name == "b":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    read_first, locked = open_corpus(tmp_path).read()
+    assert read_first.document.id == "a"
+    assert str(locked) == f"{tmp_path / 'b'}: can't be read: Permission denied."
+
+
+def test_the_progress_of_a_folder_of_json_lines_is_that_of_its_files(tmp_path):
+    lines = [jsonl({"id": f"{i}", "text": f"{pow(3, i, 10**15 + 37)}"}) for i in range(3000)]
+    files = [
+        put(tmp_path, "a.jsonl", "".join(lines[:1000])),
+        put(tmp_path, "b.jsonl.gz", "".join(lines[1000:2000])),
+        put(tmp_path, "c.json", "".join(lines[2000:])),
+    ]
+    sizes = [path.stat().st_size for path in files]
+    corpus = open_corpus(tmp_path)
+    assert (corpus.total_bytes, corpus.bytes_read) == (sum(sizes), 0)
+    for _ in range(2):  # it can be read again, from the start
+        read_so_far = [corpus.bytes_read for _ in corpus.read()]
+        assert len(read_so_far) == 3000
+        assert read_so_far == sorted(read_so_far)
+        assert 0 < read_so_far[0] <= sizes[0]
+        assert sizes[0] < read_so_far[1000] <= sum(sizes[:2])
+        assert sum(sizes[:2]) < read_so_far[2000] <= sum(sizes)
+        assert corpus.bytes_read == corpus.total_bytes
+
+
+def test_an_empty_folder_of_json_lines(tmp_path):
+    put(tmp_path, "a.jsonl", "\n")
+    assert outcome(tmp_path) == []
+    assert only_error(tmp_path, "holds no document") is None
+
+
+@pytest.mark.parametrize("name", ["part.jsonl", "deep/part.ndjson", "part.jsonl.gz"])
+def test_texts_beside_json_lines_are_an_error_and_then_the_corpus(tmp_path, name):
+    put(tmp_path, "README.md", "x")
+    put(tmp_path, name, jsonl({"id": 1, "text": "x"}))
+    assert only_error(tmp_path, "both texts, such as 'README.md'", f"such as {name!r}") is None
+    skipped = []
+    assert [d.id for d in documents(open_corpus(tmp_path), skipped.append)] == ["README.md"]
+    assert len(skipped) == 1
+
+
+def test_texts_beside_a_json_file_are_the_corpus(tmp_path):
+    put(tmp_path, "notes/a.txt", "x")
+    put(tmp_path, "package.json", '{"name": "notes"}')
+    assert [d.id for d in read(tmp_path)] == ["notes/a.txt"]
+
+
+# Indexes within folders
+
+
+@pytest.fixture(params=["manifest.json", "segments/000001/x.txt", "encoder-12/vocab.txt"])
+def index_like(request, tmp_path):
+    """A folder with all that makes it an index, finished or not, and files that could be read."""
+    folder = tmp_path / "corpus" / "notes.index"
+    put(folder, "LOCK", "")
+    put(folder, request.param, "{}")
+    put(folder, "deep/tokenizer.json", "{}")
+    put(folder, "deep/more.jsonl", "{}")
+    put(folder, "card.md", "x")
+    return folder
+
+
+def test_an_index_within_a_folder_is_not_read(index_like):
+    corpus = index_like.parent
+    put(corpus, "z.txt", "x")
+    assert [d.id for d in read(corpus)] == ["z.txt"]
+    (corpus / "z.txt").unlink()
+    put(corpus, "a/z.jsonl", jsonl({"id": "1", "text": "x"}))
+    assert [d.id for d in read(corpus)] == ["1"]
+
+
+def test_a_folder_that_is_an_index_is_no_corpus(index_like):
+    with pytest.raises(CorpusError, match=r"this is an index, not a corpus") as caught:
+        open_corpus(index_like)
+    assert caught.value.path == str(index_like)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["LOCK"],
+        ["LOCK/a", "manifest.json"],
+        ["manifest.json", "segments/a", "encoder-1/a"],
+        ["LOCK", "segments"],
+        ["LOCK", "encoder-1"],
+        ["LOCK", "encoder-/a", "encoder-x/a", "my-encoder-1/a", "encoder-1.old/a"],
+    ],
+)
+def test_what_only_resembles_an_index_is_read(tmp_path, names):
+    for name in [*names, "z.txt"]:
+        put(tmp_path, f"notes/{name}", "")
+    assert [d.id for d in read(tmp_path)] == ["notes/z.txt"]
+    assert [d.id for d in read(tmp_path / "notes")] == ["z.txt"]
+
+
+def test_indexes_of_a_folder_that_they_lie_in_hold_the_documents_alone(tmp_path):
+    put(tmp_path, "a.txt", "a kettle")
+    put(tmp_path, "b/c.md", "a lamp")
+    index = Index.create(
+        tmp_path / "notes.index", HashEncoder(), documents=documents(open_corpus(tmp_path))
+    )
+    assert index.info()["documents"] == 2
+    with index.writer() as writer:
+        assert writer.add(documents(open_corpus(tmp_path))) == 2
+    second = Index.create(
+        tmp_path / "b" / "second.index", HashEncoder(), documents=documents(open_corpus(tmp_path))
+    )
+    assert second.info()["documents"] == 2
+    with pytest.raises(CorpusError, match="this is an index"):
+        open_corpus(tmp_path / "notes.index")
+
+
 # BEIR folders, queries, qrels
 
 
@@ -514,7 +688,8 @@ def test_metadata(tmp_path, extra, meta):
             '{"id": 1, "text": "x", "n": ' + '{"a":' * 50_000 + "1" + "}" * 50_001,
             "nested too deeply",
         ),
-        ('["id"]', 'must be a JSON object, such as a document\'s, not ["id"].'),
+        ('["id"]', "must be a JSON object, such as a document's, and here a JSON array begins"),
+        ("17", "must be a JSON object, such as a document's, not 17."),
         ('"text"', "must be a JSON object"),
         ("null", "must be a JSON object"),
         ('{"text": "x", "n": 1}', "no field '_id' or 'id' for the id; fields here: 'text', 'n'."),
@@ -706,10 +881,12 @@ def test_no_such_path(tmp_path):
         assert caught.value.line is None
 
 
-@pytest.mark.parametrize("name", ["a.pdf", "a.json", "a", "a.txt.gz", "a.gz", ".jsonl"])
+@pytest.mark.parametrize("name", ["a.pdf", "a", "a.txt.gz", "a.gz", ".jsonl"])
 def test_an_unknown_kind_of_file(tmp_path, name):
     path = put(tmp_path, name, "x")
-    with pytest.raises(UsageError, match=r"\.jsonl or \.ndjson.* \.csv or \.tsv.*\.txt, \.md"):
+    with pytest.raises(
+        UsageError, match=r"\.ndjson.* or \.json\.gz.* \.csv.*\.txt, \.md.*'-' .*standard input\.$"
+    ):
         open_corpus(path)
 
 
@@ -723,7 +900,8 @@ def test_fields_of_texts_are_refused(tmp_path):
 def test_a_folder_without_readable_files(tmp_path):
     put(tmp_path, "a.pdf", "x")
     put(tmp_path, "b.csv", "x")
-    assert only_error(tmp_path, ".txt, .md, .html, .htm", "corpus.jsonl", "its own path") is None
+    words = ".txt, .md, .html, .htm", "JSON Lines", "corpus.jsonl", "its own path"
+    assert only_error(tmp_path, *words) is None
 
 
 @pytest.mark.parametrize(

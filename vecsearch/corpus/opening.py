@@ -55,7 +55,7 @@ def open_corpus(source: str | Path, fields: Fields = DEFAULT_FIELDS) -> Corpus:
     raise UsageError(
         f"{shown(path)}: a file of this name isn't a corpus; a file of JSON Lines ends in "
         f"{_listed(JSON_SUFFIXES)}, a table in {_listed(_TABLE_SUFFIXES)}, a single document in "
-        f"{_listed(TEXT_SUFFIXES)}; JSON Lines from standard input are named {STANDARD_INPUT}"
+        f"{_listed(TEXT_SUFFIXES)}; {STANDARD_INPUT!r} stands for JSON Lines from standard input."
     )
 
 
@@ -63,7 +63,7 @@ def _folder(path: Path, fields: Fields) -> Corpus:
     try:
         if is_index(path):
             raise CorpusError(
-                shown(path), None, "this is an index, not a corpus; give what it was made of."
+                shown(path), None, "this is an index, not a corpus; name what holds the documents."
             )
         if is_beir(path):
             return BeirFolder(path, fields)

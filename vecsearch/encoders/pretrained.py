@@ -115,7 +115,7 @@ def read_saved(folder: Path) -> Saved | None:
         return None
     try:
         saved = json.loads(path.read_bytes())
-        return Saved(str(saved["name"]), saved["package"], saved["fingerprint"])
+        return Saved(str(saved["name"]), saved["package"], saved.get("fingerprint"))
     except (ValueError, KeyError, TypeError) as error:
         raise EncoderError(f"{path} can't be read ({error}).") from None
 
