@@ -430,19 +430,10 @@ def test_an_empty_folder_of_json_lines(tmp_path):
     assert only_error(tmp_path, "holds no document") is None
 
 
-@pytest.mark.parametrize("name", ["part.jsonl", "deep/part.ndjson", "part.jsonl.gz"])
-def test_texts_beside_json_lines_are_an_error_and_then_the_corpus(tmp_path, name):
-    put(tmp_path, "README.md", "x")
-    put(tmp_path, name, jsonl({"id": 1, "text": "x"}))
-    assert only_error(tmp_path, "both texts, such as 'README.md'", f"such as {name!r}") is None
-    skipped = []
-    assert [d.id for d in documents(open_corpus(tmp_path), skipped.append)] == ["README.md"]
-    assert len(skipped) == 1
-
-
-def test_texts_beside_a_json_file_are_the_corpus(tmp_path):
+@pytest.mark.parametrize("name", ["part.jsonl", "deep/part.ndjson", "package.json"])
+def test_texts_beside_json_lines_are_the_corpus(tmp_path, name):
     put(tmp_path, "notes/a.txt", "x")
-    put(tmp_path, "package.json", '{"name": "notes"}')
+    put(tmp_path, name, jsonl({"id": 1, "text": "x"}))
     assert [d.id for d in read(tmp_path)] == ["notes/a.txt"]
 
 

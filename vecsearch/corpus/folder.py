@@ -9,9 +9,8 @@ from typing import Final
 
 from vecsearch.corpus.base import Record
 from vecsearch.corpus.files import HEAD, not_utf8, reason, shown, strangeness, suffix
-from vecsearch.corpus.jsonl import CERTAIN_SUFFIXES
 from vecsearch.corpus.pages import SUFFIXES, title_and_text
-from vecsearch.corpus.walking import first, walk
+from vecsearch.corpus.walking import walk
 from vecsearch.errors import CorpusError
 from vecsearch.types import Document
 
@@ -20,9 +19,8 @@ class TextFiles:
     """The .txt, .md, .html and .htm files beneath a folder, by name; or one such file.
 
     A document's id is its path within the folder, with forward slashes. Hidden files and folders
-    and indexes are skipped, links to folders aren't followed, files of other kinds are left alone.
-    But JSON Lines among the texts are an error, before all documents: which of the two is the
-    corpus isn't ours to guess. Reading on leaves them out. A .json file is no such sign.
+    and indexes are skipped, links to folders aren't followed, files of other kinds (JSON Lines too)
+    are left alone.
     """
 
     total_bytes: Final = None
@@ -37,9 +35,6 @@ class TextFiles:
         if not self._path.is_dir():
             yield _read(self._path, self._path.name)
             return
-        mixture = self._mixture()
-        if mixture:
-            yield mixture
         empty = True
         for found in walk(self._path, SUFFIXES):
             empty = False
@@ -51,19 +46,6 @@ class TextFiles:
                 f"the folder holds no {', '.join(SUFFIXES)} file, and neither JSON Lines nor a "
                 "corpus.jsonl as a BEIR folder does; give a .csv or .tsv file by its own path.",
             )
-
-    def _mixture(self) -> CorpusError | None:
-        """The error that the folder holds JSON Lines too, if it does."""
-        text, lines = first(self._path, SUFFIXES), first(self._path, CERTAIN_SUFFIXES)
-        if not (text and lines):
-            return None
-        return CorpusError(
-            self.name,
-            None,
-            f"the folder holds both texts, such as {shown(text)!r}, and JSON Lines, such as "
-            f"{shown(lines)!r}; keep them in folders of their own, or give the file of JSON Lines "
-            "by its own path. Where errors are skipped, the texts alone are read.",
-        )
 
 
 def _read(path: Path, id: str) -> Record | CorpusError:

@@ -14,10 +14,7 @@ from vecsearch.corpus.seen import unique
 from vecsearch.errors import CorpusError
 from vecsearch.types import Document
 
-CERTAIN_SUFFIXES: Final = or_gzipped(".jsonl", ".ndjson")
-"""Those of files that hold JSON Lines and nothing else."""
-
-SUFFIXES: Final = CERTAIN_SUFFIXES + or_gzipped(".json")
+SUFFIXES: Final = or_gzipped(".jsonl", ".ndjson", ".json")
 """Those of files that may hold JSON Lines."""
 
 
