@@ -21,13 +21,13 @@ from vecsearch.errors import (
 )
 from vecsearch.searcher import Searcher
 from vecsearch.store.encoder import KeptEncoder, keep_encoder
-from vecsearch.store.files import Disk, WriterLock, digest_file, naming_failure
+from vecsearch.store.files import Disk, WriterLock, naming_failure
 from vecsearch.store.manifest import (
     MANIFEST,
     EncoderEntry,
-    FileEntry,
     Manifest,
     Passages,
+    check_file,
     clear,
     foreign_names,
     read_manifest,
@@ -158,7 +158,7 @@ class Index:
                 manifest = self.manifest()
             except IndexCorrupt as error:
                 return [error]
-            problems = [found for file in manifest.files() if (found := self._damage(file))]
+            problems = list(self._damage(manifest))
             if not problems or self.manifest() == manifest:
                 return problems
 
@@ -180,6 +180,13 @@ class Index:
             "passages": dataclasses.asdict(manifest.passages) if manifest.passages else None,
             "bytes": files + (self.folder / MANIFEST).stat().st_size,
         }
+
+    def _damage(self, manifest: Manifest) -> Iterator[IndexCorrupt]:
+        for file in manifest.files():
+            try:
+                check_file(self.folder, file)
+            except IndexCorrupt as problem:
+                yield problem
 
     def _new_writer(self, base: Manifest) -> Writer:
         analyzer = Analyzer.from_dict(base.analyzer)
@@ -266,17 +273,6 @@ class Index:
                 with contextlib.suppress(OSError):
                     each.rmdir()
             raise
-
-    def _damage(self, file: FileEntry) -> IndexCorrupt | None:
-        path = self.folder / file.path
-        try:
-            if path.stat().st_size != file.size:
-                return IndexCorrupt(path, f"it should have {file.size} bytes.")
-            if digest_file(path) != file.digest:
-                return IndexCorrupt(path, "its content isn't what was written.")
-        except OSError as error:
-            return IndexCorrupt(path, f"it can't be read ({error.strerror}).")
-        return None
 
 
 def check_place(folder: Path, *, overwrite: bool) -> None:

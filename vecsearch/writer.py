@@ -15,12 +15,19 @@ from numpy.typing import NDArray
 
 from vecsearch.batch import Batch
 from vecsearch.encoders.base import Encoder
-from vecsearch.errors import IndexCorrupt, IndexProblem, UnknownDocument, UsageError
+from vecsearch.errors import IndexProblem, UnknownDocument, UsageError
 from vecsearch.filters import parse_filter
 from vecsearch.merging import Size, plan_merges
 from vecsearch.store.documents import hash_ids
-from vecsearch.store.files import Disk, digest_file, naming_failure
-from vecsearch.store.manifest import FileEntry, Manifest, SegmentEntry, commit, sweep
+from vecsearch.store.files import Disk, naming_failure
+from vecsearch.store.manifest import (
+    FileEntry,
+    Manifest,
+    SegmentEntry,
+    check_file,
+    commit,
+    sweep,
+)
 from vecsearch.store.segment import (
     Rooms,
     Segment,
@@ -238,10 +245,9 @@ class Writer:
 
     def _check(self, files: Iterable[FileEntry | None]) -> None:
         # What is made from these files gets new digests, which would hide damage for ever.
-        with naming_failure(self._folder):
-            for file in files:
-                if file and digest_file(path := self._folder / file.path) != file.digest:
-                    raise IndexCorrupt(path, "its content isn't what was written.")
+        for file in files:
+            if file:
+                check_file(self._folder, file)
 
     def _finish(self, held: _Held, generation: int) -> SegmentEntry:
         if not held.changed:

@@ -11,8 +11,8 @@ from pathlib import Path
 from vecsearch.encoders import load_encoder
 from vecsearch.encoders.base import Device, Encoder
 from vecsearch.errors import EncoderError, IndexCorrupt, UnknownName
-from vecsearch.store.files import BLOCK, Disk, digest_file
-from vecsearch.store.manifest import EncoderEntry, FileEntry
+from vecsearch.store.files import BLOCK, Disk
+from vecsearch.store.manifest import EncoderEntry, FileEntry, check_file
 
 
 def keep_encoder(disk: Disk, folder: Path, name: str, encoder: Encoder) -> EncoderEntry:
@@ -75,9 +75,7 @@ class KeptEncoder:
     def _check(self) -> None:
         """Raise IndexCorrupt where a file isn't what was written: that explains any failure."""
         for file in self._entry.files:
-            path = self._folder / file.path
-            if digest_file(path) != file.digest:
-                raise IndexCorrupt(path, "its content isn't what was written.")
+            check_file(self._folder, file)
 
     def _complete(self) -> bool:
         return all((self._folder / path).exists() for path in self._contents)

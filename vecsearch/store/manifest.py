@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from vecsearch.errors import FormatTooNew, IndexCorrupt, IndexNotFound, IndexProblem, VecsearchError
-from vecsearch.store.files import LOCK, Disk
+from vecsearch.store.files import LOCK, Disk, digest_file
 
 MANIFEST: Final = "manifest.json"
 SEGMENTS: Final = "segments"
@@ -168,6 +168,19 @@ def _check_path(path: str) -> None:
     place = PurePosixPath(path)
     if place.is_absolute() or ".." in place.parts or not place.parts or "\0" in path:
         raise ValueError(f"the path {path!r} leaves the index folder")
+
+
+def check_file(folder: Path, file: FileEntry) -> None:
+    """Read a file that a manifest names; raise IndexCorrupt unless it is as it was written."""
+    path = folder / file.path
+    try:
+        size = path.stat().st_size
+        if size != file.size:
+            raise IndexCorrupt(path, f"it has {size} bytes where the manifest says {file.size}.")
+        if digest_file(path) != file.digest:
+            raise IndexCorrupt(path, "its content isn't what was written.")
+    except OSError as error:
+        raise IndexCorrupt(path, f"it can't be read ({error.strerror}).") from None
 
 
 def read_manifest(folder: Path) -> Manifest:
