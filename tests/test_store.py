@@ -489,7 +489,7 @@ def test_merged_postings_equal_postings_made_at_once(
         for part in parts
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vecsearch.store.postings._MERGE_ENTRIES", block)
+        patch.setattr("vecsearch.store.postings.BLOCK_ENTRIES", block)
         merged = {
             name: np.concatenate([np.zeros(0, each.dtype), *each.blocks])
             if isinstance(each, Stream)

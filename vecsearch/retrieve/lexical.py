@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vecsearch.retrieve.base import Ranking, best_documents, check_k, merge_rankings, top_k
 from vecsearch.retrieve.weighting import Collection, Weighting
-from vecsearch.store.postings import Entries
+from vecsearch.store.postings import BLOCK_ENTRIES, Entries, stretches
 from vecsearch.store.snapshot import Part, Snapshot
 from vecsearch.text import Analyzer
 from vecsearch.types import ALL, Mask, TopK
@@ -119,12 +119,16 @@ class Lexical:
 
     def _row_norms(self, part: Part, frequencies: NDArray[np.int64]) -> NDArray[np.float64]:
         postings = part.segment.postings
-        # A term that only deleted rows hold has frequency 0; what it weighs there is never read.
-        each = np.repeat(np.maximum(frequencies, 1), np.diff(postings.starts))
-        lengths = postings.lengths[postings.rows]
-        weights = self.weighting.row(postings.counts, lengths, each, self.collection)
-        # Entries lie in term order, so a row's squares are added in the same order everywhere.
-        squares = np.bincount(postings.rows, weights**2, minlength=len(postings.lengths))
+        sizes = np.diff(postings.starts)
+        squares = np.zeros(len(postings.lengths))
+        for first, last in stretches(sizes, BLOCK_ENTRIES):
+            where = slice(postings.starts[first], postings.starts[last])
+            rows, counts = postings.rows[where], postings.counts[where]
+            # A term that only deleted rows hold has frequency 0; what it weighs isn't read.
+            each = np.repeat(np.maximum(frequencies[first:last], 1), sizes[first:last])
+            weights = self.weighting.row(counts, postings.lengths[rows], each, self.collection)
+            # One by one, in term order: so a row's sum is the same in whatever segment it lies.
+            np.add.at(squares, rows, weights**2)
         return np.sqrt(squares)
 
     def _frequencies(self) -> list[NDArray[np.int64]]:

@@ -91,8 +91,8 @@ class PostingsBuilder:
         }
 
 
-_MERGE_ENTRIES = 1 << 22
-"""Entries held in memory at a time while postings are merged."""
+BLOCK_ENTRIES = 1 << 22
+"""Entries worked on at a time, so that memory doesn't grow with the postings."""
 
 
 def merge_postings(
@@ -113,7 +113,7 @@ def merge_postings(
     living = np.zeros(len(names), np.int64)
     for source in sources:
         living[source.terms] += source.living()
-    blocks = list(_cut(living, _MERGE_ENTRIES))
+    blocks = list(stretches(living, BLOCK_ENTRIES))
     size = int(living.sum())
     # Each stream merges anew: twice the work, but never more than a block of either in memory.
     data, offsets = pack([names[i] for i in np.flatnonzero(living).tolist()])
@@ -138,14 +138,14 @@ class _Source(NamedTuple):
         """Count the entries that stay, per term, holding few of them at a time."""
         starts = self.postings.starts
         counted = np.zeros(len(self.terms), np.int64)
-        for first, last in _cut(np.diff(starts), _MERGE_ENTRIES):
+        for first, last in stretches(np.diff(starts), BLOCK_ENTRIES):
             stays = self.rows[self.postings.rows[starts[first] : starts[last]]] >= 0
             sums = np.concatenate([[0], np.cumsum(stays)])
             counted[first:last] = np.diff(sums[starts[first : last + 1] - starts[first]])
         return counted
 
 
-def _cut(sizes: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
+def stretches(sizes: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
     """Cut a range of items into stretches of about `most` in size each, one item at least."""
     ends = np.cumsum(sizes)
     first = 0
