@@ -63,7 +63,7 @@ class Batch:
         self.positions[document.id] = len(self._ids)
         self._ids.append(document.id)
         self._contents.append(content)
-        self._metas.append(document.meta)
+        self._metas.append(_copied(document.meta))
         self._spans.append(spans)
         for start, end in spans:
             row = seen_text(document.title, text[start:end])
@@ -92,3 +92,10 @@ class Batch:
             return
         self._vectors.append(encode(self._load_encoder(), self._waiting, "document"))
         self._waiting = []
+
+
+def _copied(meta: Meta) -> Meta:
+    """Copy metadata, so that what a caller changes later isn't found where it isn't stored."""
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in meta.items()
+    }

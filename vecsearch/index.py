@@ -21,7 +21,7 @@ from vecsearch.errors import (
 )
 from vecsearch.searcher import Searcher
 from vecsearch.store.encoder import KeptEncoder, keep_encoder
-from vecsearch.store.files import Disk, WriterLock, naming_failure
+from vecsearch.store.files import LOCK, Disk, WriterLock, naming_failure
 from vecsearch.store.manifest import (
     MANIFEST,
     EncoderEntry,
@@ -277,11 +277,19 @@ class Index:
 
 def check_place(folder: Path, *, overwrite: bool) -> None:
     """Raise IndexExists unless an index may be created in `folder`."""
+    for place in (folder, *folder.parents):
+        if place.is_dir():
+            break
+        if place.is_symlink() or place.exists():
+            kind = "a file" if place.exists() else "a link to nothing"
+            raise IndexExists(f"{place} is {kind}; an index is a folder, and lies in one.")
     if not folder.exists():
         return
-    if not folder.is_dir():
-        raise IndexExists(f"{folder} is a file; an index is a folder.")
     if (folder / MANIFEST).exists():
+        if not _is_index(folder):
+            raise IndexExists(
+                f"{folder} holds a {MANIFEST} that isn't an index's; name a new folder."
+            )
         if not overwrite:
             raise IndexExists(
                 f"{folder} holds an index already. Add to it with `vecsearch add`, or replace it "
@@ -291,6 +299,17 @@ def check_place(folder: Path, *, overwrite: bool) -> None:
         raise IndexExists(
             f"{folder} isn't empty and holds no index (it has {foreign[0]!r}); name a new folder."
         )
+
+
+def _is_index(folder: Path) -> bool:
+    """Say whether the manifest in a folder is ours: other programs have files of its name too."""
+    try:
+        read_manifest(folder)
+    except IndexCorrupt:
+        return (folder / LOCK).exists()  # a damaged index has at least this
+    except IndexProblem:
+        pass
+    return True
 
 
 def passages_of(words: int, overlap: int | None = None) -> Passages:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import regex
 
 from vecsearch.errors import UsageError
+from vecsearch.text import CLUSTER
 from vecsearch.types import Span
 
 HALF: Final = 1
@@ -28,7 +29,6 @@ _UNIT: Final = regex.compile(
     rf"(?V1)(?P<half>[\p{{Ps}}\p{{Pi}}]{{0,3}}(?={_HALF})\X[\p{{Po}}\p{{Pe}}\p{{Pf}}]{{0,3}}+)"
     rf"|[[^\s\x1C-\x1F]--{_HALF}]++"
 )
-_CLUSTER: Final = regex.compile(r"\X")
 
 _PARAGRAPH_END: Final = regex.compile(r"\n[^\S\n]*+\n|[\u2029\f]")
 _STOP: Final = regex.compile(
@@ -180,7 +180,7 @@ def _units(text: str, start: int, end: int) -> Iterator[tuple[int, int, int]]:
         elif right - left <= LONGEST_WORD:
             yield left, right, WORD
         else:
-            ends = [cluster.end() for cluster in _CLUSTER.finditer(text, left, right)]
+            ends = [cluster.end() for cluster in CLUSTER.finditer(text, left, right)]
             for cut in (*ends[LONGEST_WORD - 1 : -1 : LONGEST_WORD], right):
                 yield left, cut, WORD
                 left = cut

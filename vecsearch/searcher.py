@@ -137,6 +137,7 @@ class Searcher:
     ) -> list[list[tuple[int, float]]]:
         if isinstance(queries, str):
             raise UsageError("Several queries are a list of texts; for one there is `search`.")
+        queries = list(queries)  # it may be a generator
         for query in queries:
             if not isinstance(query, str):
                 raise UsageError(f"A query is text, not {type(query).__name__}.")

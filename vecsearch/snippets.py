@@ -11,7 +11,7 @@ from typing import Final
 import regex
 
 from vecsearch.errors import UsageError
-from vecsearch.text import Analyzer, Token
+from vecsearch.text import CLUSTER, Analyzer, Token
 from vecsearch.types import Span
 
 LONGEST_PASSAGE: Final = 50_000
@@ -22,7 +22,6 @@ NEAREST_WORD: Final = 30
 
 ELLIPSIS: Final = "…"
 
-_CLUSTER: Final = regex.compile(r"\X")
 _GAP: Final = regex.compile(r"[\s\p{Cc}]++")
 _UNPRINTABLE: Final = regex.compile(r"\p{Cs}")
 
@@ -69,7 +68,7 @@ def _cluster_bounds(passage: str) -> Sequence[int]:
     """Return the places between grapheme clusters, both ends of the passage among them."""
     if passage.isascii():
         return range(len(passage) + 1)
-    return [0, *(cluster.end() for cluster in _CLUSTER.finditer(passage))]
+    return [0, *(cluster.end() for cluster in CLUSTER.finditer(passage))]
 
 
 def _best(matches: list[Token], width: int) -> Span:

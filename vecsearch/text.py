@@ -41,6 +41,12 @@ MOST_MARKS: Final = 30  # in a row, as in Unicode's stream-safe format: sorting 
 MEMO_WORDS: Final = 1 << 17
 MEMO_TERMS: Final = 4  # a word of more terms is a stretch of CJK text, which seldom comes again
 
+# \X alone looks back over all flags in a row to tell their halves apart: that is quadratic.
+CLUSTER: Final = regex.compile(
+    r"(?V1)\p{Regional_Indicator}{2}+(?![\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}])|\X"
+)
+"""A grapheme cluster, what a person takes for one character."""
+
 # NFKC turns some symbols into letters or numbers ("㎏", "Ⓐ"). Letter-like ones ("™") are left out:
 # "Intel™" is to be "intel".
 _HEAD: Final = r"\p{L}\p{N}[[\p{So}&&\p{NFKC_QC=N}]--[\u2100-\u214F]]"
@@ -61,7 +67,6 @@ _PIECE: Final = regex.compile(
     rf"|(?:[[\p{{L}}\p{{N}}]--{_SPACELESS}]\p{{M}}*+)++|{_FLAG}|{_PICTOGRAPH}"
 )
 _CHARACTER: Final = regex.compile(r"[\p{L}\p{N}]\p{M}*+")
-_CLUSTER: Final = regex.compile(r"\X")
 _IGNORED: Final = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Me}\p{Emoji_Modifier}]++")
 _MARKS: Final = regex.compile(rf"(\p{{M}}{{{MOST_MARKS}}})\p{{M}}++")
 _TURKISH: Final = str.maketrans({"I": "ı", "İ": "i"})  # case folding takes "I" to "i" everywhere
@@ -301,7 +306,7 @@ def _origins(word: str, normal: str, name: str) -> list[tuple[int, int]]:
     """
     origins = []
     parts = []
-    for cluster in _CLUSTER.finditer(word):
+    for cluster in CLUSTER.finditer(word):
         parts.append(_normalise(cluster[0], name))
         origins += [cluster.span()] * len(parts[-1])
     return origins if "".join(parts) == normal else [(0, len(word))] * len(normal)

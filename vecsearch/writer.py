@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -61,6 +62,7 @@ class _Held:
 class Writer:
     """The one writer of an index, as `Index.writer()` gives it; use it within its `with` block.
 
+    It is for one thread; another that uses it gets an IndexProblem.
     An id that exists already is replaced, in the index or earlier in the same block.
     """
 
@@ -76,7 +78,7 @@ class Writer:
         self._folder = folder
         self._base = base
         self._next_segment = base.next_segment
-        self._process: int | None = os.getpid()
+        self._user: tuple[int, int] | None = _this_thread()
         self._held = [_Held(entry, open_segment(folder, entry)) for entry in base.segments]
         self._analyzer = analyzer
         self._load_encoder = load_encoder
@@ -174,12 +176,13 @@ class Writer:
 
     def close(self) -> None:
         """End the writer's life; what it didn't commit is swept by the next one."""
-        self._process = None
+        self._user = None
 
     def _check_use(self) -> None:
-        if self._process != os.getpid():
+        if self._user != _this_thread():
             raise IndexProblem(
-                "A writer is used within its `with` block, and only by the process that opened it."
+                "A writer is used within its `with` block, and only by the process and the thread "
+                "that opened it."
             )
 
     def _new_batch(self) -> Batch:
@@ -258,3 +261,7 @@ class Writer:
         held.entry = dataclasses.replace(held.entry, living=int(alive.sum()), alive=file)
         held.changed = False
         return held.entry
+
+
+def _this_thread() -> tuple[int, int]:
+    return os.getpid(), threading.get_ident()

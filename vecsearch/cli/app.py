@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -29,8 +30,7 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         try:
             result = super().invoke(ctx)
-            if sys.stdout is not None:  # it is closed
-                sys.stdout.flush()
+            sys.stdout.flush()
             return result
         except VecsearchError as error:
             _stop(str(error), error.exit_code)
@@ -42,6 +42,19 @@ class _Group(click.Group):
         except (OSError, MemoryError) as error:
             _stop(str(error) or "There isn't enough memory.", 1)
         return None
+
+
+def _open_closed() -> None:
+    """Let what was closed at the start lead nowhere.
+
+    Else the next file to be opened, one of an index, would be standard output or error.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - it stays open
 
 
 def _stop(message: str, code: int) -> NoReturn:
@@ -58,6 +71,7 @@ def _stop(message: str, code: int) -> NoReturn:
 @click.version_option(package_name="vecsearch", prog_name="vecsearch")
 def main() -> None:
     """Index documents and search them by words, by meaning, or both."""
+    _open_closed()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal that can't show a character shows another; that is no error.
         sys.stdout.reconfigure(errors="replace")

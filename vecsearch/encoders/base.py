@@ -52,7 +52,8 @@ def encode(encoder: Encoder, texts: Sequence[str], role: Role) -> Vectors:
     """
     given = encoder.encode(texts, role)
     try:
-        vectors = np.ascontiguousarray(given, np.float32)
+        # A copy, since the encoder may use its array again.
+        vectors = np.array(given, np.float32, order="C")
     except (TypeError, ValueError) as error:
         reason = f"The encoder {encoder.name!r} gave no array of numbers: {error}."
         raise EncoderError(reason) from error
