@@ -559,3 +559,30 @@ def test_what_was_skipped_is_listed_even_if_nothing_is_left(tmp_path):
     assert code == 1
     assert "line 1" in err
     assert "line 2" in err
+
+
+def test_a_manifest_of_another_program_is_never_replaced(tmp_path):
+    source = corpus(tmp_path / "b.jsonl", {"id": "b", "text": "other"})
+    folder = tmp_path / "webapp"
+    folder.mkdir()
+    (folder / "manifest.json").write_text('{"name": "an app", "start_url": "/"}')
+    for extra in ([], ["--overwrite"]):
+        assert "isn't an index" in fails(1, "index", source, folder, "--encoder", "none", *extra)
+    assert "an app" in (folder / "manifest.json").read_text()
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_lead_nowhere(index, closed):
+    command = f"{sys.executable} -m vecsearch add {index} {index.parent / 'notes.jsonl'} {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert info(index)["generation"] == 2
+    assert "whole" in ok("verify", index)
+
+
+def test_json_holds_no_control_characters(tmp_path):
+    source = corpus(tmp_path / "c.jsonl", {"id": "c", "text": "lamp", "x": "a\x9b31m\x7f\u2028b"})
+    ok("index", source, tmp_path / "i", "--encoder", "none")
+    out = ok("search", tmp_path / "i", "lamp")
+    assert not {"\x9b", "\x7f", "\u2028"} & set(out)
+    assert lines(out.replace("\n", ""))[0]["metadata"]["x"] == "a\x9b31m\x7f\u2028b"

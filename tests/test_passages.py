@@ -159,3 +159,10 @@ def test_two_characters_of_chinese_are_a_word(text, words):
 )  # fmt: skip
 def test_a_megabyte_takes_linear_time(text, words, count):
     assert len(split(text, words, 0)) == count
+
+
+def test_a_long_run_of_half_flags_takes_linear_time():
+    """`\\X` alone is quadratic here; a timeout would be the sign, so the text is long."""
+    text = "\U0001f1e6" * 100_001
+    spans = split(text, 200, 0)
+    assert spans[-1].end == len(text)

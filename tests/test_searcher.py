@@ -5,12 +5,13 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from toy import HashEncoder
 
 from vecsearch import Document, Index, ReciprocalRank, open_corpus
 from vecsearch.corpus import documents
-from vecsearch.errors import UnknownName, UsageError
+from vecsearch.errors import IndexProblem, UnknownName, UsageError
 from vecsearch.retrieve.fusion import Arm
 
 SAMPLE = Path(__file__).resolve().parent.parent / "corpora" / "lighthouse"
@@ -93,3 +94,43 @@ def test_threads_share_a_searcher(index):
         cosines = list(pool.map(lambda query: flat(searcher.search(query, by="tfidf")), queries))
     assert answers == alone * 25
     assert cosines == cosines[:8] * 25
+
+
+def test_queries_may_come_from_a_generator(index):
+    searcher = index.searcher()
+    expected = [flat(searcher.search("lamp", 3)), flat(searcher.search("storm", 3))]
+    assert searcher.rank_many((word for word in ("lamp", "storm")), 3) == expected
+
+
+def test_another_thread_may_not_use_a_writer(tmp_path):
+    index = Index.create(tmp_path / "i", None)
+    with index.writer() as writer, ThreadPoolExecutor(1) as pool:
+        writer.add(Document("a", "lamp"))
+        with pytest.raises(IndexProblem, match="thread"):
+            pool.submit(writer.add, Document("b", "lamp")).result()
+    assert [hit.id for hit in index.searcher().search("lamp")] == ["a"]
+
+
+def test_an_encoder_may_use_its_array_again(tmp_path):
+    class Frugal(HashEncoder):
+        room = np.zeros((512, 16), np.float32)
+
+        def encode(self, texts, role):
+            self.room[: len(texts)] = super().encode(texts, role)
+            return self.room[: len(texts)]
+
+    wanted = [Document(f"d{i}", f"word{i} lamp") for i in range(1100)]
+    frugal = Index.create(tmp_path / "f", Frugal(), documents=wanted).searcher()
+    lavish = Index.create(tmp_path / "l", HashEncoder(), documents=wanted).searcher()
+    assert flat(frugal.search("word7", by="dense")) == flat(lavish.search("word7", by="dense"))
+
+
+def test_metadata_that_changes_after_it_was_added_is_found_as_it_was(tmp_path):
+    meta = {"m": 1, "tags": ["a"]}
+    index = Index.create(tmp_path / "i", None)
+    with index.writer() as writer:
+        writer.add(Document("a", "lamp", meta=meta))
+        meta["m"] = 2
+        meta["tags"].append("b")
+    [hit] = index.searcher().search("lamp", where='m = 1 and not tags = "b"')
+    assert hit.document.meta == {"m": 1, "tags": ["a"]}

@@ -22,7 +22,7 @@ _QUIET_SECONDS: Final = 10
 """How often a line of progress comes when standard error isn't a terminal."""
 
 
-_CONTROLS: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROLS: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 class Answer(NamedTuple):
@@ -41,7 +41,9 @@ def printable(text: str) -> str:
 def print_json(value: object) -> None:
     """Print one line of JSON."""
     plain = not (sys.stdout.encoding or "").lower().startswith("utf")
-    click.echo(json.dumps(value, ensure_ascii=plain))
+    line = json.dumps(value, ensure_ascii=plain)
+    # JSON escapes only the controls below a space; these steer terminals and split lines too.
+    click.echo(_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", line))
 
 
 def print_answers(answers: Sequence[Answer], *, as_json: bool) -> None:
