@@ -586,3 +586,9 @@ def test_json_holds_no_control_characters(tmp_path):
     out = ok("search", tmp_path / "i", "lamp")
     assert not {"\x9b", "\x7f", "\u2028"} & set(out)
     assert lines(out.replace("\n", ""))[0]["metadata"]["x"] == "a\x9b31m\x7f\u2028b"
+
+
+def test_an_empty_path_is_not_this_folder(index, tmp_path):
+    assert "empty" in fails(2, "index", "", tmp_path / "i", "--encoder", "none")
+    assert "empty" in fails(2, "index", tmp_path / "notes.jsonl", "", "--encoder", "none")
+    assert "empty" in fails(2, "search", "", "lamp")

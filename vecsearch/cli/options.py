@@ -11,12 +11,19 @@ import click
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-FOLDER = click.Path(path_type=Path)
+
+class _Folder(click.Path):
+    """A folder's path. An empty one, as an unset variable gives, doesn't mean this folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - click's own signature
+        if value == "":
+            self.fail("The path is empty.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def index_argument(function: _F) -> _F:
     """Take the folder of an index."""
-    return click.argument("index_folder", metavar="INDEX", type=FOLDER)(function)
+    return click.argument("index_folder", metavar="INDEX", type=_Folder(path_type=Path))(function)
 
 
 def json_option(function: _F) -> _F:

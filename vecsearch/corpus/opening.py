@@ -35,6 +35,8 @@ def open_corpus(source: str | Path, fields: Fields = DEFAULT_FIELDS) -> Corpus:
     Indexes further down in a folder are passed by.
     """
     path = Path(source)
+    if source == "":
+        raise UsageError("The path of the corpus is empty; a dot stands for this folder.")
     if str(source) == STANDARD_INPUT:
         return JsonLines(source, fields)
     try:
