@@ -38,7 +38,8 @@ def main() -> None:
         run = dict(zip(queries, map(dict, rankings), strict=True))
         mean = evaluate(run, qrels, [measure]).mean(measure)
         console.print(f"nDCG@10 {system:<7} {mean:.3f}")
-    console.print(f'\nNow try: vecsearch search {folder} "who looked after the lamp at night"')
+    console.print("\nNow try, after `. .venv/bin/activate`:", soft_wrap=True)
+    console.print(f'vecsearch search {folder} "who looked after the lamp at night"', soft_wrap=True)
 
 
 def side_by_side(searcher: Searcher, query: str, grades: dict[str, int]) -> Table:
