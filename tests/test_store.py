@@ -398,7 +398,7 @@ texts = st.lists(words, max_size=6).map(" ".join)
 
 
 def rooms_of(documents: Iterable[Document], passages: int | None) -> Rooms:
-    batch = Batch(PLAIN, HashEncoder, Passages(passages, 1) if passages else None)
+    batch = Batch(PLAIN, HashEncoder, 16, Passages(passages, 1) if passages else None)
     for document in documents:
         batch.add(document)
     return batch.rooms()

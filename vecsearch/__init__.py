@@ -1,7 +1,7 @@
 """Text retrieval from bag-of-words to neural embeddings, behind one search interface."""
 
 from vecsearch.corpus import Corpus, Fields, documents, open_corpus, read_qrels, read_queries
-from vecsearch.encoders import Encoder, load_encoder
+from vecsearch.encoders import Encoder, OwnVectors, load_encoder
 from vecsearch.errors import VecsearchError
 from vecsearch.index import Index
 from vecsearch.measures import Measure, Scores, evaluate, parse_measure
@@ -30,6 +30,7 @@ __all__ = [
     "Index",
     "Lexical",
     "Measure",
+    "OwnVectors",
     "Query",
     "ReciprocalRank",
     "Retriever",

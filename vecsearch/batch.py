@@ -8,6 +8,8 @@ from typing import Final
 import numpy as np
 
 from vecsearch.encoders.base import Encoder, encode
+from vecsearch.encoders.own import checked_vectors
+from vecsearch.errors import UsageError
 from vecsearch.passages import split
 from vecsearch.store.columns import build_columns
 from vecsearch.store.documents import build_documents, encode_document
@@ -25,23 +27,29 @@ _FULL_CHARACTERS: Final = 1 << 26
 
 
 class Batch:
-    """Collects documents in memory until they are laid out as the rooms of a segment."""
+    """Collects documents in memory until they are laid out as the rooms of a segment.
+
+    load_encoder: None where documents bring their own vectors, and where there are none.
+    dim: how many numbers the vectors of the index have; None for an index without any.
+    """
 
     def __init__(
         self,
         analyzer: Analyzer,
         load_encoder: Callable[[], Encoder] | None,
+        dim: int | None,
         passages: Passages | None,
     ) -> None:
         self._analyzer = analyzer
         self._load_encoder = load_encoder
+        self._dim = dim
         self._passages = passages
         self._ids: list[str] = []
         self._contents: list[bytes] = []
         self._metas: list[Meta] = []
         self._spans: list[list[Span]] = []
         self._postings = PostingsBuilder()
-        self._waiting: list[str] = []
+        self._waiting: list[str | Vectors] = []  # rows: texts to encode, or vectors that are known
         self._vectors: list[Vectors] = []
         self._rows = 0
         self._characters = 0
@@ -53,24 +61,34 @@ class Batch:
         """Whether it is time to write a segment."""
         return self._rows >= _FULL_ROWS or self._characters >= _FULL_CHARACTERS
 
-    def add(self, document: Document) -> None:
-        """Take a document; raise UsageError, and take nothing, where it can't be stored."""
+    def add(self, document: Document, known: Vectors | None = None) -> None:
+        """Take a document; raise UsageError, and take nothing, where it can't be stored.
+
+        known: the vectors of its rows, (rows, dim), where they needn't be encoded.
+        """
         content = encode_document(document)
         text = document.text
         spans = [Span(0, len(text))]
         if self._passages:
             spans = split(text, self._passages.words, self._passages.overlap)
+        if document.vector is not None:
+            known = self._own_vector(document, len(spans))
+        elif known is None and self._load_encoder is None and self._dim is not None:
+            raise UsageError(
+                f"Document {document.id!r} has no vector, and this index holds vectors that its "
+                f"owner made, of {self._dim} numbers: give the document one."
+            )
         self.positions[document.id] = len(self._ids)
         self._ids.append(document.id)
         self._contents.append(content)
         self._metas.append(_copied(document.meta))
         self._spans.append(spans)
-        for start, end in spans:
+        for i, (start, end) in enumerate(spans):
             row = seen_text(document.title, text[start:end])
             self._postings.add(self._analyzer.terms(row))
             self._characters += len(row)
-            if self._load_encoder:
-                self._waiting.append(row)
+            if self._dim is not None:
+                self._waiting.append(row if known is None else known[i])
         self._rows += len(spans)
         if len(self._waiting) >= _ENCODE:
             self._encode()
@@ -82,15 +100,40 @@ class Batch:
             "columns": build_columns(self._metas),
             "postings": self._postings.build(),
         }
-        if self._load_encoder:
+        if self._dim is not None:
             self._encode()
             rooms["vectors"] = {"vectors": np.concatenate(self._vectors)}
         return rooms
 
+    def _own_vector(self, document: Document, rows: int) -> Vectors:
+        what = f"The vector of document {document.id!r}"
+        if self._dim is None:
+            raise UsageError(
+                f"{what} has no place in an index without embeddings; create the index with "
+                "OwnVectors(dim), or with an encoder, to have them."
+            )
+        if rows != 1:
+            raise UsageError(f"{what} is one, but the document was split into {rows} passages.")
+        vectors = checked_vectors(document.vector, what, self._dim)
+        if len(vectors) != 1:
+            raise UsageError(f"{what} must be one vector, not {len(vectors)}.")
+        return vectors
+
     def _encode(self) -> None:
-        if self._load_encoder is None or not self._waiting:
+        if self._dim is None or not self._waiting:
             return
-        self._vectors.append(encode(self._load_encoder(), self._waiting, "document"))
+        # A blank text has a zero row: a model would put nothing at all near to something.
+        vectors = np.zeros((len(self._waiting), self._dim), np.float32)
+        texts: dict[int, str] = {}
+        for i, row in enumerate(self._waiting):
+            if not isinstance(row, str):
+                vectors[i] = row
+            elif row and not row.isspace():
+                texts[i] = row
+        if texts and self._load_encoder:
+            found = encode(self._load_encoder(), list(texts.values()), "document")
+            vectors[list(texts)] = found
+        self._vectors.append(vectors)
         self._waiting = []
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from vecsearch.encoders import INSTALL, default_encoder, load_encoder
+from vecsearch.encoders import INSTALL, OwnVectors, default_encoder, load_encoder
 from vecsearch.encoders.base import Device, Encoder
 from vecsearch.errors import (
     EncoderMismatch,
@@ -91,13 +91,7 @@ class Index:
                 "An index wants an analyzer or its name, and a number of words for its passages, "
                 f"not {analyzer!r} and {passages!r}."
             )
-        if isinstance(encoder, str):
-            encoder = _load_named(encoder, device)
-        elif encoder is not None and not isinstance(encoder, Encoder):
-            raise UsageError(
-                f"An encoder has encode and save, a fingerprint, a name, not {encoder!r}."
-            )
-        index = cls(folder, encoder, device)
+        index = cls(folder, _chosen_encoder(encoder, device), device)
         index._replace(analyzer, passages, documents, overwrite=overwrite)
         return index
 
@@ -133,7 +127,8 @@ class Index:
                 if self.manifest() == manifest:
                     raise
         analyzer = Analyzer.from_dict(manifest.analyzer)
-        return Searcher(snapshot, analyzer, load, manifest.generation)
+        embeds_text = manifest.encoder is not None and not _are_own(manifest.encoder)
+        return Searcher(snapshot, analyzer, load, manifest.generation, embeds_text=embeds_text)
 
     @contextlib.contextmanager
     def writer(self) -> Iterator[Writer]:
@@ -150,6 +145,25 @@ class Index:
         """Make one segment of all living documents, in one commit."""
         with self.writer() as writer:
             writer.compact()
+
+    def reencode(
+        self,
+        encoder: Encoder | str | None,
+        *,
+        through: Callable[[Iterable[Document]], Iterable[Document]] = iter,
+    ) -> None:
+        """Make all vectors anew with another encoder, from the stored documents, in one commit.
+
+        encoder: as for `create`; None drops the embeddings.
+        through: what the documents pass on their way, such as a progress bar.
+        """
+        self._encoder = _chosen_encoder(encoder, self._device)
+        with self._locked():
+            old = self.manifest()
+            documents = Snapshot.open(self.folder, old).documents()
+            for file in old.files():  # what is copied gets new digests, which would hide damage
+                check_file(self.folder, file)
+            self._rebuild(Analyzer.from_dict(old.analyzer), old.passages, through(documents))
 
     def verify(self) -> list[IndexCorrupt]:
         """Read every file that the index consists of; return what isn't as it was written."""
@@ -190,7 +204,8 @@ class Index:
 
     def _new_writer(self, base: Manifest) -> Writer:
         analyzer = Analyzer.from_dict(base.analyzer)
-        load = self._loader(base.encoder)
+        own = base.encoder is not None and _are_own(base.encoder)
+        load = None if own else self._loader(base.encoder)
         return Writer(self._disk, self.folder, base, analyzer, load)
 
     def _loader(self, entry: EncoderEntry | None) -> Callable[[], Encoder] | None:
@@ -245,20 +260,26 @@ class Index:
         with self._made_folder(), self._locked():
             try:
                 check_place(self.folder, overwrite=overwrite)
-                generation, next_segment = succession(self.folder)
-                entry = None
-                if self._encoder is not None:
-                    name = f"encoder-{generation + 1}"
-                    with naming_failure(self.folder):
-                        entry = keep_encoder(self._disk, self.folder, name, self._encoder)
-                base = Manifest(analyzer.to_dict(), entry, passages, generation, next_segment)
-                with contextlib.closing(self._new_writer(base)) as writer:
-                    writer.add(documents)
-                    writer.commit(always=True)
+                self._rebuild(analyzer, passages, documents)
             except BaseException:
                 if not (self.folder / MANIFEST).exists():
                     clear(self._disk, self.folder)
                 raise
+
+    def _rebuild(
+        self, analyzer: Analyzer, passages: Passages | None, documents: Iterable[Document]
+    ) -> None:
+        """Commit an index of these documents alone, in the place of what there is."""
+        generation, next_segment = succession(self.folder)
+        entry = None
+        if self._encoder is not None:
+            name = f"encoder-{generation + 1}"
+            with naming_failure(self.folder):
+                entry = keep_encoder(self._disk, self.folder, name, self._encoder)
+        base = Manifest(analyzer.to_dict(), entry, passages, generation, next_segment)
+        with contextlib.closing(self._new_writer(base)) as writer:
+            writer.add(documents)
+            writer.commit(always=True)
 
     @contextlib.contextmanager
     def _made_folder(self) -> Iterator[None]:
@@ -321,6 +342,19 @@ def passages_of(words: int, overlap: int | None = None) -> Passages:
             f"{overlap}."
         )
     return Passages(words, overlap)
+
+
+def _are_own(entry: EncoderEntry) -> bool:
+    """Say whether the vectors came with the documents, so that no text can be encoded."""
+    return entry.fingerprint == OwnVectors(entry.dim).fingerprint
+
+
+def _chosen_encoder(encoder: Encoder | str | None, device: Device) -> Encoder | None:
+    if isinstance(encoder, str):
+        return _load_named(encoder, device)
+    if encoder is not None and not isinstance(encoder, Encoder):
+        raise UsageError(f"An encoder has encode and save, a fingerprint, a name, not {encoder!r}.")
+    return encoder
 
 
 def _load_named(name: str, device: Device) -> Encoder | None:

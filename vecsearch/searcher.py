@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, TypeAlias
 
+import numpy as np
+
 from vecsearch.encoders.base import Encoder
-from vecsearch.errors import UnknownName, UsageError
+from vecsearch.encoders.own import QueryVectors, checked_vectors
+from vecsearch.errors import UnknownDocument, UnknownName, UsageError
 from vecsearch.filters import parse_filter
 from vecsearch.retrieve.base import Retriever, check_k, ranking_of
 from vecsearch.retrieve.dense import Dense
 from vecsearch.retrieve.fusion import Arm, WeightedSum
 from vecsearch.retrieve.lexical import Lexical
 from vecsearch.retrieve.weighting import BM25, TfIdf
-from vecsearch.store.snapshot import Snapshot
+from vecsearch.store.snapshot import Part, Snapshot
 from vecsearch.text import Analyzer
-from vecsearch.types import Hit, Mask
+from vecsearch.types import ALL, Document, Hit, Mask, TopK, Vector, Vectors, seen_text
 
 Mode: TypeAlias = Literal["hybrid", "bm25", "tfidf", "dense"]
 """The retrievers that have a name."""
@@ -36,19 +39,19 @@ class Searcher:
         analyzer: Analyzer,
         load_encoder: Callable[[], Encoder] | None,
         generation: int,
+        *,
+        embeds_text: bool,
     ) -> None:
         self.snapshot = snapshot
         self.analyzer = analyzer
         self.generation = generation
-        bm25 = Lexical(snapshot, analyzer, BM25())
+        self._embeds_text = embeds_text
         self._retrievers: dict[str, Retriever] = {
-            "bm25": bm25,
+            "bm25": Lexical(snapshot, analyzer, BM25()),
             "tfidf": Lexical(snapshot, analyzer, TfIdf()),
         }
         if load_encoder is not None:
-            dense = Dense(snapshot, load_encoder)
-            hybrid = WeightedSum(snapshot, [Arm(bm25, 0.5), Arm(dense, 0.5)])
-            self._retrievers |= {"dense": dense, "hybrid": hybrid}
+            self._retrievers |= self._by_embeddings(load_encoder)
 
     def __len__(self) -> int:
         """Count the documents that live."""
@@ -56,14 +59,19 @@ class Searcher:
 
     @property
     def default(self) -> Mode:
-        """What is used where nobody says: hybrid, or bm25 where there is no encoder."""
-        return "hybrid" if "hybrid" in self._retrievers else "bm25"
+        """What ranks where nobody says: hybrid, or bm25 where no encoder takes a query's text."""
+        return "hybrid" if self._embeds_text else "bm25"
 
-    def retriever(self, by: str | None = None) -> Retriever:
+    def retriever(self, by: str | Retriever | None = None) -> Retriever:
         """Return a retriever by name: "hybrid", "bm25", "tfidf" or "dense"; the default for None.
 
-        Raise UnknownName for other names, UsageError for one that this index can't serve.
+        A retriever is returned as it is. Raise UnknownName for other names, UsageError for one that
+        this index can't serve.
         """
+        if by is not None and not isinstance(by, str):
+            if not isinstance(by, Retriever):
+                raise UsageError(f"What ranks is a retriever or the name of one, not {by!r}.")
+            return by
         name = by or self.default
         if name in self._retrievers:
             return self._retrievers[name]
@@ -71,7 +79,7 @@ class Searcher:
             raise UsageError(
                 f"This index has no embeddings, so it can't be searched by {name}. "
                 f"It has: {', '.join(sorted(self._retrievers))}. "
-                "Index again with --encoder minilm to have them."
+                "`vecsearch reencode INDEX --encoder minilm` makes them."
             )
         raise UnknownName("retriever", name, self._retrievers)
 
@@ -89,22 +97,27 @@ class Searcher:
 
     def search(
         self,
-        query: str,
+        query: str = "",
         k: int = 10,
         where: str | None = None,
         by: str | Retriever | None = None,
+        *,
+        vector: Vector | None = None,
     ) -> list[Hit]:
         """Return the k best documents for a query, best first.
 
         query: plain text; no character of it is syntax. A blank one finds nothing.
         where: a metadata filter such as 'lang = "en" and year >= 2020'.
         by: the name of a retriever, or one composed over `snapshot`.
+        vector: (dim,), the query's vector, which the embeddings are then compared with instead of
+            the text's. Without a text the default is to search by it alone.
 
         Fewer than k come back only where fewer match. Raise UsageError for a k below 1 or a
         retriever that this index can't serve, FilterError for a filter that doesn't fit, and
         EncoderError where the index's encoder can't be loaded.
         """
-        return self.search_many([query], k, where, by)[0]
+        vectors = None if vector is None else [vector]
+        return self.search_many([query], k, where, by, vectors=vectors)[0]
 
     def search_many(
         self,
@@ -112,11 +125,13 @@ class Searcher:
         k: int = 10,
         where: str | None = None,
         by: str | Retriever | None = None,
+        *,
+        vectors: Vectors | Sequence[Vector] | None = None,
     ) -> list[list[Hit]]:
-        """Search for several queries at once; see `search`."""
+        """Search for several queries at once; see `search`. vectors: (queries, dim)."""
         return [
             [self.snapshot.hit(row, score) for row, score in ranking]
-            for ranking in self._rank(queries, k, where, by)
+            for ranking in self._rank(queries, k, where, by, vectors)
         ]
 
     def rank_many(
@@ -125,15 +140,81 @@ class Searcher:
         k: int = 10,
         where: str | None = None,
         by: str | Retriever | None = None,
+        *,
+        vectors: Vectors | Sequence[Vector] | None = None,
     ) -> list[list[tuple[str, float]]]:
         """Return only ids and scores, as a run wants them, without reading the documents."""
         return [
             [(self.snapshot.id_of(row), score) for row, score in ranking]
-            for ranking in self._rank(queries, k, where, by)
+            for ranking in self._rank(queries, k, where, by, vectors)
         ]
 
+    def like(
+        self, id: str, k: int = 10, where: str | None = None, by: str | Retriever | None = None
+    ) -> list[Hit]:
+        """Return the k documents that are most like one, best first, without itself.
+
+        By words its text is the query, by embeddings the mean of its rows' stored vectors: so no
+        encoder is loaded. Raise UnknownDocument for an id that the index doesn't hold.
+        """
+        check_k(k)
+        retriever = self.retriever(by or ("hybrid" if "hybrid" in self._retrievers else None))
+        document = self.get(id)
+        text = seen_text(document.title, document.text)
+        vectors = self.vectors(id)
+        if vectors is not None and retriever in self._retrievers.values():
+            dense = self._by_embeddings(lambda: QueryVectors(vectors.mean(axis=0, keepdims=True)))
+            retriever = dense.get(retriever.name, retriever)
+        allow = self.mask(where)
+        others = np.ones(self.snapshot.rows, np.bool_) if allow is ALL else allow.copy()
+        others[self._rows(*self._located(id))] = False
+        found = retriever.retrieve([text], min(k, max(len(self), 1)), others)
+        return [self.snapshot.hit(row, score) for row, score in _pairs(found, 0)]
+
+    def get(self, id: str) -> Document:
+        """Return a document by its id; raise UnknownDocument where the index doesn't hold it."""
+        part, position = self._located(id)
+        return part.segment.documents.document(position)
+
+    def vectors(self, id: str) -> Vectors | None:
+        """Return a document's stored vectors, (its rows, dim); None in an index without any."""
+        part, position = self._located(id)
+        matrix = part.segment.vectors
+        rows = self._rows(part, position)
+        first, last = rows.start - part.first_row, rows.stop - part.first_row
+        return None if matrix is None else np.array(matrix[first:last])
+
+    def documents(self, where: str | None = None) -> Iterator[Document]:
+        """Yield the documents, all of them or those that pass a filter, oldest first."""
+        return self.snapshot.documents(self.mask(where))
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of the metadata fields that documents have, sorted."""
+        columns = (part.segment.columns for part in self.snapshot.parts)
+        return tuple(sorted({name for each in columns for name in each.names}))
+
+    def _located(self, id: str) -> tuple[Part, int]:
+        if not isinstance(id, str):
+            raise UsageError(f"A document's id is text, not {id!r}.")
+        found = self.snapshot.locate(id)
+        if found is None:
+            raise UnknownDocument(f"The index holds no document {id!r}.")
+        return found
+
+    @staticmethod
+    def _rows(part: Part, position: int) -> slice:
+        """Return the rows of the snapshot that a document fills."""
+        first, last = part.segment.documents.row_starts[position : position + 2].tolist()
+        return slice(part.first_row + first, part.first_row + last)
+
     def _rank(
-        self, queries: Sequence[str], k: int, where: str | None, by: str | Retriever | None
+        self,
+        queries: Sequence[str],
+        k: int,
+        where: str | None,
+        by: str | Retriever | None,
+        vectors: Vectors | Sequence[Vector] | None,
     ) -> list[list[tuple[int, float]]]:
         if isinstance(queries, str):
             raise UsageError("Several queries are a list of texts; for one there is `search`.")
@@ -142,18 +223,49 @@ class Searcher:
             if not isinstance(query, str):
                 raise UsageError(f"A query is text, not {type(query).__name__}.")
         check_k(k)
-        if by is not None and not isinstance(by, str | Retriever):
-            raise UsageError(f"What ranks is the name of a retriever or a retriever, not {by!r}.")
-        retriever = self.retriever(by) if by is None or isinstance(by, str) else by
+        retriever = self.retriever(by)
+        given = None if vectors is None else self._query_vectors(vectors, len(queries))
         allow = self.mask(where)
         k = min(k, max(len(self), 1))  # rankings are padded to k, so ask for no more than there is
         rankings: list[list[tuple[int, float]]] = [[] for _ in queries]
         # Blank queries are left out: a model would find something near to nothing at all.
-        asked = [i for i, query in enumerate(queries) if query.strip()]
+        asked = [i for i, query in enumerate(queries) if given is not None or query.strip()]
         for start in range(0, len(asked), _BLOCK):
             block = asked[start : start + _BLOCK]
+            if given is not None:
+                retriever = self._answering(by, "".join(queries), given[block])
             found = retriever.retrieve([queries[i] for i in block], k, allow)
             for place, i in enumerate(block):
-                rows, scores = ranking_of(found, place)
-                rankings[i] = list(zip(rows.tolist(), scores.tolist(), strict=True))
+                rankings[i] = _pairs(found, place)
         return rankings
+
+    def _query_vectors(self, given: Vectors | Sequence[Vector], queries: int) -> Vectors:
+        matrices = [part.segment.vectors for part in self.snapshot.parts]
+        dim = next((matrix.shape[1] for matrix in matrices if matrix is not None), None)
+        vectors = checked_vectors(given, "The vector of a query", dim)
+        if len(vectors) != queries:
+            raise UsageError(f"{queries} queries want as many vectors, not {len(vectors)}.")
+        return vectors
+
+    def _answering(self, by: str | Retriever | None, text: str, vectors: Vectors) -> Retriever:
+        """Return what ranks for queries that come with their vectors."""
+        name = by or ("hybrid" if text.strip() else "dense")
+        self.retriever(name)
+        dense = self._by_embeddings(lambda: QueryVectors(vectors))
+        if name not in dense:
+            raise UsageError(
+                f"A vector is compared with embeddings, by {' or '.join(sorted(dense))}, "
+                f"not by {name if isinstance(name, str) else name.name}."
+            )
+        return dense[name]
+
+    def _by_embeddings(self, load_encoder: Callable[[], Encoder]) -> dict[str, Retriever]:
+        dense = Dense(self.snapshot, load_encoder)
+        arms = [Arm(self._retrievers["bm25"], 0.5), Arm(dense, 0.5)]
+        return {"dense": dense, "hybrid": WeightedSum(self.snapshot, arms)}
+
+
+def _pairs(found: TopK, query: int) -> list[tuple[int, float]]:
+    """Return one query's rows and scores out of several."""
+    rows, scores = ranking_of(found, query)
+    return list(zip(rows.tolist(), scores.tolist(), strict=True))

@@ -22,6 +22,8 @@ Meta: TypeAlias = Mapping[str, MetaValue]
 Role: TypeAlias = Literal["document", "query"]
 Vectors: TypeAlias = NDArray[np.float32]
 """(n, dim): unit rows; a zero row for a text with no known token."""
+Vector: TypeAlias = Sequence[float] | NDArray[np.floating]
+"""(dim,): one vector, as a caller may give it."""
 
 Qrels: TypeAlias = Mapping[str, Mapping[str, int]]
 """Query id -> document id -> grade; a grade above 0 is relevant."""
@@ -43,12 +45,17 @@ Mask: TypeAlias = Literal[_All.ALL] | NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a person indexes and gets back."""
+    """What a person indexes and gets back.
+
+    vector: (dim,) numbers of your own, which an index with embeddings takes instead of encoding
+        the text. It is no part of what a search gives back: `Searcher.vectors` reads it.
+    """
 
     id: str
     text: str
     title: str = ""
     meta: Meta = field(default_factory=dict)
+    vector: Vector | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ from vecsearch.store.segment import (
     write_segment,
 )
 from vecsearch.text import Analyzer
-from vecsearch.types import Document
+from vecsearch.types import Document, Vectors
 
 
 @dataclasses.dataclass(slots=True)
@@ -84,10 +84,28 @@ class Writer:
         self._load_encoder = load_encoder
         self._batch = self._new_batch()
         self._changed = False
+        self._whole: set[str] = set()  # segments whose files were checked
+
+    def get(self, id: str) -> Document | None:
+        """Return the living document of an id, what this block added included; None for none."""
+        self._check_use()
+        if id in self._batch.positions:
+            self._flush()
+        found = self._find([id])[0]
+        return found[0].segment.documents.document(found[1]) if found else None
+
+    def documents(self) -> Iterator[Document]:
+        """Yield the living documents as they are at the start, what this block added included."""
+        self._check_use()
+        self._flush()
+        for segment in [held.segment for held in self._held]:
+            for position in np.flatnonzero(segment.living()).tolist():
+                yield segment.documents.document(position)
 
     def add(self, documents: Document | Iterable[Document]) -> int:
         """Add documents, replacing those whose id exists; return how many were added.
 
+        A document whose title and text are those of the one that it replaces isn't encoded again.
         Memory stays bounded: a batch that is full is written, though not yet committed.
         """
         self._check_use()
@@ -97,7 +115,7 @@ class Writer:
         for document in documents:
             if not isinstance(document, Document):
                 raise UsageError(f"Documents are added, not {type(document).__name__}.")
-            self._batch.add(document)
+            self._batch.add(document, self._known_vectors(document))
             added += 1
             if self._batch.full:
                 self._flush()
@@ -186,7 +204,27 @@ class Writer:
             )
 
     def _new_batch(self) -> Batch:
-        return Batch(self._analyzer, self._load_encoder, self._base.passages)
+        encoder = self._base.encoder
+        dim = encoder.dim if encoder else None
+        return Batch(self._analyzer, self._load_encoder, dim, self._base.passages)
+
+    def _known_vectors(self, document: Document) -> Vectors | None:
+        """Return the vectors of the document that this one replaces, if they are its own too."""
+        if self._base.encoder is None or document.vector is not None or not self._held:
+            return None
+        found = self._find([document.id])[0] if isinstance(document.id, str) else None
+        if found is None:
+            return None
+        held, position = found
+        documents = held.segment.documents
+        old = documents.document(position)
+        if held.segment.vectors is None or (old.title, old.text) != (document.title, document.text):
+            return None
+        if held.entry.name not in self._whole:
+            self._check(held.entry.files)
+            self._whole.add(held.entry.name)
+        first, last = documents.row_starts[position : position + 2].tolist()
+        return held.segment.vectors[first:last]
 
     def _flush(self) -> None:
         """Write the batch as a segment; what it replaces dies, earlier in the batch as well."""
@@ -211,9 +249,9 @@ class Writer:
         hashes = hash_ids(ids)
         for held in self._held:
             positions = held.segment.documents.find(ids, hashes)
-            living = held.segment.living()
+            alive = held.segment.alive
             for i in np.flatnonzero(positions >= 0).tolist():
-                if living[positions[i]]:
+                if alive is None or alive[positions[i]]:
                     found[i] = held, int(positions[i])
         return found
 

