@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
 from vecsearch.encoders.base import Encoder
-from vecsearch.errors import UnknownName, UsageError
+from vecsearch.errors import UnknownDocument, UnknownName, UsageError
 from vecsearch.filters import parse_filter
 from vecsearch.retrieve.base import Retriever, check_k, ranking_of
 from vecsearch.retrieve.dense import Dense
+from vecsearch.retrieve.explanation import Explanation, explainer, unranked
 from vecsearch.retrieve.fusion import Arm, WeightedSum
 from vecsearch.retrieve.lexical import Lexical
 from vecsearch.retrieve.weighting import BM25, TfIdf
@@ -132,6 +133,49 @@ class Searcher:
             for ranking in self._rank(queries, k, where, by)
         ]
 
+    def explain(
+        self, query: str, id: str, where: str | None = None, by: str | Retriever | None = None
+    ) -> Explanation:
+        """Say why a document has the score and the rank that `search` gives it, or has none.
+
+        Raise UnknownDocument for an id that the index doesn't hold, UsageError for a retriever of
+        your own that can't explain itself, and what `search` raises.
+        """
+        return self.explain_many(query, [id], where, by)[0]
+
+    def explain_many(
+        self,
+        query: str,
+        ids: Sequence[str],
+        where: str | None = None,
+        by: str | Retriever | None = None,
+    ) -> list[Explanation]:
+        """Explain several documents for one query, ranked once; see `explain`."""
+        if not isinstance(query, str):
+            raise UsageError(f"A query is text, not {type(query).__name__}.")
+        retriever = explainer(self._chosen(by))
+        documents = [self._rows_of(id) for id in ids]
+        allow = self.mask(where)
+        if not query.strip():
+            return [unranked(id, retriever.name, "The query is blank.") for id in ids]
+        return retriever.explain(query, documents, allow) if documents else []
+
+    def _rows_of(self, id: str) -> slice:
+        """Return the rows, within the snapshot, of a living document."""
+        place = self.snapshot.locate(id) if isinstance(id, str) else None
+        if place is None:
+            raise UnknownDocument(f"The index holds no document {id!r}.")
+        part, position = place
+        starts = part.segment.documents.row_starts
+        return slice(
+            part.first_row + int(starts[position]), part.first_row + int(starts[position + 1])
+        )
+
+    def _chosen(self, by: str | Retriever | None) -> Retriever:
+        if by is not None and not isinstance(by, str | Retriever):
+            raise UsageError(f"What ranks is the name of a retriever or a retriever, not {by!r}.")
+        return self.retriever(by) if by is None or isinstance(by, str) else by
+
     def _rank(
         self, queries: Sequence[str], k: int, where: str | None, by: str | Retriever | None
     ) -> list[list[tuple[int, float]]]:
@@ -142,9 +186,7 @@ class Searcher:
             if not isinstance(query, str):
                 raise UsageError(f"A query is text, not {type(query).__name__}.")
         check_k(k)
-        if by is not None and not isinstance(by, str | Retriever):
-            raise UsageError(f"What ranks is the name of a retriever or a retriever, not {by!r}.")
-        retriever = self.retriever(by) if by is None or isinstance(by, str) else by
+        retriever = self._chosen(by)
         allow = self.mask(where)
         k = min(k, max(len(self), 1))  # rankings are padded to k, so ask for no more than there is
         rankings: list[list[tuple[int, float]]] = [[] for _ in queries]

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.store.documents import hash_ids
 from vecsearch.store.manifest import Manifest
 from vecsearch.store.segment import Segment, open_segment
 from vecsearch.types import ALL, Document, Hit, Mask
@@ -80,6 +81,15 @@ class Snapshot:
             local = part.segment.documents.position_of(rows[mine] - part.first_row)
             documents[mine] = local + part.first_document
         return documents
+
+    def locate(self, id: str) -> tuple[Part, int] | None:
+        """Return where a living document is: its segment, and its position there; else None."""
+        hashes = hash_ids([id])
+        for part in self.parts:
+            position = int(part.segment.documents.find([id], hashes)[0])
+            if position >= 0 and (part.segment.alive is None or part.segment.alive[position]):
+                return part, position
+        return None
 
     def id_of(self, row: int) -> str:
         """Return the id of the document that a row belongs to."""
