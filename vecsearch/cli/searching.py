@@ -31,6 +31,7 @@ _BLOCK = 64
     help="What ranks the documents.  [hybrid where INDEX has embeddings, else bm25]",
 )
 @where_option
+@click.option("--explain", is_flag=True, help="Say for each document why it has its score.")
 @click.option("--queries", metavar="FILE", help="Queries instead of QUERY: .jsonl or .tsv.")
 @click.option("--run", "run_file", metavar="FILE", help="Where the TREC run goes.  [-]")
 @json_option
@@ -41,6 +42,7 @@ def search(
     k: int | None,
     by: str | None,
     where: str | None,
+    explain: bool,
     queries: str | None,
     run_file: str | None,
     as_json: bool,
@@ -56,6 +58,8 @@ def search(
         raise click.UsageError("--run goes with --queries.")
     if queries is not None and as_json:
         raise click.UsageError("--queries writes a TREC run, not JSON.")
+    if queries is not None and explain:
+        raise click.UsageError("--explain goes with QUERY: a TREC run holds no explanations.")
     with opened(index_folder, device) as index:
         searcher = index.searcher()
         if queries is not None:
@@ -65,6 +69,13 @@ def search(
             write_run(rankings, run_file or "-", retriever.name)
         elif query is not None:
             answers = _answer(searcher, query, 10 if k is None else k, where, by)
+            if explain:
+                ids = [answer.hit.id for answer in answers]
+                told = searcher.explain_many(query, ids, where, by)
+                answers = [
+                    answer._replace(explanation=each)
+                    for answer, each in zip(answers, told, strict=True)
+                ]
             print_answers(answers, as_json=as_json)
         if not len(searcher):
             say(f"{index_folder} holds no document.")

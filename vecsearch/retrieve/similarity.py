@@ -8,6 +8,7 @@ only approximates what a piece adds: pieces mean something together.
 from __future__ import annotations
 
 from typing import Final, NamedTuple
+from unicodedata import category
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,9 +74,13 @@ def _by_token(
     for span, share in zip(tokens.spans, shares.tolist(), strict=True):
         if span is not None:
             words[span] = words.get(span, 0.0) + share
-    parts = [seen.part(value, *span) for span, value in words.items()]
+    parts = [
+        seen.part(value, *span)
+        for span, value in words.items()
+        if not _is_punctuation(seen.text[span.start : span.end])
+    ]
     return Carriers(
-        _with_rest(parts, score, "the tokens that the encoder adds to the text, and rounding"),
+        _with_rest(parts, score, "punctuation, tokens that the encoder adds, and rounding"),
         "The similarity is a sum over the tokens of the text, so the shares of its words add up "
         "exactly; but the vector of a token also holds what stands around it, so a share isn't "
         "what the word would be worth alone.",
@@ -119,6 +124,10 @@ def _pieces(seen: _Seen) -> list[Span]:
 def _cut(text: str, words: int, at: int) -> list[Span]:
     """Cut a stretch that begins `at` a place; a blank one has no piece."""
     return [Span(start + at, end + at) for start, end in split(text, words, 0) if end > start]
+
+
+def _is_punctuation(text: str) -> bool:
+    return all(category(character).startswith("P") for character in text)
 
 
 def _without(text: str, piece: Span) -> str:
