@@ -347,16 +347,27 @@ def test_vectors_that_no_text_gave_are_one_remainder(tmp_path):
 
 
 def test_a_stored_vector_that_the_text_does_not_give_leaves_a_remainder(plain):
-    class Other(HashEncoder):
-        def encode(self, texts, role):
-            return super().encode(
-                [text[:3] for text in texts] if role == "document" else texts, role
-            )
+    class Token(WordEncoder):
+        def encode_tokens(self, text, role):
+            return super().encode_tokens(text[:3], role)
 
-    told = plain.explain("red apple", "d12", by=Dense(plain.snapshot, Other))
-    check_sum(told)
-    assert told.score == plain.explain("red apple", "d12", by="dense").score
-    assert abs(told.parts[-1].value) > 1e-3
+    class Piece(WordEncoder):
+        def encode(self, texts, role):
+            cut = [text[:3] for text in texts] if role == "document" else texts
+            return super().encode(cut, role)
+
+        def encode_tokens(self, text, role):
+            return None
+
+    expected = plain.explain("red apple", "d12", by="dense")
+    assert "is not what the text gives" not in expected.method
+    for other in (Token, Piece):
+        told = plain.explain("red apple", "d12", by=Dense(plain.snapshot, other))
+        check_sum(told)
+        assert told.score == expected.score
+        assert not told.exact
+        assert "is not what the text gives" in told.method
+        assert abs(told.parts[-1].value) > 1e-3
 
 
 def test_a_fusion_shows_how_each_arm_counts(plain):
@@ -562,7 +573,7 @@ def test_the_table_holds_the_block(plain, monkeypatch, capsys):
     shown = capsys.readouterr().out
     assert all(cell_len(line) <= 80 for line in shown.splitlines())
     # The block isn't folded once more: each line of it stands whole.
-    inner = 80 - len("10.0000") + 1 - 7
+    inner = 80 - len("1") - len("0.0000") - 6
     lines = [line.strip() for line in shown.splitlines()]
     assert all(line.strip() in lines for each in told for line in explanation_lines(each, inner))
 

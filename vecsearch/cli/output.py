@@ -73,7 +73,8 @@ def _print_table(answers: Sequence[Answer]) -> None:
     table.add_column(justify="right", style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     console = Console(highlight=False)
-    numbers = max(len(f"{rank}{answer.hit.score:.4f}") for rank, answer in enumerate(answers, 1))
+    score_width = max(len(f"{answer.hit.score:.4f}") for answer in answers)
+    room = console.width - len(str(len(answers))) - score_width - 6  # what padding takes
     for rank, (hit, title, snippet, explanation) in enumerate(answers, start=1):
         head, body = Text(printable(title.text), style="bold"), Text(printable(snippet.text))
         for text, highlights in ((head, title.highlights), (body, snippet.highlights)):
@@ -82,7 +83,7 @@ def _print_table(answers: Sequence[Answer]) -> None:
         gap = "  " if title.text else ""
         shown = Text.assemble(head, gap, (printable(hit.id), "cyan"), "\n", body, "\n")
         if explanation is not None:
-            lines = explanation_lines(explanation, max(console.width - numbers - 7, 30))
+            lines = explanation_lines(explanation, max(room, 30))
             shown.append("".join(f"{line}\n" for line in ("", *lines)))
         table.add_row(str(rank), f"{hit.score:.4f}", shown)
     console.print(table)

@@ -7,6 +7,7 @@ only approximates what a piece adds: pieces mean something together.
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple
 from unicodedata import category
 
@@ -21,6 +22,13 @@ from vecsearch.types import Document, Span, seen_text
 
 _MOST_PIECES: Final = 30
 """Pieces that are left out in turn; each costs an encoding of the text."""
+
+_NOISE: Final = 1e-3
+"""What devices, batches and number formats may change of a similarity."""
+
+_OTHER_VECTOR: Final = (
+    " The vector in the index is not what the text gives today; the difference is in the remainder."
+)
 
 
 class Carriers(NamedTuple):
@@ -79,12 +87,13 @@ def _by_token(
         for span, value in words.items()
         if not _is_punctuation(seen.text[span.start : span.end])
     ]
+    same = _is_near(float(shares.sum()), score)
     return Carriers(
         _with_rest(parts, score, "punctuation, tokens that the encoder adds, and rounding"),
         "The similarity is a sum over the tokens of the text, so the shares of its words add up "
         "exactly; but the vector of a token also holds what stands around it, so a share isn't "
-        "what the word would be worth alone.",
-        True,
+        "what the word would be worth alone." + ("" if same else _OTHER_VECTOR),
+        same,
     )
 
 
@@ -99,7 +108,7 @@ def _by_leaving_out(
     return Carriers(
         _with_rest(parts, score, "what the pieces are worth together rather than one by one"),
         "An approximation: each piece's share is how much the score falls when the text is encoded "
-        "without it.",
+        "without it." + ("" if _is_near(float(scores[0]), score) else _OTHER_VECTOR),
         False,
     )
 
@@ -124,6 +133,10 @@ def _pieces(seen: _Seen) -> list[Span]:
 def _cut(text: str, words: int, at: int) -> list[Span]:
     """Cut a stretch that begins `at` a place; a blank one has no piece."""
     return [Span(start + at, end + at) for start, end in split(text, words, 0) if end > start]
+
+
+def _is_near(recomputed: float, score: float) -> bool:
+    return math.isclose(recomputed, score, rel_tol=_NOISE, abs_tol=_NOISE)
 
 
 def _is_punctuation(text: str) -> bool:
