@@ -13,6 +13,7 @@ from vecsearch.errors import UnknownDocument, UnknownName, UsageError
 from vecsearch.filters import parse_filter
 from vecsearch.retrieve.base import Retriever, check_k, ranking_of
 from vecsearch.retrieve.dense import Dense
+from vecsearch.retrieve.explanation import Explanation, explainer, unranked
 from vecsearch.retrieve.fusion import Arm, WeightedSum
 from vecsearch.retrieve.lexical import Lexical
 from vecsearch.retrieve.weighting import BM25, TfIdf
@@ -170,6 +171,33 @@ class Searcher:
         others[self._rows(*self._located(id))] = False
         found = retriever.retrieve([text], min(k, max(len(self), 1)), others)
         return [self.snapshot.hit(row, score) for row, score in _pairs(found, 0)]
+
+    def explain(
+        self, query: str, id: str, where: str | None = None, by: str | Retriever | None = None
+    ) -> Explanation:
+        """Say why a document has the score and the rank that `search` gives it, or has none.
+
+        Raise UnknownDocument for an id that the index doesn't hold, UsageError for a retriever of
+        your own that can't explain itself, and what `search` raises.
+        """
+        return self.explain_many(query, [id], where, by)[0]
+
+    def explain_many(
+        self,
+        query: str,
+        ids: Sequence[str],
+        where: str | None = None,
+        by: str | Retriever | None = None,
+    ) -> list[Explanation]:
+        """Explain several documents for one query, ranked once; see `explain`."""
+        if not isinstance(query, str):
+            raise UsageError(f"A query is text, not {type(query).__name__}.")
+        retriever = explainer(self.retriever(by))
+        documents = [self._rows(*self._located(id)) for id in ids]
+        allow = self.mask(where)
+        if not query.strip():
+            return [unranked(id, retriever.name, "The query is blank.") for id in ids]
+        return retriever.explain(query, documents, allow) if documents else []
 
     def get(self, id: str) -> Document:
         """Return a document by its id; raise UnknownDocument where the index doesn't hold it."""

@@ -16,7 +16,7 @@ from vecsearch.cli.options import by_option, index_argument, json_option, where_
 from vecsearch.cli.output import Answer, print_answers, print_document, print_json, progress, say
 from vecsearch.errors import CorpusError, UsageError
 from vecsearch.searcher import Searcher
-from vecsearch.snippets import snippet
+from vecsearch.snippets import Snippet, snippet
 from vecsearch.types import Document, Span
 
 
@@ -68,14 +68,18 @@ def like(
         searcher = index.searcher()
         source = searcher.get(id)
         terms = set(searcher.analyzer.terms(source.title))
-        answers = []
-        for hit in searcher.like(id, k, where, by):
-            title = Span(0, len(hit.document.title))
-            shown = [
-                snippet(text, span, terms, searcher.analyzer)
-                for text, span in ((hit.document.title, title), (hit.document.text, hit.span))
-            ]
-            answers.append(Answer(hit, *shown))
+
+        def show(text: str, span: Span) -> Snippet:
+            return snippet(text, span, terms, searcher.analyzer)
+
+        answers = [
+            Answer(
+                hit,
+                show(hit.document.title, Span(0, len(hit.document.title))),
+                show(hit.document.text, hit.span),
+            )
+            for hit in searcher.like(id, k, where, by)
+        ]
         print_answers(answers, as_json=as_json)
 
 

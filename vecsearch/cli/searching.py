@@ -28,6 +28,7 @@ _BLOCK = 64
 @click.option("-k", type=int, help="How many documents.  [10; 100 for a run]")
 @by_option
 @where_option
+@click.option("--explain", is_flag=True, help="Say for each document why it has its score.")
 @click.option("--queries", metavar="FILE", help="Queries instead of QUERY: .jsonl or .tsv.")
 @click.option(
     "--vectors",
@@ -44,6 +45,7 @@ def search(
     k: int | None,
     by: str | None,
     where: str | None,
+    explain: bool,
     queries: str | None,
     vectors_file: str | None,
     run_file: str | None,
@@ -62,6 +64,10 @@ def search(
         raise click.UsageError("--run goes with --queries.")
     if queries is not None and as_json:
         raise click.UsageError("--queries writes a TREC run, not JSON.")
+    if queries is not None and explain:
+        raise click.UsageError("--explain goes with QUERY: a TREC run holds no explanations.")
+    if vectors_file is not None and explain:
+        raise click.UsageError("--explain goes with a text: there is nothing to say of a vector.")
     with opened(index_folder, device) as index:
         searcher = index.searcher()
         vectors = None if vectors_file is None else read_vectors(vectors_file)
@@ -75,6 +81,13 @@ def search(
                 [query or ""], 10 if k is None else k, where, by, vectors=vectors
             )
             answers = _answers(searcher, query or "", hits[0])
+            if explain:
+                ids = [answer.hit.id for answer in answers]
+                told = searcher.explain_many(query or "", ids, where, by)
+                answers = [
+                    answer._replace(explanation=each)
+                    for answer, each in zip(answers, told, strict=True)
+                ]
             print_answers(answers, as_json=as_json)
         if not len(searcher):
             say(f"{index_folder} holds no document.")
