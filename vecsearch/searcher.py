@@ -8,11 +8,13 @@ from typing import Literal, TypeAlias
 from vecsearch.encoders.base import Encoder
 from vecsearch.errors import UnknownName, UsageError
 from vecsearch.filters import parse_filter
+from vecsearch.focus import best_passages, term_weights
 from vecsearch.retrieve.base import Retriever, check_k, ranking_of
 from vecsearch.retrieve.dense import Dense
 from vecsearch.retrieve.fusion import Arm, WeightedSum
 from vecsearch.retrieve.lexical import Lexical
 from vecsearch.retrieve.weighting import BM25, TfIdf
+from vecsearch.snippets import Snippet, snippet
 from vecsearch.store.snapshot import Snapshot
 from vecsearch.text import Analyzer
 from vecsearch.types import Hit, Mask
@@ -40,6 +42,7 @@ class Searcher:
         self.snapshot = snapshot
         self.analyzer = analyzer
         self.generation = generation
+        self._load_encoder = load_encoder
         bm25 = Lexical(snapshot, analyzer, BM25())
         self._retrievers: dict[str, Retriever] = {
             "bm25": bm25,
@@ -132,6 +135,37 @@ class Searcher:
             for ranking in self._rank(queries, k, where, by)
         ]
 
+    def snippets(
+        self,
+        query: str,
+        hits: Sequence[Hit],
+        by: str | Retriever | None = None,
+        width: int = 240,
+    ) -> list[Snippet]:
+        """Return for each hit what to show of it: the part that answers the query best.
+
+        by: what found the hits, as for `search`. For bm25 and tfidf the query's terms decide, for
+            any other retriever its meaning too, where the index has an encoder.
+        width: the most characters that a snippet has; see `vecsearch.snippets.snippet`.
+
+        Raise as `search` does, and UsageError for a width below 1.
+        """
+        _check_query(query)
+        terms = term_weights(self.snapshot, self.analyzer.terms(query))
+        load = None if isinstance(self._chosen(by), Lexical) else self._load_encoder
+        parts = best_passages(query, hits, terms, self.analyzer, load)
+        return [
+            snippet(hit.document.text, hit.span, terms, self.analyzer, width, part)
+            for hit, part in zip(hits, parts, strict=True)
+        ]
+
+    def _chosen(self, by: str | Retriever | None) -> Retriever:
+        if by is None or isinstance(by, str):
+            return self.retriever(by)
+        if not isinstance(by, Retriever):
+            raise UsageError(f"What ranks is the name of a retriever or a retriever, not {by!r}.")
+        return by
+
     def _rank(
         self, queries: Sequence[str], k: int, where: str | None, by: str | Retriever | None
     ) -> list[list[tuple[int, float]]]:
@@ -139,12 +173,9 @@ class Searcher:
             raise UsageError("Several queries are a list of texts; for one there is `search`.")
         queries = list(queries)  # it may be a generator
         for query in queries:
-            if not isinstance(query, str):
-                raise UsageError(f"A query is text, not {type(query).__name__}.")
+            _check_query(query)
         check_k(k)
-        if by is not None and not isinstance(by, str | Retriever):
-            raise UsageError(f"What ranks is the name of a retriever or a retriever, not {by!r}.")
-        retriever = self.retriever(by) if by is None or isinstance(by, str) else by
+        retriever = self._chosen(by)
         allow = self.mask(where)
         k = min(k, max(len(self), 1))  # rankings are padded to k, so ask for no more than there is
         rankings: list[list[tuple[int, float]]] = [[] for _ in queries]
@@ -157,3 +188,8 @@ class Searcher:
                 rows, scores = ranking_of(found, place)
                 rankings[i] = list(zip(rows.tolist(), scores.tolist(), strict=True))
         return rankings
+
+
+def _check_query(query: object) -> None:
+    if not isinstance(query, str):
+        raise UsageError(f"A query is text, not {type(query).__name__}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -15,6 +15,7 @@ from vecsearch.encoders import Device
 from vecsearch.runs import write_run
 from vecsearch.searcher import Searcher
 from vecsearch.snippets import Snippet, snippet
+from vecsearch.text import Analyzer
 from vecsearch.types import Query, Span
 
 _BLOCK = 64
@@ -74,18 +75,15 @@ def _answer(
     searcher: Searcher, query: str, k: int, where: str | None, by: str | None
 ) -> list[Answer]:
     terms = set(searcher.analyzer.terms(query))
-
-    def show(text: str, span: Span) -> Snippet:
-        return snippet(text, span, terms, searcher.analyzer)
-
+    hits = searcher.search(query, k, where, by)
     return [
-        Answer(
-            hit,
-            show(hit.document.title, Span(0, len(hit.document.title))),
-            show(hit.document.text, hit.span),
-        )
-        for hit in searcher.search(query, k, where, by)
+        Answer(hit, _title(hit.document.title, terms, searcher.analyzer), shown)
+        for hit, shown in zip(hits, searcher.snippets(query, hits, by), strict=True)
     ]
+
+
+def _title(title: str, terms: Collection[str], analyzer: Analyzer) -> Snippet:
+    return snippet(title, Span(0, len(title)), terms, analyzer)
 
 
 def _rank(
