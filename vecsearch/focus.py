@@ -1,8 +1,8 @@
 """Which part of a hit answers the query: by its terms and, with an encoder, by its meaning.
 
 A hit's row is cut into passages of a few sentences. By terms a passage is worth the sum of
-idf(t) = ln(1 + n / df(t)) over the distinct terms t that it shares with the query, where df counts
-the n living rows that hold t; by meaning, the inner product of its vector with the query's. Both
+idf(t) = ln(1 + (n - df + 0.5) / (df + 0.5)), as in BM25, over the distinct terms t that it shares
+with the query, where df of the n living rows hold t; by meaning, the inner product of its vector with the query's. Both
 are scaled to 0..1 over the passages of the hit and count the same. Equals go to the earliest.
 """
 
@@ -53,7 +53,7 @@ def term_weights(snapshot: Snapshot, terms: Iterable[str]) -> dict[str, float]:
             holding = part.segment.postings.entries(term).rows
             frequency += len(holding) if alive is ALL else int(alive[part.rows][holding].sum())
         if frequency:
-            weights[term] = log1p(rows / frequency)
+            weights[term] = log1p((rows - frequency + 0.5) / (frequency + 0.5))
     return weights
 
 
@@ -107,7 +107,7 @@ def _passages(
 
 
 def _candidates(passages: list[_Passage]) -> list[_Passage]:
-    """Return the passages to compare by meaning, in order; none where there is no choice."""
+    """Return the passages to compare by meaning, in order."""
     if len(passages) <= MOST_ENCODED:
         return passages
     ranked = sorted(range(len(passages)), key=lambda i: -passages[i].worth)
