@@ -125,6 +125,9 @@ def test_a_giant_passage_costs_no_more_than_its_start():
     near = "x " * (LONGEST_PASSAGE // 2 - 10) + "dog " + text
     assert show(near, "dog", width=40).count("[dog]") == 1
     assert len(snippet("a" * 10**6, Span(0, 10**6), {"b"}, PLAIN).text) == 241
+    far = Span(len(text) - 7, len(text))
+    assert show(text, "dog", width=7, focus=far) == "…x x [dog]"
+    assert show(text, "dog", width=5, focus=Span(10**6, 10**6 + 5)) == "…x x x…"
 
 
 def test_a_width_of_nothing_is_refused():

@@ -2,8 +2,9 @@
 
 A hit's row is cut into passages of a few sentences. By terms a passage is worth the sum of
 idf(t) = ln(1 + (n - df + 0.5) / (df + 0.5)), as in BM25, over the distinct terms t that it shares
-with the query, where df of the n living rows hold t; by meaning, the inner product of its vector with the query's. Both
-are scaled to 0..1 over the passages of the hit and count the same. Equals go to the earliest.
+with the query, where df of the n living rows hold t; by meaning, the inner product of its vector
+with the query's. Both are scaled to 0..1 over the passages of the hit and count the same. Equals
+go to the earliest.
 """
 
 from __future__ import annotations

@@ -22,6 +22,9 @@ NEAREST_WORD: Final = 30
 
 ELLIPSIS: Final = "…"
 
+_MARGIN: Final = 1_000
+"""Characters around a focus that are read beyond the width: white space in them may shrink."""
+
 _GAP: Final = regex.compile(r"[\s\p{Cc}]++")
 _UNPRINTABLE: Final = regex.compile(r"\p{Cs}")
 
@@ -56,23 +59,33 @@ def snippet(
     """
     if width < 1:
         raise UsageError(f"A snippet needs a width of at least 1 character, not {width}.")
-    raw = text[span.start : min(span.end, span.start + LONGEST_PASSAGE)]
+    near = _near(span, focus, width)
+    raw = text[near.start : near.end]
     passage = _UNPRINTABLE.sub("\ufffd", _GAP.sub(" ", raw).strip())
     bounds = _cluster_bounds(passage)
     part = Span(0, len(passage))
     if focus is not None:
-        part = _place(raw, focus.start - span.start, focus.end - span.start, bounds)
+        part = _place(raw, focus.start - near.start, focus.end - near.start, bounds)
     wanted = frozenset(terms)
     matches = [token for token in analyzer.tokens(passage) if token.term in wanted]
     start, end = _window(passage, _core(matches, part, width), part, bounds, width)
-    before = ELLIPSIS if start > 0 else ""
-    after = ELLIPSIS if end < len(passage) or span.end - span.start > LONGEST_PASSAGE else ""
+    before = ELLIPSIS if start > 0 or near.start > span.start else ""
+    after = ELLIPSIS if end < len(passage) or near.end < span.end else ""
     highlights = _highlights(matches, Span(start, end), bounds)
     shift = len(before) - start
     return Snippet(
         before + passage[start:end] + after,
         tuple(Span(left + shift, right + shift) for left, right in highlights),
     )
+
+
+def _near(span: Span, focus: Span | None, width: int) -> Span:
+    """Return the part of a passage that can come to be shown; what is far off isn't read."""
+    if focus is None:
+        return Span(span.start, min(span.end, span.start + LONGEST_PASSAGE))
+    reach = width + _MARGIN
+    start = max(span.start, focus.start - reach)
+    return Span(start, min(span.end, focus.end + reach, start + LONGEST_PASSAGE))
 
 
 def _cluster_bounds(passage: str) -> Sequence[int]:
