@@ -16,8 +16,8 @@ from vecsearch.cli.options import by_option, index_argument, json_option, where_
 from vecsearch.cli.output import Answer, print_answers, print_document, print_json, progress, say
 from vecsearch.errors import CorpusError, UsageError
 from vecsearch.searcher import Searcher
-from vecsearch.snippets import Snippet, snippet
-from vecsearch.types import Document, Span
+from vecsearch.snippets import marked_title
+from vecsearch.types import Document
 
 
 @click.command(epilog="Example: vecsearch get notes.index kettle.md")
@@ -66,19 +66,13 @@ def like(
     """Print the documents of INDEX that are most like the document ID."""
     with opened(index_folder) as index:
         searcher = index.searcher()
-        source = searcher.get(id)
-        terms = set(searcher.analyzer.terms(source.title))
-
-        def show(text: str, span: Span) -> Snippet:
-            return snippet(text, span, terms, searcher.analyzer)
-
+        # What the title says is what the document is about: that is shown, where it is found.
+        about = searcher.get(id).title
+        terms = set(searcher.analyzer.terms(about))
+        hits = searcher.like(id, k, where, by)
         answers = [
-            Answer(
-                hit,
-                show(hit.document.title, Span(0, len(hit.document.title))),
-                show(hit.document.text, hit.span),
-            )
-            for hit in searcher.like(id, k, where, by)
+            Answer(hit, marked_title(hit.document.title, terms, searcher.analyzer), shown)
+            for hit, shown in zip(hits, searcher.snippets(about, hits, "bm25"), strict=True)
         ]
         print_answers(answers, as_json=as_json)
 

@@ -15,8 +15,8 @@ from vecsearch.encoders import Device
 from vecsearch.errors import UsageError
 from vecsearch.runs import write_run
 from vecsearch.searcher import Searcher
-from vecsearch.snippets import Snippet, snippet
-from vecsearch.types import Hit, Query, Span, Vectors
+from vecsearch.snippets import marked_title
+from vecsearch.types import Hit, Query, Vectors
 
 _BLOCK = 64
 """Queries of a file that are searched at a time."""
@@ -80,7 +80,7 @@ def search(
             hits = searcher.search_many(
                 [query or ""], 10 if k is None else k, where, by, vectors=vectors
             )
-            answers = _answers(searcher, query or "", hits[0])
+            answers = _answers(searcher, query or "", hits[0], by)
             if explain:
                 ids = [answer.hit.id for answer in answers]
                 told = searcher.explain_many(query or "", ids, where, by)
@@ -93,19 +93,11 @@ def search(
             say(f"{index_folder} holds no document.")
 
 
-def _answers(searcher: Searcher, query: str, hits: Sequence[Hit]) -> list[Answer]:
+def _answers(searcher: Searcher, query: str, hits: Sequence[Hit], by: str | None) -> list[Answer]:
     terms = set(searcher.analyzer.terms(query))
-
-    def show(text: str, span: Span) -> Snippet:
-        return snippet(text, span, terms, searcher.analyzer)
-
     return [
-        Answer(
-            hit,
-            show(hit.document.title, Span(0, len(hit.document.title))),
-            show(hit.document.text, hit.span),
-        )
-        for hit in hits
+        Answer(hit, marked_title(hit.document.title, terms, searcher.analyzer), shown)
+        for hit, shown in zip(hits, searcher.snippets(query, hits, by), strict=True)
     ]
 
 
