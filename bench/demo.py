@@ -14,10 +14,10 @@ from rich.table import Table
 
 from vecsearch import Index, Searcher, evaluate, parse_measure, read_qrels, read_queries
 
-SHOWN = ("exact-02", "paraphrase-01", "negation-06")
-"""Test queries of lighthouse that are shown."""
-ASKED = ("temporary file that deletes itself", "split a string at each line break")
-"""What is asked of the Python library's docstrings."""
+LIGHTHOUSE = ("exact-02", "paraphrase-01", "negation-06")
+PYDOCS = ("builtins.bytes.splitlines", "tempfile.mkdtemp")
+"""Test queries that are shown, of either corpus."""
+TRY = {"lighthouse": "who looked after the lamp at night", "pydocs": "retrieve a URL to disk"}
 
 
 def main() -> None:
@@ -30,11 +30,8 @@ def main() -> None:
     show_lighthouse(console, corpora / "lighthouse", indexes / "lighthouse")
     show_pydocs(console, corpora / "pydocs", indexes / "pydocs")
     console.print("Now try, after `. .venv/bin/activate`:")
-    for folder, query in (
-        ("lighthouse", "who looked after the lamp at night"),
-        ("pydocs", ASKED[0]),
-    ):
-        console.print(f'vecsearch search {indexes / folder} "{query}"', soft_wrap=True)
+    for name, query in TRY.items():
+        console.print(f'vecsearch search {indexes / name} "{query}"', soft_wrap=True)
 
 
 def show_lighthouse(console: Console, corpus: Path, folder: Path) -> None:
@@ -42,7 +39,7 @@ def show_lighthouse(console: Console, corpus: Path, folder: Path) -> None:
     run("-m", "vecsearch", "index", corpus, folder, "--overwrite")
     searcher = Index.open(folder).searcher()
     queries, qrels = judged(corpus)
-    for name in SHOWN:
+    for name in LIGHTHOUSE:
         systems = ("bm25", "dense", "hybrid")
         console.print(side_by_side(searcher, queries[name], systems, qrels[name]))
     console.print("* answers the query, + is related, by the judgments in qrels/\n")
@@ -58,9 +55,10 @@ def show_pydocs(console: Console, corpus: Path, folder: Path) -> None:
     run(corpus / "make.py", corpus)
     run("-m", "vecsearch", "index", corpus, folder, "--encoder", "none", "--overwrite")
     searcher = Index.open(folder).searcher()
-    for query in ASKED:
-        console.print(side_by_side(searcher, query, ("tfidf", "bm25"), {}))
-    console.print()
+    queries, qrels = judged(corpus)
+    for name in filter(queries.__contains__, PYDOCS):  # another Python may have others
+        console.print(side_by_side(searcher, queries[name], ("tfidf", "bm25"), qrels[name]))
+    console.print("+ is where the query comes from: it was taken out of the docstring\n")
     print_figures(console, searcher, corpus, ("tfidf", "bm25"))
     console.print(
         "With meaning too, in some minutes: "

@@ -14,8 +14,8 @@ import json
 import platform
 import re
 import sys
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -34,14 +34,24 @@ _SENTENCE_END: Final = re.compile(r"(?<!e\.g)(?<!i\.e)(?<!etc)\.(?=\s+[^a-z\s])|
 _MARKUP: Final = re.compile(
     r":[a-z:]+:`~?([^`<]+?)(?:\s*<[^`]*>)?`|`+([^`]+)`+|\*{1,2}(\w+)\*{1,2}"
 )
+_CODE: Final = re.compile(r"=|->|>>>")
 _WORD: Final = re.compile(r"[^\W\d_]{2,}|\b[aI]\b")
 
 
-class Parts(NamedTuple):
-    """A docstring taken apart: its first sentence, without markup, and all that follows it."""
+class Item(NamedTuple):
+    """An object whose docstring is taken apart: its first sentence, and what its document says.
 
+    `left` is what the docstring says besides; the document's text is that, after the signature.
+    """
+
+    of: Documented
     summary: str
-    rest: str
+    left: str
+
+    @property
+    def text(self) -> str:
+        """The text of the document."""
+        return f"{self.of.signature}\n\n{self.left}".strip()
 
 
 def main() -> None:
@@ -52,8 +62,8 @@ def main() -> None:
     objects = documented()
     if not any(each.line for each in objects):
         sys.exit(f"Error: the sources of the standard library aren't beside {sys.executable}.")
-    parts = {each.name: taken_apart(each.docstring) for each in objects}
-    queries = known_items(parts)
+    items = [Item(each, *taken_apart(each.docstring)) for each in objects]
+    queries = known_items(items)
     judged: dict[str, list[str]] = {split: [] for split in _SPLITS}
     for name in queries:
         judged[split_of(name)].append(f"{name}\t{name}\t1")
@@ -62,17 +72,15 @@ def main() -> None:
             write(folder / "qrels" / f"{split}.tsv", ["query-id\tcorpus-id\tscore", *lines])
         asked = ({"_id": name, "text": text} for name, text in queries.items())
         write(folder / "queries.jsonl", map(to_json, asked))
-        write(
-            folder / "corpus.jsonl", (to_json(record(each, parts[each.name])) for each in objects)
-        )
+        write(folder / "corpus.jsonl", (to_json(record(each)) for each in items))
     except OSError as error:
         sys.exit(f"Error: {error}")
     counts = ", ".join(f"{len(lines):,} {split}" for split, lines in judged.items())
     print(f"{folder}: {len(objects):,} documents, {len(queries):,} queries ({counts}).")
 
 
-def taken_apart(docstring: str) -> Parts:
-    """Split a docstring after its first sentence; the summary is empty where there is none.
+def taken_apart(docstring: str) -> tuple[str, str]:
+    """Split a docstring into its first sentence, without markup, and the rest.
 
     Older docstrings begin with calls, "pop([index]) -> item -- remove and return item at index":
     those belong to the rest.
@@ -86,34 +94,40 @@ def taken_apart(docstring: str) -> Parts:
         if call["summary"]:
             break
     if not lines and tail:
-        parts = taken_apart(tail)
-        return Parts(parts.summary, "\n".join([*calls, parts.rest]))
+        summary, rest = taken_apart(tail)
+        return summary, "\n".join([*calls, rest])
     paragraph = " ".join(" ".join(lines).split())
     end = _SENTENCE_END.search(paragraph)
     first, more = (paragraph[: end.end()], paragraph[end.end() :]) if end else (paragraph, "")
     summary = _MARKUP.sub(lambda match: match[match.lastindex or 0], first).rstrip(" .:;-")
     rest = "\n".join([*calls, more.strip()]).strip()
-    return Parts(summary, f"{rest}\n\n{tail}".strip())
+    return summary, f"{rest}\n\n{tail}".strip()
 
 
-def known_items(parts: Mapping[str, Parts]) -> dict[str, str]:
+def known_items(items: Sequence[Item]) -> dict[str, str]:
     """Choose the summaries that are queries: name of the document -> text of the query.
 
     A summary that several objects share asks for none of them, and what is left of its document
     must say something and not say the summary again.
     """
-    sharing = defaultdict(list)
-    for name, (summary, _) in parts.items():
-        sharing[plain(summary)].append(name)
+    sharing = Counter(plain(item.summary) for item in items)
     return {
-        name: summary
-        for name, (summary, rest) in parts.items()
-        if len(_WORD.findall(summary)) >= _QUERY_WORDS.start
-        and len(summary.split()) in _QUERY_WORDS
-        and len(_WORD.findall(rest)) >= _LEFT_WORDS
-        and len(sharing[plain(summary)]) == 1
-        and plain(summary) not in plain(rest)
+        item.of.name: item.summary
+        for item in items
+        if is_sentence(item.summary)
+        and sharing[plain(item.summary)] == 1
+        and len(_WORD.findall(item.left)) >= _LEFT_WORDS
+        and plain(item.summary) not in plain(f"{item.of.name} {item.text}")
     }
+
+
+def is_sentence(summary: str) -> bool:
+    """Whether a summary could be asked: some words, not a page, and no code."""
+    return (
+        len(_WORD.findall(summary)) >= _QUERY_WORDS.start
+        and len(summary.split()) in _QUERY_WORDS
+        and not _CODE.search(summary)
+    )
 
 
 def plain(text: str) -> str:
@@ -127,15 +141,17 @@ def split_of(query: str) -> str:
     return _SPLITS[digest[0] * len(_SPLITS) // 256]
 
 
-def record(each: Documented, parts: Parts) -> dict[str, object]:
+def record(item: Item) -> dict[str, object]:
     """Write an object as a document: its name, how it is called, and all but its summary."""
-    place = {"kind": each.kind, "module": each.module, "python": platform.python_version()}
-    return {
-        "_id": each.name,
-        "title": each.name,
-        "text": f"{each.signature}\n\n{parts.rest}".strip(),
-        "metadata": place if each.line is None else {**place, "line": each.line},
+    of = item.of
+    metadata: dict[str, str | int] = {
+        "kind": of.kind,
+        "module": of.module,
+        "python": platform.python_version(),
     }
+    if of.line is not None:
+        metadata["line"] = of.line
+    return {"_id": of.name, "title": of.name, "text": item.text, "metadata": metadata}
 
 
 def to_json(value: Mapping[str, object]) -> str:
