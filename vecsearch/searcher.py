@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from vecsearch.encoders.base import Encoder
 from vecsearch.errors import UnknownName, UsageError
@@ -73,7 +73,7 @@ class Searcher:
                 f"It has: {', '.join(sorted(self._retrievers))}. "
                 "Index again with --encoder minilm to have them."
             )
-        raise UnknownName("retriever", name, self._retrievers)
+        raise UnknownName("retriever", name, get_args(Mode))
 
     def mask(self, where: str | None = None) -> Mask:
         """Return which rows live and pass a metadata filter; ALL where every row does.

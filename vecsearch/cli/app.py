@@ -10,11 +10,13 @@ from typing import Any, NoReturn
 
 import click
 
+from vecsearch.cli.completion import completion
 from vecsearch.cli.evaluating import evaluate_run
 from vecsearch.cli.indexing import add, compact, delete, index
 from vecsearch.cli.inspecting import encoders, info, verify
 from vecsearch.cli.output import printable
 from vecsearch.cli.searching import search
+from vecsearch.cli.version import version_option
 from vecsearch.errors import VecsearchError
 
 _INTERRUPTED = 130
@@ -68,7 +70,7 @@ def _stop(message: str, code: int) -> NoReturn:
     epilog="Example: vecsearch index notes/ notes.index, then "
     'vecsearch search notes.index "how to descale the kettle"',
 )
-@click.version_option(package_name="vecsearch", prog_name="vecsearch")
+@version_option
 def main() -> None:
     """Index documents and search them by words, by meaning, or both."""
     _open_closed()
@@ -77,5 +79,16 @@ def main() -> None:
         sys.stdout.reconfigure(errors="replace")
 
 
-for command in (index, add, delete, search, evaluate_run, info, verify, compact, encoders):
+for command in (
+    index,
+    add,
+    delete,
+    search,
+    evaluate_run,
+    info,
+    verify,
+    compact,
+    encoders,
+    completion,
+):
     main.add_command(command)

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from vecsearch.cli.completion import complete_folder
+
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -23,7 +25,12 @@ class _Folder(click.Path):
 
 def index_argument(function: _F) -> _F:
     """Take the folder of an index."""
-    return click.argument("index_folder", metavar="INDEX", type=_Folder(path_type=Path))(function)
+    return click.argument(
+        "index_folder",
+        metavar="INDEX",
+        type=_Folder(path_type=Path),
+        shell_complete=complete_folder,
+    )(function)
 
 
 def json_option(function: _F) -> _F:

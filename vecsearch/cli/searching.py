@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from vecsearch.cli.completion import complete_file, complete_mode
 from vecsearch.cli.opening import opened
 from vecsearch.cli.options import index_argument, json_option, where_option, work_options
 from vecsearch.cli.output import Answer, print_answers, progress, say
@@ -28,11 +29,23 @@ _BLOCK = 64
 @click.option(
     "--by",
     metavar="[hybrid|bm25|tfidf|dense]",
+    shell_complete=complete_mode,
     help="What ranks the documents.  [hybrid where INDEX has embeddings, else bm25]",
 )
 @where_option
-@click.option("--queries", metavar="FILE", help="Queries instead of QUERY: .jsonl or .tsv.")
-@click.option("--run", "run_file", metavar="FILE", help="Where the TREC run goes.  [-]")
+@click.option(
+    "--queries",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Queries instead of QUERY: .jsonl or .tsv.",
+)
+@click.option(
+    "--run",
+    "run_file",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Where the TREC run goes.  [-]",
+)
 @json_option
 @work_options
 def search(
