@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vecsearch.batch import Batch
 from vecsearch.encoders.base import Encoder
-from vecsearch.errors import IndexProblem, UnknownDocument, UsageError
+from vecsearch.errors import IndexProblem, UnknownDocument, UsageError, did_you_mean
 from vecsearch.filters import parse_filter
 from vecsearch.merging import Size, plan_merges
 from vecsearch.store.documents import hash_ids
@@ -137,7 +137,10 @@ class Writer:
         if lost:
             listing = ", ".join(repr(name) for name in lost[:10])
             more = f" and {len(lost) - 10} more" if len(lost) > 10 else ""
-            raise UnknownDocument(f"The index holds no document {listing}{more}; none was deleted.")
+            hint = did_you_mean(lost[0], self._ids()) if len(lost) == 1 else ""
+            raise UnknownDocument(
+                f"The index holds no document {listing}{more}; none was deleted.{hint}"
+            )
         self._kill([where for where in found if where])
         return len(names)
 
@@ -254,6 +257,13 @@ class Writer:
                 if alive is None or alive[positions[i]]:
                     found[i] = held, int(positions[i])
         return found
+
+    def _ids(self) -> Iterator[str]:
+        """Yield the ids of the living documents."""
+        for held in self._held:
+            yield from map(
+                held.segment.documents.id, np.flatnonzero(held.segment.living()).tolist()
+            )
 
     def _kill(self, doomed: Sequence[tuple[_Held, int]]) -> None:
         for held in self._held:
