@@ -89,8 +89,7 @@ class ParquetFile:
         try:
             if isinstance(found, BadRecord):
                 raise found
-            used = (fields.id, fields.title, fields.text)
-            document = document_from(without_bytes(found, [name for name in used if name]), fields)
+            document = document_from(without_bytes(found, fields.names), fields)
         except BadRecord as problem:
             return CorpusError(self.name, row, str(problem))
         return Record(document, self.name, row)
@@ -202,13 +201,12 @@ def _searchable(schema: Schema, fields: Fields) -> list[str]:
     twice = sorted(name for name in set(schema.names) if schema.names.count(name) > 1)
     if twice:
         raise BadRecord(f"two columns are named {twice[0]!r}.")
-    used = {fields.id, fields.title, fields.text}
     kinds = pa.types
     tests = kinds.is_binary, kinds.is_large_binary, kinds.is_fixed_size_binary
     return [
         field.name
         for field in schema
-        if field.name in used
+        if field.name in fields.names
         or not (_INDEX.fullmatch(field.name) or any(test(field.type) for test in tests))
     ]
 
