@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from vecsearch.corpus.base import DEFAULT_FIELDS, Fields, Record
 from vecsearch.corpus.files import ByteFile, reason, suffix
@@ -22,7 +22,7 @@ from vecsearch.corpus.values import document_from, without_bytes
 from vecsearch.errors import CorpusError
 
 if TYPE_CHECKING:
-    from pyarrow import RecordBatch, Schema
+    from pyarrow import Field, RecordBatch, Schema
 
 PARQUET: Final = ".parquet"
 SUFFIXES: Final = (PARQUET, ".arrow", ".ipc", ".feather")
@@ -35,6 +35,8 @@ _ARROW_STREAM: Final = b"\xff\xff\xff\xff"
 _FEATHER_1: Final = b"FEA1"
 _INDEX: Final = re.compile("__index_level_[0-9]+__")
 _INSTALL: Final = "pip install 'vecsearch[tables]'"
+
+_Reader: TypeAlias = Any  # one of pyarrow's, which has no types
 
 
 class ParquetFile:
@@ -131,7 +133,7 @@ def _cut_to_microseconds(batch: RecordBatch) -> RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _without_nanoseconds(field: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
+def _without_nanoseconds(field: Field) -> Field:
     import pyarrow as pa
 
     if not pa.types.is_temporal(field.type) or getattr(field.type, "unit", "") != "ns":
@@ -156,9 +158,7 @@ def _open(path: str | Path, stack: ExitStack) -> _Opened:
     with Path(path).open("rb") as plain:  # Python's errors are better worded than Arrow's
         start = plain.read(len(_ARROW_FILE))
     if suffix(path) == PARQUET:
-        file = parquet.ParquetFile(
-            str(path), buffer_size=_BUFFER, page_checksum_verification=True
-        )
+        file = parquet.ParquetFile(str(path), buffer_size=_BUFFER, page_checksum_verification=True)
         stack.callback(file.close)
         return _Opened(file.schema_arrow, partial(_of_parquet, file))
     if start[:4] == _FEATHER_1:
@@ -173,20 +173,20 @@ def _open(path: str | Path, stack: ExitStack) -> _Opened:
     return _Opened(reader.schema, partial(_of_arrow_stream, reader, source))
 
 
-def _of_parquet(file: Any, columns: Sequence[str]) -> Iterator[tuple[float, RecordBatch]]:
+def _of_parquet(file: _Reader, columns: Sequence[str]) -> Iterator[tuple[float, RecordBatch]]:
     done = 0
     for batch in file.iter_batches(batch_size=_ROWS, columns=columns):
         yield done / file.metadata.num_rows, batch.select(columns)
         done += batch.num_rows
 
 
-def _of_arrow_file(reader: Any, columns: Sequence[str]) -> Iterator[tuple[float, RecordBatch]]:
+def _of_arrow_file(reader: _Reader, columns: Sequence[str]) -> Iterator[tuple[float, RecordBatch]]:
     for number in range(reader.num_record_batches):
         yield number / reader.num_record_batches, reader.get_batch(number).select(columns)
 
 
 def _of_arrow_stream(
-    reader: Any, source: Any, columns: Sequence[str]
+    reader: _Reader, source: _Reader, columns: Sequence[str]
 ) -> Iterator[tuple[float, RecordBatch]]:
     before = 0
     for batch in reader:

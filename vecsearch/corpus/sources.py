@@ -49,7 +49,9 @@ def parse_source(source: str, rest: str, options: Sequence[str], fields: Fields)
         if key in values or not value:
             raise UsageError(f"{source!r}: the key {key!r} takes one value, once.")
         values[key] = value
-    chosen = {key: _one(source, key, values.pop(key, None), getattr(fields, key)) for key in _FIELDS}
+    chosen = {
+        key: _one(source, key, values.pop(key, None), getattr(fields, key)) for key in _FIELDS
+    }
     return Source(name, Fields(**chosen), values)
 
 

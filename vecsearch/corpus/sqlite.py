@@ -88,7 +88,9 @@ class SqliteTable:
         except (sqlite3.Error, OSError) as error:
             yield CorpusError(self.name, number + 1 if number else None, _worded(error))
 
-    def _record(self, row: Sequence[object], number: int, columns: _Columns) -> Record | CorpusError:
+    def _record(
+        self, row: Sequence[object], number: int, columns: _Columns
+    ) -> Record | CorpusError:
         record: dict[str, object] = {}
         try:
             for name, value in zip(columns.names, row, strict=True):
