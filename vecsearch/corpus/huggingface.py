@@ -90,7 +90,7 @@ class HuggingFaceDataset:
         rows = splits[self._chosen(list(splits))]
         if rows.features is None:  # those of some formats show in the first rows only
             rows = rows._resolve_features()
-        seen = [name for name, kind in rows.features.items() if not hasattr(kind, "decode")]
+        seen = [name for name, kind in rows.features.items() if not _is_media(kind)]
         rows = rows.select_columns(seen)
         fields = self._fields
         if not fields.id and not {"_id", "id"} & set(seen):
@@ -116,16 +116,21 @@ def _loaded(name: str, config: str | None) -> Mapping[str, Any]:
     """Load the splits of a data set."""
     import datasets
 
-    folder = Path(name).expanduser()
+    folder = Path(name)
     if folder.is_dir():
         if any((folder / file).is_file() for file in _SAVED):
             saved = datasets.load_from_disk(str(folder))
             return saved if isinstance(saved, Mapping) else {"train": saved}
         name = str(folder)
-    elif name.startswith(("/", ".", "~")):
+    elif name.startswith(("/", ".")):
         raise BadRecord("there is no such folder.")
     loaded = datasets.load_dataset(name, config, streaming=True, trust_remote_code=False)
     return loaded  # type: ignore[no-any-return]
+
+
+def _is_media(kind: object) -> bool:
+    """Whether a column holds files, such as pictures, which `datasets` would decode."""
+    return hasattr(kind, "decode") and type(kind).__name__ != "Json"
 
 
 @contextmanager

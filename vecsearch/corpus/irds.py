@@ -6,10 +6,13 @@ The library, of the extra `datasets`, fetches what it doesn't have yet into a fo
 from __future__ import annotations
 
 import difflib
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
 from typing import Any, Final
 
 from vecsearch.corpus.base import DEFAULT_FIELDS, Fields, Record
@@ -117,6 +120,11 @@ class IrDataset:
         if isinstance(error, ImportError):
             missing = error.name or "ir_datasets"
             return CorpusError(self.name, None, f"reading it takes {missing}: {INSTALL}.")
+        if isinstance(error, FileNotFoundError):
+            problem = (
+                f"it must be fetched by hand, as ir_datasets documents; missing: {said(error)}."
+            )
+            return CorpusError(self.name, None, problem)
         # Each data set fails in its own way; all mean that the data can't be had.
         return CorpusError(self.name, number, f"it can't be read: {said(error)}.")
 
@@ -141,18 +149,28 @@ def _asked(query: Any) -> str:  # noqa: ANN401
     return str(query.default_text() if hasattr(query, "default_text") else query.text)
 
 
+class _Nowhere(io.TextIOBase):
+    """A file that forgets what is written to it."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Show no progress bars and log nothing."""
+    """Log nothing, and let progress bars go nowhere: they can't be switched off, as they count."""
     import ir_datasets
 
     ir_datasets.log.easy().logger()  # sets its own level, the first time
-    before = os.environ.get(_NO_BARS)
-    os.environ[_NO_BARS] = "true"
+    libraries = ir_datasets.lazy_libs
+    find_bars, before = libraries.tqdm, os.environ.get(_NO_BARS)
+    bars = SimpleNamespace(tqdm=partial(find_bars().tqdm, file=_Nowhere()))
+    libraries.tqdm, os.environ[_NO_BARS] = lambda: bars, "true"
     try:
         with quiet("ir_datasets"):
             yield
     finally:
+        libraries.tqdm = find_bars
         if before is None:
             del os.environ[_NO_BARS]
         else:

@@ -158,7 +158,9 @@ def _open(path: str | Path, stack: ExitStack) -> _Opened:
     with Path(path).open("rb") as plain:  # Python's errors are better worded than Arrow's
         start = plain.read(len(_ARROW_FILE))
     if suffix(path) == PARQUET:
-        file = parquet.ParquetFile(str(path), buffer_size=_BUFFER, page_checksum_verification=True)
+        file = parquet.ParquetFile(
+            str(path), buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True
+        )
         stack.callback(file.close)
         return _Opened(file.schema_arrow, partial(_of_parquet, file))
     if start[:4] == _FEATHER_1:

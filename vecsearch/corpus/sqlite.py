@@ -128,6 +128,10 @@ class _Reading:
         self._connection = _connect(path, "mode=ro&immutable=1" if self._alone else _SHARED)
         try:
             self._connection.execute("BEGIN")
+            self._connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+            page = self._connection.execute("PRAGMA page_size").fetchone()[0]
+            if self._before.size % page:  # SQLite would take the rest of the page to be zeros
+                raise BadRecord(_PROBLEMS["malformed"])
         except BaseException:
             self.close()
             raise
@@ -253,9 +257,16 @@ def _text(data: bytes) -> str | _NotUtf8:
         return _NotUtf8(data)
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+class _Stamp(NamedTuple):
+    """What differs once a file is changed."""
+
+    time: int
+    size: int
+
+
+def _stamp(path: Path) -> _Stamp:
     status = path.stat()
-    return status.st_mtime_ns, status.st_size
+    return _Stamp(status.st_mtime_ns, status.st_size)
 
 
 def _quoted(name: str) -> str:

@@ -72,6 +72,8 @@ def _plain(value: Any) -> object:  # noqa: ANN401 - that is the point
         return value
     if isinstance(value, Mapping):
         return _object(value)
+    if isinstance(value, _BYTES):
+        raise _Unknown("bytes, which no text can be made of unseen; decode them or drop the field.")
     if isinstance(value, list | tuple):
         return [_plain(element) for element in value]
     if _is_missing(value):
@@ -81,8 +83,6 @@ def _plain(value: Any) -> object:  # noqa: ANN401 - that is the point
             return convert(value)
     if hasattr(value, "tolist"):  # a Series, an Arrow array or scalar, a tensor
         return _plain(value.tolist())
-    if isinstance(value, _BYTES):
-        raise _Unknown("bytes, which no text can be made of unseen; decode them or drop the field.")
     raise _Unknown(
         f"a value of the type {type(value).__name__}; it takes text, numbers, true, false, null, "
         "dates, and lists and mappings of those."
