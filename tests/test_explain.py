@@ -272,7 +272,7 @@ def test_chinese_terms_are_shown_as_they_stand(tmp_path):
 
 def test_words_carry_the_similarity_where_the_encoder_tells(plain):
     told = plain.explain("red apple", "d12", by="dense")
-    document = plain.snapshot.document(plain._rows_of("d12").start)
+    document = plain.get("d12")
     encoder = WordEncoder()
     query = encoder.encode(["red apple"], "query")[0].astype(float)
     passage = document.text[slice(*told.span)]
