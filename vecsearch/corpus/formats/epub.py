@@ -57,7 +57,8 @@ def read(path: Path) -> Iterator[Part | Unreadable]:
         empty = True
         for chapter in book.chapters:
             try:
-                page = page_of(_source(archive, chapter.path))
+                label = book.labels.get(chapter.path, "")
+                page = page_of(_source(archive, chapter.path), label)
             except Unreadable as problem:
                 empty = False
                 yield Unreadable(f"the chapter {chapter.path!r} can't be read: {problem}")
@@ -70,16 +71,15 @@ def read(path: Path) -> Iterator[Part | Unreadable]:
 
 
 def _part(book: _Book, chapter: _Chapter, page: Page) -> Part:
-    own = book.labels.get(chapter.path) or page.heading or page.title
-    titles = [book.title] if own == book.title else [book.title, own]
-    meta = {**book.meta, "chapter": chapter.number}
-    return Part(chapter.path, page.text, BETWEEN.join(filter(None, titles)), meta)
+    own = page.title if page.title != book.title else page.heading
+    title = BETWEEN.join(filter(None, [book.title, own]))
+    return Part(chapter.path, page.text, title, {**book.meta, "chapter": chapter.number})
 
 
 def _refuse_encrypted(archive: zipfile.ZipFile) -> None:
     if _ENCRYPTION not in archive.namelist():
         return
-    for method in _xml(archive, _ENCRYPTION).iter("{*}EncryptionMethod"):
+    for method in _xml(archive, _ENCRYPTION).iterfind(".//{*}EncryptionMethod"):
         if method.get("Algorithm") not in _GARBLED_FONTS:
             raise Unreadable(
                 "the book is encrypted (DRM), so that only its shop's reader opens it."
@@ -99,7 +99,10 @@ def _book(archive: zipfile.ZipFile) -> _Book:
     if not chapters:
         raise Unreadable("the book's package names no chapter.")
     titles, authors, languages = (
-        [_one_line("".join(each.itertext())) for each in package.iter(f"{{*}}{name}")]
+        [
+            _one_line("".join(each.itertext()))
+            for each in package.iterfind(f".//{{*}}metadata/{{*}}{name}")
+        ]
         for name in ("title", "creator", "language")
     )
     meta: dict[str, MetaValue] = {}
@@ -137,7 +140,7 @@ def _links(source: str) -> list[tuple[str, str]]:
 def _points(archive: zipfile.ZipFile, path: str) -> list[tuple[str, str]]:
     """The targets and labels of an EPUB 2 table of contents."""
     pairs = []
-    for point in _xml(archive, path).iter("{*}navPoint"):
+    for point in _xml(archive, path).iterfind(".//{*}navPoint"):
         label, content = point.find("{*}navLabel/{*}text"), point.find("{*}content")
         if label is not None and content is not None:
             pairs.append((content.get("src", ""), _one_line(label.text or "")))

@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from vecsearch.corpus.formats.base import Unreadable
-from vecsearch.corpus.record import BadRecord, metadata_of, quoted
+from vecsearch.corpus.record import metadata_of, quoted
 from vecsearch.types import MetaValue
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 _OPENING: Final = re.compile(r"---[ \t]*\r?\n")
 _CLOSING: Final = re.compile(r"^(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.MULTILINE)
 _KEY: Final = re.compile(r"(?:[ \t]*#.*\n)*[^\W\d][\w.-]*[ \t]*:(?:\s|\Z)")
-_LARGEST: Final = 1 << 16  # characters; YAML is read slowly
+_LARGEST: Final = 1 << 14  # characters; YAML is read slowly, these in up to two seconds
+_DEEPEST: Final = 50
 _ADVICE: Final = "a value that holds any of : # * & [ { is put in quotes."
 
 
@@ -54,12 +55,7 @@ def front_matter(content: str) -> FrontMatter:
         return NONE
     title = fields.get("title")
     used = set() if isinstance(title, dict | list) else {"title"}
-    try:
-        meta = metadata_of(fields, used)
-    except RecursionError:
-        raise Unreadable("the front matter is nested too deeply.", 1) from None
-    except BadRecord as problem:
-        raise Unreadable(f"front matter: {problem}", 1) from None
+    meta = metadata_of(fields, used)
     return FrontMatter(str(title) if used and title is not None else "", meta, closing.end())
 
 
@@ -70,13 +66,7 @@ def _fields(block: str) -> dict[str, object] | None:
     if len(block) > _LARGEST:
         raise Unreadable(f"the front matter has more than {_LARGEST:,} characters.", 1)
     try:
-        for event in yaml.parse(block, Loader=yaml.SafeLoader):
-            if getattr(event, "anchor", None) is not None:
-                raise Unreadable(
-                    "the front matter holds an anchor or alias of YAML, which isn't read; "
-                    "a value that begins with & or * is put in quotes.",
-                    _line(event.start_mark),
-                )
+        _refuse_bombs(block)
         loader = yaml.SafeLoader(block)
         try:
             node = loader.get_single_node()
@@ -93,8 +83,24 @@ def _fields(block: str) -> dict[str, object] | None:
         ) from None
     except yaml.YAMLError:
         raise Unreadable("the front matter holds a character that YAML forbids.", 1) from None
-    except RecursionError:
-        raise Unreadable("the front matter is nested too deeply.", 1) from None
+
+
+def _refuse_bombs(block: str) -> None:
+    """Refuse what takes the parser forever, or stands for an endless mapping."""
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(block, Loader=yaml.SafeLoader):
+        if getattr(event, "anchor", None) is not None:
+            raise Unreadable(
+                "the front matter holds an anchor or alias of YAML, which isn't read; "
+                "a value that begins with & or * is put in quotes.",
+                _line(event.start_mark),
+            )
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise Unreadable("the front matter is nested too deeply.", _line(event.start_mark))
 
 
 def _line(mark: Any) -> int:  # noqa: ANN401 - there are two classes of marks

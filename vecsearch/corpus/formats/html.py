@@ -56,8 +56,11 @@ def read(path: Path) -> Iterator[Part]:
     yield Part("", page.text, page.title, page.meta)
 
 
-def page_of(content: str) -> Page:
-    """Read a page from its source; what is hidden, navigation or code is no text."""
+def page_of(content: str, title: str = "") -> Page:
+    """Read a page from its source; what is hidden, navigation or code is no text.
+
+    title: what the page is called elsewhere; it goes before the names that the page has itself.
+    """
     from selectolax.lexbor import LexborHTMLParser
 
     _refuse_depth(content)
@@ -66,12 +69,12 @@ def page_of(content: str) -> Page:
     # Backwards, so that what lies within another is gone before that other is.
     for unseen in reversed(page.css(_UNSEEN)):
         unseen.decompose()
-    title_element, heading_element = page.css_first("head > title"), page.css_first("h1")
-    title = _one_line(title_element.text()) if title_element else ""
-    heading = _one_line(heading_element.text()) if heading_element else ""
-    if not title and heading_element:
+    name, first = page.css_first("head > title"), page.css_first("h1")
+    title = title or (_one_line(name.text()) if name else "")
+    heading = _one_line(first.text()) if first else ""
+    if not title and first:
         title = heading
-        heading_element.decompose()
+        first.decompose()
     for block in page.css(_BLOCKS):
         block.insert_before(_BREAK)
         block.insert_after(_BREAK)

@@ -10,8 +10,11 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final, NamedTuple
+
+import regex
 
 from vecsearch.corpus.formats.base import Part, read_text
 from vecsearch.corpus.formats.front_matter import front_matter
@@ -22,9 +25,11 @@ BETWEEN: Final = " › "
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 _MARKS: Final = re.compile(r" {0,3}(#{1,6})(?=[ \t])")
 _UNDERLINE: Final = re.compile(r" {0,3}(=+|-+)[ \t]*")
-_NO_PARAGRAPH: Final = re.compile(r"\s*$| {4}|\t| {0,3}(?:[>|#=]|[*+-][ \t]|[0-9]+[.)][ \t])")
+_NO_PARAGRAPH: Final = re.compile(
+    r"\s*$| {4}|\t| {0,3}(?:[>|#=]|[*+-][ \t]|[0-9]+[.)][ \t]|([-*_])[ \t]*(?:\1[ \t]*){2,}$)"
+)
 _LINK: Final = re.compile(r"!?\[([^][]*)\](?:\([^()]*\)|\[[^][]*\])")
-_NOT_IN_SLUGS: Final = re.compile(r"[^\w\- ]")
+_NOT_IN_SLUGS: Final = regex.compile(r"[^\p{L}\p{M}\p{N}\p{Pc}\- ]")
 
 
 class Heading(NamedTuple):
@@ -53,11 +58,12 @@ def sections(content: str) -> Iterator[Part]:
     file_title = head.title or _title_of_all(found)
     before = content[head.end : found[0].start] if found else content[head.end :]
     if before.strip() or not found:
-        yield Part("", before, file_title, head.meta, 1 if found else None)
+        line = content.count("\n", 0, head.end) + 1 if found else None
+        yield Part("", before, file_title, head.meta, line)
     alone = len(found) == 1 and not before.strip()
     slugs = Slugs()
     above: list[Heading] = []  # the headings that lead to this one, and it
-    for heading, following in zip(found, [*found[1:], None], strict=True):
+    for heading, following in zip_longest(found, found[1:]):
         slug = slugs.of(heading.text)
         above = [one for one in above if one.level < heading.level] + [heading]
         text = content[heading.end : following.start if following else len(content)]

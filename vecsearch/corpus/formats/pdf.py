@@ -12,10 +12,12 @@ from vecsearch.corpus.formats.base import Part, Unreadable, needs, words_of
 from vecsearch.types import MetaValue
 
 if TYPE_CHECKING:
-    from pypdf import PdfReader
+    from pypdf import PageObject, PdfReader
 
 _MAGIC: Final = b"%PDF-"
 _MAGIC_WITHIN: Final = 1024  # bytes, as other readers have it
+# Time grows with the square of these: so many take some five seconds. A dense page has 10,000.
+_MOST_STRINGS: Final = 200_000
 _SILENCE: Final = logging.NullHandler()
 
 # What programs write as a title where nobody gave one.
@@ -60,7 +62,7 @@ def _pages(reader: PdfReader, count: int) -> Iterator[Part | Unreadable]:
     empty = True
     for number in range(1, count + 1):
         try:
-            text = reader.pages[number - 1].extract_text().strip()
+            text = _text(reader.pages[number - 1])
         except Exception as error:
             empty = False
             yield Unreadable(f"page {number} of {count} can't be read ({words_of(error)}).")
@@ -74,6 +76,14 @@ def _pages(reader: PdfReader, count: int) -> Iterator[Part | Unreadable]:
             "no page of the PDF holds text: it was scanned, or its letters are drawn; a program "
             "for OCR, such as ocrmypdf, adds the text."
         )
+
+
+def _text(page: PageObject) -> str:
+    contents = page.get_contents()
+    data = contents.get_data() if contents is not None else b""
+    if data.count(b"(") + data.count(b"<") > _MOST_STRINGS:
+        raise ValueError(f"it draws more than {_MOST_STRINGS:,} pieces of text")
+    return page.extract_text().strip()
 
 
 def unbroken(text: str) -> str:

@@ -63,8 +63,8 @@ def _refuse_bombs(archive: zipfile.ZipFile, size: int, kind: str) -> None:
 def parsed(xml: bytes) -> ElementTree.Element:
     """Parse XML that comes from a stranger; Unreadable if it isn't well-formed."""
     if b"<!ENTITY" in xml.replace(b"\0", b""):  # in UTF-16 too
-        raise Unreadable("it declares entities, by which a small file can stand for an endless one")
+        raise Unreadable("it declares entities, by which a small file may unfold without end.")
     try:
         return ElementTree.fromstring(xml)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise Unreadable(f"its XML is broken ({words_of(error)})") from None
+        raise Unreadable(f"its XML is broken ({words_of(error)}).") from None
