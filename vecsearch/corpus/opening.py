@@ -11,12 +11,12 @@ from vecsearch.corpus.base import DEFAULT_FIELDS, Corpus, Fields
 from vecsearch.corpus.beir import BeirFolder, is_beir
 from vecsearch.corpus.files import STANDARD_INPUT, or_gzipped, reason, shown, suffix
 from vecsearch.corpus.folder import TextFiles
+from vecsearch.corpus.formats import SUFFIXES as TEXT_SUFFIXES
 from vecsearch.corpus.huggingface import HuggingFaceDataset
 from vecsearch.corpus.irds import IrDataset
 from vecsearch.corpus.jsonl import SUFFIXES as JSON_SUFFIXES
 from vecsearch.corpus.jsonl import JsonLines
 from vecsearch.corpus.jsonl_folder import JsonLinesFolder
-from vecsearch.corpus.pages import SUFFIXES as TEXT_SUFFIXES
 from vecsearch.corpus.parquet import SUFFIXES as COLUMN_SUFFIXES
 from vecsearch.corpus.parquet import ParquetFile
 from vecsearch.corpus.sources import parse_source

@@ -44,7 +44,7 @@ def document_of(record: Mapping[str, object], fields: Fields) -> Document:
     if type(text) is not str:
         raise BadRecord(_bad_text(record, text_field, fields.text))
     used = {id_field, title_field, text_field}
-    return Document(id, text, title, {} if used.issuperset(record) else _metadata(record, used))
+    return Document(id, text, title, {} if used.issuperset(record) else metadata_of(record, used))
 
 
 def resolved(fields: Fields, columns: Collection[str]) -> Fields:
@@ -100,8 +100,8 @@ def _bad_text(record: Mapping[str, object], name: str, chosen: str | None) -> st
     return f"the text, field {name!r}, must be a text, not {quoted(record[name])}."
 
 
-def _metadata(record: Mapping[str, object], used: set[str]) -> dict[str, MetaValue]:
-    """Make metadata of all fields but the used ones."""
+def metadata_of(record: Mapping[str, object], used: set[str]) -> dict[str, MetaValue]:
+    """Make metadata of all fields but the used ones; BadRecord says what is wrong with one."""
     meta: dict[str, MetaValue] = {}
     inner: dict[str, MetaValue] = {}
     lifted: dict[str, MetaValue] = {}
