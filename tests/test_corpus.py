@@ -650,7 +650,7 @@ def test_qrels_that_cannot_be_read(tmp_path, content, line, words):
         ({"metadata": {"lang": "en"}, "lang": "de"}, {"lang": "de"}),
         ({"a": {"b": 1}, "a.b": 2}, {"a.b": 2}),
         ({"metadata": {"a.b": 3}, "a": {"b": 1}}, {"a.b": 1}),
-        ({"metadata": {"text": "no", "id": "no", "_id": 9}}, {"_id": 9}),
+        ({"metadata": {"text": "m", "_id": 9}}, {"text": "m", "_id": 9}),
         ({"a": {"b": {"c": 1}, "b.c": 2}}, {"a.b.c": 2}),
         ({"metadata": "text"}, {"metadata": "text"}),
         ({"a": {"metadata": {"b": 1}}}, {"a.metadata.b": 1}),

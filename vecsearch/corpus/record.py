@@ -114,9 +114,6 @@ def metadata_of(record: Mapping[str, object], used: set[str]) -> dict[str, MetaV
             lifted = _flattened(value, "")
         else:
             inner |= _flattened(value, f"{name}.")
-    for name in used & record.keys():
-        lifted.pop(name, None)
-        inner.pop(name, None)
     return {**lifted, **inner, **meta} if lifted or inner else meta
 
 
