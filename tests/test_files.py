@@ -202,6 +202,7 @@ def test_anchors_are_those_of_github():
         "[link](http://x.y/z) and ![pic][1]": "link-and-pic",
         "日本語、です": "日本語です",
         "हिन्दी": "हिन्दी",
+        "What it _does..._ to __all__ _x": "what-it-does-to-all-_x",
         "!?": "section",
         "...": "section-1",
     }
@@ -572,6 +573,13 @@ def test_word_documents(tmp_path, word):
     assert document.text == "Before.\tTab\nc0\tc1\nc2\tc3 more\nAfter."
     assert own(document) == {"author": "Ann", "created": "2013-12-23T23:15:00+00:00"}
     assert read(put(tmp_path, "a.docx", word("Named")))[0].title == "Named"
+
+
+def test_a_zip_may_not_grow_without_bound_either(tmp_path, word, monkeypatch):
+    path = put(tmp_path, "a.docx", rezipped(word(), {"docProps/app.xml": b"<a/>" * 50_000}))
+    assert read(path)[0].id == "a.docx"
+    monkeypatch.setattr("vecsearch.corpus.formats.zipped._LARGEST_GROWTH", 100_000)
+    assert "it isn't unpacked" in told(path)[1]
 
 
 def test_words_in_changes_boxes_and_controls(tmp_path, word):

@@ -7,6 +7,7 @@ import posixpath
 import re
 import zipfile
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import unquote
@@ -28,8 +29,11 @@ _GARBLED_FONTS: Final = (
 )
 _PAGES: Final = ("application/xhtml+xml", "text/html")
 _CONTENTS: Final = "application/x-dtbncx+xml"
-_LINK: Final = re.compile(r"<a\b[^>]*?\bhref\s*=\s*[\"']([^\"'#]*)[^>]*>(.*?)</a>", re.DOTALL)
-_MARKUP: Final = re.compile(r"<[^>]*>")
+# A label ends where another link begins, so that a broken table can't be searched forever.
+_LINK: Final = re.compile(
+    r"<a\b[^<>]*?\bhref\s*=\s*[\"']([^\"'#<>]*)[^<>]*>(.*?)(?=</?a\b)", re.DOTALL
+)
+_MARKUP: Final = re.compile(r"<[^<>]*>")
 _DECLARED: Final = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([A-Za-z0-9._-]+)")
 # HTML ignores the slash, and would take the rest of the chapter for the title or the script.
 _CLOSED_AT_ONCE: Final = re.compile(
@@ -134,7 +138,10 @@ def _labels(
 
 def _links(source: str) -> list[tuple[str, str]]:
     """The targets and labels of an EPUB 3 table of contents."""
-    return [(target, _one_line(page_of(label).text)) for target, label in _LINK.findall(source)]
+    return [
+        (target, _one_line(unescape(_MARKUP.sub("", label))))
+        for target, label in _LINK.findall(source)
+    ]
 
 
 def _points(archive: zipfile.ZipFile, path: str) -> list[tuple[str, str]]:

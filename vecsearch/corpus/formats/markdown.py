@@ -29,6 +29,7 @@ _NO_PARAGRAPH: Final = re.compile(
     r"\s*$| {4}|\t| {0,3}(?:[>|#=]|[*+-][ \t]|[0-9]+[.)][ \t]|([-*_])[ \t]*(?:\1[ \t]*){2,}$)"
 )
 _LINK: Final = re.compile(r"!?\[([^][]*)\](?:\([^()]*\)|\[[^][]*\])")
+_EMPHASIS: Final = re.compile(r"(?<!\w)(__?)(?=\S)([^_]+)\1(?!\w)")
 _NOT_IN_SLUGS: Final = regex.compile(r"[^\p{L}\p{M}\p{N}\p{Pc}\- ]")
 
 
@@ -114,7 +115,7 @@ class Slugs:
 
     def of(self, heading: str) -> str:
         """Give the next heading its anchor: lower case, without punctuation, hyphens for spaces."""
-        words = _LINK.sub(r"\1", heading).lower()
+        words = _EMPHASIS.sub(r"\2", _LINK.sub(r"\1", heading)).lower()
         slug = unique = _NOT_IN_SLUGS.sub("", words).strip().replace(" ", "-") or "section"
         while unique in self._uses:
             self._uses[slug] += 1
