@@ -15,6 +15,7 @@ from vecsearch.cli.indexing import add, compact, delete, index
 from vecsearch.cli.inspecting import encoders, info, verify
 from vecsearch.cli.output import printable
 from vecsearch.cli.searching import search
+from vecsearch.cli.shell import shell
 from vecsearch.errors import VecsearchError
 
 _INTERRUPTED = 130
@@ -79,3 +80,4 @@ def main() -> None:
 
 for command in (index, add, delete, search, evaluate_run, info, verify, compact, encoders):
     main.add_command(command)
+main.add_command(shell)
