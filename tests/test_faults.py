@@ -153,6 +153,10 @@ def overwrite(index: Index) -> None:
     )
 
 
+def reencode(index: Index) -> None:
+    index.reencode(HashEncoder("other"))
+
+
 def slow_but_one(firsts: list[Any], fast: tuple[Any, str]) -> list[Any]:
     """Combine with every fault; all but one combination wait for the whole suite."""
     return [
@@ -161,7 +165,15 @@ def slow_but_one(firsts: list[Any], fast: tuple[Any, str]) -> list[Any]:
     ]
 
 
-CHANGES = [add, update_and_delete, add_with_merges, compact, delete_everything, overwrite]
+CHANGES = [
+    add,
+    update_and_delete,
+    add_with_merges,
+    compact,
+    delete_everything,
+    overwrite,
+    reencode,
+]
 
 
 def encoder_of(folder: Path) -> HashEncoder:

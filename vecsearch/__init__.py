@@ -12,6 +12,7 @@ from vecsearch.retrieve.lexical import Lexical
 from vecsearch.retrieve.weighting import BM25, TfIdf, Weighting
 from vecsearch.runs import read_run, write_run
 from vecsearch.searcher import Searcher
+from vecsearch.syncing import Changes, sync
 from vecsearch.text import Analyzer, analyzer
 from vecsearch.types import ALL, Document, Hit, Query, Span, TopK
 from vecsearch.writer import Writer
@@ -21,6 +22,7 @@ __all__ = [
     "BM25",
     "Analyzer",
     "Arm",
+    "Changes",
     "Corpus",
     "Dense",
     "Document",
@@ -52,5 +54,6 @@ __all__ = [
     "read_qrels",
     "read_queries",
     "read_run",
+    "sync",
     "write_run",
 ]

@@ -161,8 +161,10 @@ class Index:
         with self._locked():
             old = self.manifest()
             documents = Snapshot.open(self.folder, old).documents()
-            for file in old.files():  # what is copied gets new digests, which would hide damage
-                check_file(self.folder, file)
+            for file in old.files():
+                # What is copied gets new digests, which would hide damage.
+                if Path(file.path).name.startswith(("documents.", "alive.")):
+                    check_file(self.folder, file)
             self._rebuild(Analyzer.from_dict(old.analyzer), old.passages, through(documents))
 
     def verify(self) -> list[IndexCorrupt]:

@@ -10,8 +10,9 @@ from typing import Any, NoReturn
 
 import click
 
+from vecsearch.cli.browsing import export, get, like
 from vecsearch.cli.evaluating import evaluate_run
-from vecsearch.cli.indexing import add, compact, delete, index
+from vecsearch.cli.indexing import add, compact, delete, index, reencode
 from vecsearch.cli.inspecting import encoders, info, verify
 from vecsearch.cli.output import printable
 from vecsearch.cli.searching import search
@@ -78,6 +79,20 @@ def main() -> None:
         sys.stdout.reconfigure(errors="replace")
 
 
-for command in (index, add, delete, search, evaluate_run, info, verify, compact, encoders):
+for command in (
+    index,
+    add,
+    delete,
+    search,
+    like,
+    get,
+    export,
+    evaluate_run,
+    info,
+    verify,
+    compact,
+    reencode,
+    encoders,
+):
     main.add_command(command)
 main.add_command(shell)

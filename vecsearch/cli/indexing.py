@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -11,16 +12,18 @@ from vecsearch.cli.opening import opened
 from vecsearch.cli.options import (
     corpus_options,
     index_argument,
+    vectors_option,
     where_option,
     work_options,
 )
 from vecsearch.cli.output import progress, say, size
-from vecsearch.corpus import Corpus, Fields, documents, open_corpus, stop
-from vecsearch.encoders import Device
+from vecsearch.corpus import Fields, documents, open_corpus, read_vectors, stop
+from vecsearch.encoders import Device, Encoder, OwnVectors
 from vecsearch.errors import CorpusError
 from vecsearch.index import Index, check_place
+from vecsearch.syncing import sync
 from vecsearch.text import analyzer_names
-from vecsearch.types import Document
+from vecsearch.types import Document, Vectors
 
 
 @click.command(
@@ -49,6 +52,7 @@ from vecsearch.types import Document
     type=click.IntRange(min=1),
     help="Split documents into passages of at most N words.  [whole documents]",
 )
+@vectors_option
 @click.option("--overwrite", is_flag=True, help="Replace the index that INDEX holds.")
 @work_options
 def index(
@@ -61,23 +65,31 @@ def index(
     title_field: str | None,
     text_field: str | None,
     passages: int | None,
+    vectors_file: str | None,
     overwrite: bool,
     device: Device,
 ) -> None:
     """Index a corpus into the new folder INDEX.
 
-    CORPUS is a folder of .txt, .md or .html files, a .jsonl, .jsonl.gz, .csv or .tsv file, a
-    folder in BEIR layout, or - for JSON lines from standard input.
+    CORPUS is a folder of documents (text, Markdown, HTML, PDF, Word, EPUB, mail), a file of records
+    (.jsonl, .csv, .tsv, .parquet, .arrow), a folder in BEIR layout, a table of a database
+    (sqlite:notes.db?table=notes), a data set (hf:NAME, ir:NAME), or - for JSON lines from standard
+    input.
     """
     check_place(index_folder, overwrite=overwrite)
-    corpus = open_corpus(corpus_source, Fields(id_field, title_field, text_field))
-    reading = _Reading(corpus, on_error)
+    reading = _Reading(corpus_source, Fields(id_field, title_field, text_field), on_error)
+    found: Iterable[Document] = reading
+    chosen: Encoder | str = encoder
+    if vectors_file is not None:
+        vectors = _read_vectors(vectors_file, on_error)
+        found = _with_vectors(reading, vectors, vectors_file)
+        chosen = OwnVectors(vectors.shape[1]) if encoder == "default" else encoder
     with reading:
         Index.create(
             index_folder,
-            encoder,
+            chosen,
             analyzer,
-            documents=reading,
+            documents=found,
             passages=passages,
             overwrite=overwrite,
             device=device,
@@ -88,24 +100,69 @@ def index(
 @click.command(epilog="Example: vecsearch add notes.index new-notes/")
 @index_argument
 @click.argument("corpus_source", metavar="CORPUS")
+@click.option(
+    "--sync",
+    "following",
+    is_flag=True,
+    help="Follow the folder CORPUS: add what is new there, replace what has changed, delete what "
+    "is gone, in one commit. Only what changed is encoded.",
+)
 @corpus_options
+@vectors_option
 @work_options
 def add(
     index_folder: Path,
     corpus_source: str,
+    following: bool,
     on_error: str,
     id_field: str | None,
     title_field: str | None,
     text_field: str | None,
+    vectors_file: str | None,
     device: Device,
 ) -> None:
     """Add a corpus to INDEX; a document whose id exists is replaced."""
+    if following and vectors_file is not None:
+        raise click.UsageError("--sync encodes what changed itself; it doesn't go with --vectors.")
     with opened(index_folder, device) as index:
-        corpus = open_corpus(corpus_source, Fields(id_field, title_field, text_field))
-        reading = _Reading(corpus, on_error)
+        reading = _Reading(corpus_source, Fields(id_field, title_field, text_field), on_error)
         with reading, index.writer() as writer:
-            writer.add(reading)
-    reading.report("Added", index_folder)
+            if following:
+                changes = sync(writer, reading.corpus, reading.on_error, through=reading.watched)
+            elif vectors_file is not None:
+                vectors = _read_vectors(vectors_file, on_error)
+                writer.add(_with_vectors(reading, vectors, vectors_file))
+            else:
+                writer.add(reading)
+    if following:
+        click.echo(
+            f"Synced {corpus_source}: {len(changes.added):,} new, {len(changes.changed):,} "
+            f"changed, {len(changes.removed):,} gone, {changes.unchanged:,} as they were."
+        )
+    reading.report("Added" if not following else "Read", index_folder)
+
+
+@click.command(epilog="Example: vecsearch reencode notes.index --encoder minilm")
+@index_argument
+@click.option(
+    "--encoder",
+    metavar="NAME_OR_PATH",
+    required=True,
+    help="A name that `vecsearch encoders` lists, a model's folder, owner/model on a hub, or none.",
+)
+@work_options
+def reencode(index_folder: Path, encoder: str, device: Device) -> None:
+    """Make the embeddings of INDEX anew, with another encoder, from its own documents."""
+    with opened(index_folder, device) as index:
+        count = index.manifest().documents
+
+        def watched(found: Iterable[Document]) -> Iterator[Document]:
+            return progress(found, "documents", done=lambda read: read / count if count else 1.0)
+
+        index.reencode(encoder, through=watched)
+        info = index.info()
+    by = f"the embeddings are those of {info['encoder']}" if info["encoder"] else "no embeddings"
+    click.echo(f"{index_folder}: {_documents(count)}, {by}, {size(info['bytes'])}.")
 
 
 @click.command(epilog="Example: vecsearch delete notes.index kettle.md kitchen/toaster.md")
@@ -138,19 +195,22 @@ def compact(index_folder: Path) -> None:
 class _Reading:
     """The documents of a corpus with progress, and an account of what was skipped."""
 
-    def __init__(self, corpus: Corpus, on_error: str) -> None:
-        self._corpus = corpus
+    def __init__(self, source: str, fields: Fields, on_error: str) -> None:
+        self.corpus = open_corpus(source, fields)
         self._skipped: list[CorpusError] = []
-        self._on_error = self._skipped.append if on_error == "skip" else stop
+        self.on_error = self._skipped.append if on_error == "skip" else stop
         self._read = 0
 
     def __iter__(self) -> Iterator[Document]:
-        total = self._corpus.total_bytes
+        return self.watched(documents(self.corpus, self.on_error))
+
+    def watched(self, found: Iterable[Document]) -> Iterator[Document]:
+        """Count documents and show progress as they pass."""
+        total = self.corpus.total_bytes
 
         def share(count: int) -> float:
-            return self._corpus.bytes_read / total if total else 0.0
+            return self.corpus.bytes_read / total if total else 0.0
 
-        found = documents(self._corpus, self._on_error)
         for document in progress(found, "documents", done=share if total else None):
             self._read += 1
             yield document
@@ -171,6 +231,29 @@ class _Reading:
         click.echo(
             f"{verb} {_documents(self._read)}{skipped}. {folder} holds "
             f"{_documents(info['documents'])}, {size(info['bytes'])}, searchable by {by}."
+        )
+
+
+def _read_vectors(path: str, on_error: str) -> Vectors:
+    """Map a file of vectors, (documents, dim)."""
+    if on_error == "skip":
+        raise click.UsageError(
+            "--vectors pairs rows with documents in order, so --on-error skip doesn't go with it."
+        )
+    return read_vectors(path)
+
+
+def _with_vectors(found: Iterable[Document], vectors: Vectors, path: str) -> Iterator[Document]:
+    """Give each document its row, in order."""
+    count = 0
+    for count, document in enumerate(found, start=1):
+        if count <= len(vectors):
+            yield dataclasses.replace(document, vector=vectors[count - 1])
+    if count != len(vectors):
+        raise CorpusError(
+            path,
+            None,
+            f"it holds {len(vectors):,} vectors for {_documents(count)}; it takes one for each.",
         )
 
 

@@ -31,6 +31,15 @@ def json_option(function: _F) -> _F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
 
 
+def by_option(function: _F) -> _F:
+    """Take --by."""
+    return click.option(
+        "--by",
+        metavar="[hybrid|bm25|tfidf|dense]",
+        help="What ranks the documents.  [hybrid where INDEX has embeddings, else bm25]",
+    )(function)
+
+
 def where_option(function: _F) -> _F:
     """Take --where."""
     return click.option(
@@ -56,6 +65,16 @@ def corpus_options(function: _F) -> _F:
     ):
         function = option(function)
     return function
+
+
+def vectors_option(function: _F) -> _F:
+    """Take --vectors."""
+    return click.option(
+        "--vectors",
+        "vectors_file",
+        metavar="FILE.npy",
+        help="Vectors of your own instead of an encoder's: a row for each document, in order.",
+    )(function)
 
 
 def work_options(function: _F) -> _F:

@@ -15,7 +15,7 @@ import click
 import numpy as np
 
 from vecsearch.snippets import Snippet
-from vecsearch.types import Hit
+from vecsearch.types import Document, Hit
 
 _T = TypeVar("_T")
 _QUIET_SECONDS: Final = 10
@@ -85,6 +85,15 @@ def _print_table(answers: Sequence[Answer]) -> None:
         shown = Text.assemble(head, gap, (printable(hit.id), "cyan"), "\n", body, "\n")
         table.add_row(str(rank), f"{hit.score:.4f}", shown)
     Console(highlight=False).print(table)
+
+
+def print_document(document: Document) -> None:
+    """Print a whole document for a person: title, id and metadata, then the text."""
+    if document.title:
+        click.secho(printable(document.title), bold=True)
+    meta = {name: json.dumps(value, ensure_ascii=False) for name, value in document.meta.items()}
+    print_pairs({"id": document.id, **meta})
+    click.echo(f"\n{printable(document.text)}\n")
 
 
 def print_pairs(pairs: Mapping[str, object]) -> None:

@@ -8,14 +8,15 @@ from pathlib import Path
 import click
 
 from vecsearch.cli.opening import opened
-from vecsearch.cli.options import index_argument, json_option, where_option, work_options
+from vecsearch.cli.options import by_option, index_argument, json_option, where_option, work_options
 from vecsearch.cli.output import Answer, print_answers, progress, say
-from vecsearch.corpus import read_queries
+from vecsearch.corpus import read_queries, read_vectors
 from vecsearch.encoders import Device
+from vecsearch.errors import UsageError
 from vecsearch.runs import write_run
 from vecsearch.searcher import Searcher
 from vecsearch.snippets import Snippet, snippet
-from vecsearch.types import Query, Span
+from vecsearch.types import Hit, Query, Span, Vectors
 
 _BLOCK = 64
 """Queries of a file that are searched at a time."""
@@ -25,13 +26,15 @@ _BLOCK = 64
 @index_argument
 @click.argument("query", metavar="[QUERY]", required=False)
 @click.option("-k", type=int, help="How many documents.  [10; 100 for a run]")
-@click.option(
-    "--by",
-    metavar="[hybrid|bm25|tfidf|dense]",
-    help="What ranks the documents.  [hybrid where INDEX has embeddings, else bm25]",
-)
+@by_option
 @where_option
 @click.option("--queries", metavar="FILE", help="Queries instead of QUERY: .jsonl or .tsv.")
+@click.option(
+    "--vectors",
+    "vectors_file",
+    metavar="FILE.npy",
+    help="Vectors of your own, one for QUERY or for each of FILE, to compare with the embeddings.",
+)
 @click.option("--run", "run_file", metavar="FILE", help="Where the TREC run goes.  [-]")
 @json_option
 @work_options
@@ -42,6 +45,7 @@ def search(
     by: str | None,
     where: str | None,
     queries: str | None,
+    vectors_file: str | None,
     run_file: str | None,
     as_json: bool,
     device: Device,
@@ -50,29 +54,33 @@ def search(
 
     A query is plain text: no character of it is syntax.
     """
-    if (query is None) == (queries is None):
-        raise click.UsageError("Give either QUERY or --queries FILE.")
+    if query is not None and queries is not None:
+        raise click.UsageError("Give either QUERY or --queries FILE, not both.")
+    if query is None and queries is None and vectors_file is None:
+        raise click.UsageError("Give QUERY, or --queries FILE.")
     if run_file is not None and queries is None:
         raise click.UsageError("--run goes with --queries.")
     if queries is not None and as_json:
         raise click.UsageError("--queries writes a TREC run, not JSON.")
     with opened(index_folder, device) as index:
         searcher = index.searcher()
+        vectors = None if vectors_file is None else read_vectors(vectors_file)
         if queries is not None:
             asked = read_queries(queries)
             retriever = searcher.retriever(by)
-            rankings = _rank(searcher, asked, 100 if k is None else k, where, by)
+            rankings = _rank(searcher, asked, 100 if k is None else k, where, by, vectors)
             write_run(rankings, run_file or "-", retriever.name)
-        elif query is not None:
-            answers = _answer(searcher, query, 10 if k is None else k, where, by)
+        else:
+            hits = searcher.search_many(
+                [query or ""], 10 if k is None else k, where, by, vectors=vectors
+            )
+            answers = _answers(searcher, query or "", hits[0])
             print_answers(answers, as_json=as_json)
         if not len(searcher):
             say(f"{index_folder} holds no document.")
 
 
-def _answer(
-    searcher: Searcher, query: str, k: int, where: str | None, by: str | None
-) -> list[Answer]:
+def _answers(searcher: Searcher, query: str, hits: Sequence[Hit]) -> list[Answer]:
     terms = set(searcher.analyzer.terms(query))
 
     def show(text: str, span: Span) -> Snippet:
@@ -84,17 +92,27 @@ def _answer(
             show(hit.document.title, Span(0, len(hit.document.title))),
             show(hit.document.text, hit.span),
         )
-        for hit in searcher.search(query, k, where, by)
+        for hit in hits
     ]
 
 
 def _rank(
-    searcher: Searcher, queries: Sequence[Query], k: int, where: str | None, by: str | None
+    searcher: Searcher,
+    queries: Sequence[Query],
+    k: int,
+    where: str | None,
+    by: str | None,
+    vectors: Vectors | None,
 ) -> Iterator[tuple[str, list[tuple[str, float]]]]:
+    if vectors is not None and len(vectors) != len(queries):
+        raise UsageError(f"{len(queries):,} queries want as many vectors, not {len(vectors):,}.")
+
     def blocks() -> Iterator[tuple[str, list[tuple[str, float]]]]:
         for start in range(0, len(queries), _BLOCK):
             block = queries[start : start + _BLOCK]
-            rankings = searcher.rank_many([each.text for each in block], k, where, by)
+            given = None if vectors is None else vectors[start : start + _BLOCK]
+            texts = [each.text for each in block]
+            rankings = searcher.rank_many(texts, k, where, by, vectors=given)
             yield from zip((each.id for each in block), rankings, strict=True)
 
     return progress(blocks(), "queries", done=lambda count: count / len(queries))

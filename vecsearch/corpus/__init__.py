@@ -13,6 +13,7 @@ from vecsearch.corpus.jsonl_folder import JsonLinesFolder
 from vecsearch.corpus.judged import read_qrels, read_queries
 from vecsearch.corpus.opening import open_corpus
 from vecsearch.corpus.table import Table
+from vecsearch.corpus.vectors import read_vectors
 
 __all__ = [
     "BeirFolder",
@@ -27,5 +28,6 @@ __all__ = [
     "open_corpus",
     "read_qrels",
     "read_queries",
+    "read_vectors",
     "stop",
 ]

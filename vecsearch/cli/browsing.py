@@ -1,0 +1,115 @@
+"""Commands that give documents back: get, export, like."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from vecsearch.cli.opening import opened
+from vecsearch.cli.options import by_option, index_argument, json_option, where_option
+from vecsearch.cli.output import Answer, print_answers, print_document, print_json, progress, say
+from vecsearch.errors import CorpusError, UsageError
+from vecsearch.searcher import Searcher
+from vecsearch.snippets import snippet
+from vecsearch.types import Document, Span
+
+
+@click.command(epilog="Example: vecsearch get notes.index kettle.md")
+@index_argument
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@json_option
+def get(index_folder: Path, ids: tuple[str, ...], as_json: bool) -> None:
+    """Print documents of INDEX by their ids."""
+    with opened(index_folder) as index:
+        searcher = index.searcher()
+        for document in [searcher.get(id) for id in ids]:
+            if as_json or not sys.stdout.isatty():
+                print_json(_record(document))
+            else:
+                print_document(document)
+
+
+@click.command(epilog="Example: vecsearch export notes.index > notes.jsonl")
+@index_argument
+@click.option("--vectors", "vectors_file", metavar="FILE.npy", help="Write the vectors there too.")
+@where_option
+def export(index_folder: Path, vectors_file: str | None, where: str | None) -> None:
+    """Print all documents of INDEX as JSON lines, which `vecsearch index` reads again."""
+    with opened(index_folder) as index:
+        searcher = index.searcher()
+        count = len(searcher)
+        if vectors_file is not None:
+            _save_vectors(searcher, where, vectors_file)
+        found = progress(
+            searcher.documents(where), "documents", done=lambda read: read / max(count, 1)
+        )
+        for document in found:
+            print_json(_record(document))
+
+
+@click.command(epilog="Example: vecsearch like notes.index kettle.md -k 5")
+@index_argument
+@click.argument("id")
+@click.option("-k", type=int, default=10, show_default=True, help="How many documents.")
+@by_option
+@where_option
+@json_option
+def like(
+    index_folder: Path, id: str, k: int, by: str | None, where: str | None, as_json: bool
+) -> None:
+    """Print the documents of INDEX that are most like the document ID."""
+    with opened(index_folder) as index:
+        searcher = index.searcher()
+        source = searcher.get(id)
+        terms = set(searcher.analyzer.terms(source.title))
+        answers = []
+        for hit in searcher.like(id, k, where, by):
+            title = Span(0, len(hit.document.title))
+            shown = [
+                snippet(text, span, terms, searcher.analyzer)
+                for text, span in ((hit.document.title, title), (hit.document.text, hit.span))
+            ]
+            answers.append(Answer(hit, *shown))
+        print_answers(answers, as_json=as_json)
+
+
+def _record(document: Document) -> dict[str, Any]:
+    """A document as the JSON line that readers of corpora take."""
+    return {
+        "_id": document.id,
+        "title": document.title,
+        "text": document.text,
+        "metadata": dict(document.meta),
+    }
+
+
+def _save_vectors(searcher: Searcher, where: str | None, path: str) -> None:
+    """Write the documents' vectors, in the order of the export."""
+
+    def rows() -> Iterator[np.ndarray]:
+        for document in searcher.documents(where):
+            vectors = searcher.vectors(document.id)
+            if vectors is None:
+                raise UsageError("The index has no embeddings, so there are no vectors to export.")
+            if len(vectors) != 1:
+                raise UsageError(
+                    f"Document {document.id!r} has {len(vectors)} passages and as many vectors; "
+                    "vectors can be exported where each document has one."
+                )
+            yield vectors[0]
+
+    matrix = np.array(list(rows()), np.float32)
+    partial = f"{path}.partial"
+    try:
+        with Path(partial).open("wb") as file:
+            np.save(file, matrix)
+        os.replace(partial, path)  # noqa: PTH105
+    except OSError as error:
+        raise CorpusError(path, None, f"can't be written: {error.strerror}.") from None
+    say(f"{len(matrix):,} vectors of {matrix.shape[-1]} numbers in {path}")

@@ -1,0 +1,35 @@
+"""Files of vectors that a caller made: numpy's .npy, a row for each document or query."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from vecsearch.corpus.files import reason, shown
+from vecsearch.errors import CorpusError
+from vecsearch.types import Vectors
+
+
+def read_vectors(path: str | Path) -> Vectors:
+    """Map the matrix in a .npy file, (n, dim) of floats of any width; one vector is (1, dim).
+
+    Raise CorpusError for what isn't such a file. Nothing pickled is ever loaded.
+    """
+    try:
+        matrix = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, TypeError) as error:
+        raise CorpusError(
+            shown(path), None, f"this isn't a .npy file of numbers ({error})."
+        ) from None
+    except OSError as error:
+        raise CorpusError(shown(path), None, reason(error)) from None
+    if not isinstance(matrix, np.ndarray) or not np.issubdtype(matrix.dtype, np.floating):
+        what = getattr(matrix, "dtype", "an archive of arrays")
+        raise CorpusError(shown(path), None, f"it must hold one array of floats, not {what}.")
+    if matrix.ndim not in (1, 2) or not matrix.shape[-1]:
+        raise CorpusError(
+            shown(path), None, f"it must hold rows of numbers, not the shape {matrix.shape}."
+        )
+    vectors: Vectors = matrix[None, :] if matrix.ndim == 1 else matrix
+    return vectors
