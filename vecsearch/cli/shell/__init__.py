@@ -9,6 +9,7 @@ loaded when the prompt starts, not before.
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 
@@ -26,17 +27,20 @@ def shell(index_folder: Path, device: Device) -> None:
 
     Lines from a pipe are answered one by one.
     """
-    from vecsearch.cli.shell.piped import answer_lines
     from vecsearch.cli.shell.session import Session
     from vecsearch.index import Index
 
     session = Session.start(Index.open(index_folder, device=device))
-    if sys.stdin.isatty() and sys.stdout.isatty():
+    if sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty():
         from vecsearch.cli.shell.prompt import interact
 
         interact(session)
-    else:
-        answer_lines(session, sys.stdin)
+        return
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # a query needn't be valid UTF-8
+    from vecsearch.cli.shell.piped import answer_lines
+
+    answer_lines(session, sys.stdin or ())
 
 
 __all__ = ["shell"]

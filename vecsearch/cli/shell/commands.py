@@ -130,8 +130,7 @@ def _like(session: Session, which: str) -> Outcome:
 
 def _why(session: Session, name: str) -> Outcome:
     found = session.why(_needed(name, "why"))
-    query = session.listing.query if session.listing else None
-    return Outcome(session, view.reasons(name, query or "", found, session.where))
+    return Outcome(session, view.reasons(name, session.query or "", found, session.where))
 
 
 def _needed(argument: str, name: str) -> str:

@@ -40,9 +40,7 @@ def compared(
     depth: int,
 ) -> Comparison:
     """Compare the k best of two rankings of at most `depth` hits each."""
-    first, second = (
-        {hit.id: rank for rank, hit in enumerate(hits, start=1)} for hits in rankings
-    )
+    first, second = ({hit.id: rank for rank, hit in enumerate(hits, start=1)} for hits in rankings)
 
     def best(hits: Sequence[Hit]) -> tuple[Place, ...]:
         return tuple(

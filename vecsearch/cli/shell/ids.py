@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -45,7 +45,7 @@ def ids_like(searcher: Searcher, name: str) -> list[str]:
     return difflib.get_close_matches(name, near, n=3)
 
 
-class _Ids(Sequence[str]):
+class _Ids:
     """The ids at some positions of a segment, in rising order, each read when it is asked for."""
 
     def __init__(self, documents: Documents, positions: NDArray[np.int64]) -> None:
@@ -55,7 +55,7 @@ class _Ids(Sequence[str]):
     def __len__(self) -> int:
         return len(self._positions)
 
-    def __getitem__(self, place):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN204
+    def __getitem__(self, place: int) -> str:
         return self._documents.id(int(self._positions[place]))
 
 

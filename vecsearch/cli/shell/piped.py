@@ -26,6 +26,8 @@ def answer_lines(session: Session, lines: Iterable[str]) -> None:
             session = outcome.session
             if outcome.page is not None:
                 screen.show(outcome.page)
+        except BrokenPipeError:
+            raise  # the reader has seen enough
         except Exception as error:
             screen.error(error)
         if text := news.since(session):

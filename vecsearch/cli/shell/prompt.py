@@ -49,6 +49,7 @@ class _Prompt:
             completer=_Completer(self),
             complete_style=CompleteStyle.READLINE_LIKE,
             complete_while_typing=False,
+            enable_suspend=True,
         )
         self._loading = Task(lambda: _load_encoder(session))
 
@@ -77,7 +78,7 @@ class _Prompt:
         try:
             return self._answer(line)
         except KeyboardInterrupt:
-            self._screen.show(view.sentence("Stopped."))
+            self._screen.stopped()
         except Exception as error:
             self._screen.error(error)
         return True
@@ -104,7 +105,9 @@ class _Completer(Completer):
     def __init__(self, prompt: _Prompt) -> None:
         self._prompt = prompt
 
-    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterable[Completion]:
         typed, words = completions(self._prompt.session, document.text_before_cursor)
         for word in words:
             yield Completion(word, start_position=-len(typed))

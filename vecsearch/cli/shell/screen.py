@@ -7,6 +7,7 @@ import sys
 
 import click
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 from vecsearch.cli.shell.view import clean, rendered
 from vecsearch.errors import VecsearchError
@@ -44,6 +45,11 @@ class Screen:
         """Print what is true for a moment, until anything else is printed."""
         click.echo(text, nl=False)
         self._passing = text
+
+    def stopped(self) -> None:
+        """Say that Ctrl-C stopped what was under way; the terminal has shown ^C by itself."""
+        self._passing += "^C"
+        self.show(Text("Stopped."))
 
     def wipe(self) -> None:
         """Remove what was printed in passing, and what the terminal shows of a Ctrl-C."""

@@ -58,13 +58,14 @@ class Reason(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """An index as it was when it was opened, and the settings of the prompt."""
+    """An index as it was opened, the settings of the prompt, and what was asked last."""
 
     index: Index
     searcher: Searcher
     by: str
     k: int = 10
     where: str | None = None
+    query: str | None = None
     listing: Listing | None = None
 
     @classmethod
@@ -111,41 +112,40 @@ class Session:
 
     def compare(self, names: Sequence[str], query: str | None) -> tuple[Session, Comparison]:
         """Rank a query, or the last one, by two representations; list the answers of the first."""
-        query = self._query() if query is None else query
+        query = self._last_query() if query is None else query
         second = "dense" if "dense" in self.retrievers else "tfidf"
         first, second = names or ("bm25", second)
         if first == second:
             raise UsageError(f"Two representations are compared, not {first} with itself.")
         depth = max(self.k, DEPTH)
-        one, other = (
-            self.searcher.search(query, depth, self.where, by) for by in (first, second)
-        )
+        one, other = (self.searcher.search(query, depth, self.where, by) for by in (first, second))
         session = self._listed(query, None, first, one[: self.k])
         return session, compared(query, (first, second), (one, other), self.k, depth)
 
     def open(self, which: str) -> Opened:
         """Read a document, with the best passage for the query where it stands in the list."""
-        query = self.listing.query if self.listing else None
-        terms = frozenset(self.searcher.analyzer.terms(query or ""))
         answer = self._answer(which)
         document = answer.hit.document if answer else self._get(self._named(which))
-        marks = tuple(
-            Span(start, end)
-            for term, start, end in self.searcher.analyzer.tokens(document.text)
-            if term in terms
-        )
-        passage = best_passage(answer) if answer and query is not None else None
-        return Opened(document, passage, marks)
+        if self.listing is None or self.listing.query is None:
+            return Opened(document, None, ())
+        terms = set(self.searcher.analyzer.terms(self.listing.query))
+        tokens = self.searcher.analyzer.tokens(document.text)
+        marks = (Span(start, end) for term, start, end in tokens if term in terms)
+        return Opened(document, best_passage(answer) if answer else None, tuple(marks))
 
     def explain(self, which: str) -> Explanation:
         """Explain the score of a document for the query of the list, as the list was ranked."""
-        name, query = self._named(which), self._query()
-        by = self.listing.by if self.listing else self.by
-        return self.searcher.explain(query, name, self.where, by)
+        query, name = self._last_query(), self._named(which)
+        if self.listing is None or self.listing.query is None:
+            raise UsageError(
+                "The list holds what is like another document: no query ranked it. "
+                f":why {name} tells where the last query has this one."
+            )
+        return self.searcher.explain(query, name, self.where, self.listing.by)
 
     def why(self, name: str) -> list[Reason]:
         """Explain where a document stands in each ranking, whether or not it was found."""
-        query = self._query()
+        query = self._last_query()
         self._get(name)
         arms = [each for each in ("bm25", "dense") if each in self.retrievers]
         return [
@@ -159,9 +159,7 @@ class Session:
         by = self.by if self.by in retrievers_of(searcher) else searcher.default
         return replace(self, searcher=searcher, by=by)
 
-    def _listed(
-        self, query: str | None, like: str | None, by: str, hits: Sequence[Hit]
-    ) -> Session:
+    def _listed(self, query: str | None, like: str | None, by: str, hits: Sequence[Hit]) -> Session:
         analyzer = self.searcher.analyzer
         terms = set(analyzer.terms(query or ""))
         shown: Sequence[Snippet] = [
@@ -174,12 +172,13 @@ class Session:
             title = hit.document.title
             head = snippet(title, Span(0, len(title)), terms, analyzer)
             answers.append(Answer(hit, head, body))
-        return replace(self, listing=Listing(query, like, by, tuple(answers)))
+        last = self.query if query is None else query
+        return replace(self, query=last, listing=Listing(query, like, by, tuple(answers)))
 
-    def _query(self) -> str:
-        if self.listing is None or self.listing.query is None:
+    def _last_query(self) -> str:
+        if self.query is None:
             raise UsageError("There is no query yet that this could be about: type one first.")
-        return self.listing.query
+        return self.query
 
     def _answer(self, which: str) -> Answer | None:
         """Return the answer that a number means; None where it is no number of the list."""
