@@ -30,7 +30,7 @@ def get(index_folder: Path, ids: tuple[str, ...], as_json: bool) -> None:
         searcher = index.searcher()
         for document in [searcher.get(id) for id in ids]:
             if as_json or not sys.stdout.isatty():
-                print_json(_record(document))
+                print_json(record_of(document))
             else:
                 print_document(document)
 
@@ -50,7 +50,7 @@ def export(index_folder: Path, vectors_file: str | None, where: str | None) -> N
             searcher.documents(where), "documents", done=lambda read: read / max(count, 1)
         )
         for document in found:
-            print_json(_record(document))
+            print_json(record_of(document))
 
 
 @click.command(epilog="Example: vecsearch like notes.index kettle.md -k 5")
@@ -79,7 +79,7 @@ def like(
         print_answers(answers, as_json=as_json)
 
 
-def _record(document: Document) -> dict[str, Any]:
+def record_of(document: Document) -> dict[str, Any]:
     """A document as the JSON line that readers of corpora take."""
     return {
         "_id": document.id,

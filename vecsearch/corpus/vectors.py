@@ -24,9 +24,11 @@ def read_vectors(path: str | Path) -> Vectors:
         ) from None
     except OSError as error:
         raise CorpusError(shown(path), None, reason(error)) from None
-    if not isinstance(matrix, np.ndarray) or not np.issubdtype(matrix.dtype, np.floating):
-        what = getattr(matrix, "dtype", "an archive of arrays")
-        raise CorpusError(shown(path), None, f"it must hold one array of floats, not {what}.")
+    if not isinstance(matrix, np.ndarray):
+        matrix.close()
+        raise CorpusError(shown(path), None, "this is an archive; it must be one array (.npy).")
+    if not np.issubdtype(matrix.dtype, np.floating):
+        raise CorpusError(shown(path), None, f"it must hold floats, not {matrix.dtype}.")
     if matrix.ndim not in (1, 2) or not matrix.shape[-1]:
         raise CorpusError(
             shown(path), None, f"it must hold rows of numbers, not the shape {matrix.shape}."

@@ -1,0 +1,191 @@
+"""Documents in and out through the command line: get, export, like, reencode, vectors, sync."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toy import documents_of, fruit
+
+from vecsearch import Document, Index, documents, open_corpus
+from vecsearch.cli import main
+from vecsearch.cli.browsing import record_of
+
+
+def run(*words: object, stdin: str | None = None) -> tuple[int, str, str]:
+    """Run a command in this process, which spares the start of one for each."""
+    done = CliRunner().invoke(main, list(map(str, words)), input=stdin)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.stdout, done.stderr
+
+
+def ok(*words: object, stdin: str | None = None) -> str:
+    code, out, err = run(*words, stdin=stdin)
+    assert code == 0, err
+    return out
+
+
+def fails(code: int, *words: object) -> str:
+    found, _, err = run(*words)
+    assert found == code, err
+    return err
+
+
+def lines(out: str) -> list[dict]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def info(index: Path) -> dict:
+    return json.loads(ok("info", index, "--json"))
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> Path:
+    Index.create(tmp_path / "i", None, documents=fruit(range(12)))
+    return tmp_path / "i"
+
+
+def test_get(words: Path) -> None:
+    out = lines(ok("get", words, "d3", "d2"))
+    assert [each["_id"] for each in out] == ["d3", "d2"]
+    assert out[1]["title"] == "About plum"
+    assert out[1]["metadata"] == {"n": 2, "mark": "old", "tags": ["x", 1.0]}
+    assert out[0]["text"] == fruit([3])[0].text
+    assert "holds no document 'nobody'" in fails(1, "get", words, "d3", "nobody")
+    fails(2, "get", words)
+
+
+def test_export_indexes_again_to_the_same_answers(words: Path, tmp_path: Path) -> None:
+    ok("delete", words, "d4")
+    exported = ok("export", words)
+    copy = tmp_path / "copy.index"
+    ok("index", "-", copy, "--encoder", "none", stdin=exported)
+    modes = ("bm25", "tfidf")
+    assert look_words(copy, modes) == look_words(words, modes)
+    assert ok("export", copy) == exported
+    some = lines(ok("export", words, "--where", "n >= 10"))
+    assert [each["_id"] for each in some] == ["d10", "d11"]
+
+
+def look_words(folder: Path, modes: tuple[str, ...]) -> object:
+    searcher = Index.open(folder).searcher()
+    queries = ("red apple", "number7 ripe", "plum")
+    ranked = [searcher.rank_many(queries, 20, by=by) for by in modes]
+    return {each.id: each for each in documents_of(searcher)}, ranked
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.floats(allow_nan=False, allow_infinity=False)  # fmt: skip
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=4) | st.sampled_from(["id", "_id", "title", "text", "metadata", "a.b", "vector"])  # fmt: skip
+
+
+@given(
+    st.dictionaries(NAMES, VALUES | st.lists(VALUES, max_size=3), max_size=4),
+    st.text(st.characters(exclude_categories=["Cs"])),
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
+)
+@settings(max_examples=200, deadline=None)
+def test_an_exported_line_is_read_as_the_same_document(tmp_path_factory, meta, text, name) -> None:
+    document = Document(name, text, text[::2], meta)
+    path = tmp_path_factory.getbasetemp() / "line.jsonl"
+    path.write_text(json.dumps(record_of(document)) + "\n", encoding="utf-8")
+    assert list(documents(open_corpus(path))) == [document]
+
+
+def test_like(words: Path) -> None:
+    out = lines(ok("like", words, "d3", "-k", "4"))
+    assert len(out) == 4
+    assert "d3" not in {each["id"] for each in out}
+    hits = Index.open(words).searcher().like("d3", 4)
+    assert [each["id"] for each in out] == [hit.id for hit in hits]
+    assert "no embeddings" in fails(2, "like", words, "d3", "--by", "dense")
+    assert "no document 'd99'" in fails(1, "like", words, "d99")
+
+
+def test_vectors_in_and_out_and_searched_by(tmp_path: Path) -> None:
+    source = tmp_path / "docs.jsonl"
+    source.write_text("".join(f'{{"id": "d{n}", "text": "number{n}"}}\n' for n in range(6)))
+    matrix = np.random.default_rng(0).standard_normal((6, 3))
+    np.save(tmp_path / "v.npy", matrix)
+    np.save(tmp_path / "q.npy", matrix[2].astype(np.float32))
+    folder = tmp_path / "i"
+    assert "own vectors" in ok("index", source, folder, "--vectors", tmp_path / "v.npy")
+    assert info(folder)["dim"] == 3
+    best = [f"d{n}" for n in np.argsort(-(matrix @ matrix[2]))]
+    found = lines(ok("search", folder, "--vectors", tmp_path / "q.npy"))
+    assert [each["id"] for each in found] == best
+    found = lines(ok("search", folder, "number1", "--vectors", tmp_path / "q.npy", "-k", "2"))
+    assert {each["id"] for each in found} == {best[0], "d1"}
+    assert "search by a vector" in fails(2, "search", folder, "number1", "--by", "dense")
+
+    queries = tmp_path / "queries.jsonl"
+    queries.write_text('{"_id": "q1", "text": "x"}\n{"_id": "q2", "text": "y"}\n')
+    np.save(tmp_path / "two.npy", matrix[[4, 2]])
+    asked = ("search", folder, "--queries", queries, "--by", "dense", "-k", "6", "--vectors")
+    rows = [line.split() for line in ok(*asked, tmp_path / "two.npy").splitlines()]
+    assert [row[2] for row in rows if row[0] == "q2"] == best
+    assert "2 queries want as many vectors, not 6" in fails(2, *asked, tmp_path / "v.npy")
+
+    exported = ok("export", folder, "--vectors", tmp_path / "out.npy")
+    assert np.array_equal(np.load(tmp_path / "out.npy"), matrix.astype(np.float32))
+    copy = tmp_path / "copy"
+    ok("index", "-", copy, "--vectors", tmp_path / "out.npy", stdin=exported)
+    assert ok("search", copy, "--vectors", tmp_path / "q.npy") == ok("search", folder, "--vectors", tmp_path / "q.npy")  # fmt: skip
+
+    before = info(folder)
+    more = tmp_path / "more.jsonl"
+    more.write_text('{"id": "new", "text": "new"}\n')
+    assert "6 vectors for 1 document" in fails(1, "add", folder, more, "--vectors", tmp_path / "v.npy")  # fmt: skip
+    assert "has no vector" in fails(2, "add", folder, more)
+    assert "isn't a .npy file" in fails(1, "add", folder, more, "--vectors", source)
+    assert "no such file" in fails(1, "add", folder, more, "--vectors", tmp_path / "none.npy")
+    np.savez(tmp_path / "many.npz", matrix)
+    np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
+    np.save(tmp_path / "whole.npy", np.eye(3, dtype=np.int64))
+    np.save(tmp_path / "deep.npy", np.zeros((1, 2, 3)))
+    for name in ("many.npz", "objects.npy", "whole.npy", "deep.npy"):
+        assert name in fails(1, "add", folder, more, "--vectors", tmp_path / name)
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "v.npy").read_bytes()[:-8])
+    assert "cut.npy" in fails(1, "add", folder, more, "--vectors", tmp_path / "cut.npy")
+    fails(2, "add", folder, more, "--vectors", tmp_path / "q.npy", "--on-error", "skip")
+    assert info(folder) == before
+    ok("add", folder, more, "--vectors", tmp_path / "q.npy")
+    assert info(folder)["documents"] == 7
+
+
+def test_reencode(words: Path, tmp_path: Path) -> None:
+    before = info(words)
+    fails(2, "reencode", words)
+    assert "no encoder 'minilmm'" in fails(2, "reencode", words, "--encoder", "minilmm")
+    assert info(words) == before
+    out = ok("reencode", words, "--encoder", "none")
+    assert "12 documents, no embeddings" in out
+    assert info(words)["generation"] == before["generation"] + 1
+
+
+def test_add_sync(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "lamp.txt").write_text("Trim the wick.")
+    (notes / "kettle.txt").write_text("Descale the kettle.")
+    folder = tmp_path / "i"
+    ok("index", notes, folder, "--encoder", "none")
+    (notes / "lamp.txt").unlink()
+    (notes / "oven.txt").write_text("Heat the oven.")
+    out = ok("add", folder, "--sync", notes)
+    assert "1 new, 0 changed, 1 gone, 1 as they were" in out
+    assert {each["_id"] for each in lines(ok("export", folder))} == {"kettle.txt", "oven.txt"}
+    (notes / "bad.txt").write_bytes(b"\xff\xff\xff latin")
+    before = info(folder)
+    assert "bad.txt" in fails(1, "add", folder, "--sync", notes)
+    assert info(folder) == before
+    code, out, err = run("add", folder, "--sync", notes, "--on-error", "skip")
+    assert (code, "0 gone, 2 as they were" in out, "bad.txt" in err) == (0, True, True)
+    fails(2, "add", folder, "--sync", notes, "--vectors", "v.npy")
+    lines_file = tmp_path / "a.jsonl"
+    lines_file.write_text('{"id": "a", "text": "b"}\n')
+    assert "can't be followed" in fails(2, "add", folder, lines_file, "--sync")

@@ -1,0 +1,224 @@
+"""Following a folder: new, changed and vanished files in one commit, and nothing more."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from toy import HashEncoder, documents_of
+
+from vecsearch import Changes, Document, Index, VecsearchError, documents, open_corpus, sync
+from vecsearch.errors import CorpusError, UsageError
+
+
+def follow(index: Index, folder: Path, on_error=None) -> Changes:
+    arguments = () if on_error is None else (on_error,)
+    with index.writer() as writer:
+        return sync(writer, open_corpus(folder), *arguments)
+
+
+def write(folder: Path, **texts: str) -> None:
+    for name, text in texts.items():
+        path = folder / f"{name.replace('__', '/')}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def told(encoder: HashEncoder) -> list[str]:
+    texts: list[str] = []
+    encode = encoder.encode
+    encoder.encode = lambda given, role: texts.extend(given) or encode(given, role)  # type: ignore[method-assign]
+    return texts
+
+
+def held(index: Index) -> dict[str, Document]:
+    return {each.id: each for each in documents_of(index.searcher())}
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    folder = tmp_path / "notes"
+    write(folder, kettle="Descale the kettle.", lamp="Trim the wick.", sub__oven="Heat the oven.")
+    return folder
+
+
+@pytest.fixture
+def encoder() -> HashEncoder:
+    return HashEncoder()
+
+
+@pytest.fixture
+def index(tmp_path: Path, notes: Path, encoder: HashEncoder) -> Index:
+    return Index.create(tmp_path / "i", encoder, documents=documents(open_corpus(notes)))
+
+
+def test_new_changed_and_gone_in_one_commit(index: Index, notes: Path, encoder) -> None:
+    texts = told(encoder)
+    before = index.manifest().generation
+    write(notes, lamp="Trim the wick often.", toaster="Empty the crumbs.")
+    (notes / "sub/oven.md").unlink()
+    changes = follow(index, notes)
+    assert changes == Changes(["toaster.md"], ["lamp.md"], ["sub/oven.md"], 1)
+    assert held(index).keys() == {"kettle.md", "lamp.md", "toaster.md"}
+    assert held(index)["lamp.md"].text == "Trim the wick often."
+    assert sorted(texts) == ["Empty the crumbs.", "Trim the wick often."]
+    assert index.manifest().generation == before + 1
+
+
+def test_nothing_new_is_no_commit(index: Index, notes: Path, encoder) -> None:
+    texts = told(encoder)
+    before = index.manifest()
+    os.utime(notes / "lamp.md", (1, 1))  # touched, not changed
+    assert follow(index, notes) == Changes(unchanged=3)
+    assert index.manifest() == before
+    assert texts == []
+
+
+def test_other_documents_stay(index: Index, notes: Path, tmp_path: Path) -> None:
+    papers = tmp_path / "notes-2"  # its path begins like the other's
+    write(papers, paper="On kettles.")
+    with index.writer() as writer:
+        writer.add(Document("typed", "by hand", meta={"file": 7}))
+        writer.add(documents(open_corpus(papers)))
+    (notes / "kettle.md").unlink()
+    assert follow(index, notes).removed == ["kettle.md"]
+    assert held(index).keys() == {"lamp.md", "sub/oven.md", "typed", "paper.md"}
+    (notes / "lamp.md").unlink()
+    assert follow(index, papers) == Changes(unchanged=1)
+    assert follow(index, notes / "sub").removed == []  # ids there are others: see below
+
+
+def test_a_file_that_would_replace_a_document_from_elsewhere(
+    index: Index, notes: Path, tmp_path
+) -> None:
+    papers = tmp_path / "papers"
+    write(papers, a="new", lamp="Another lamp.")
+    before = index.manifest()
+    with pytest.raises(UsageError, match=r"'lamp\.md' that isn't from") as caught:
+        follow(index, papers)
+    assert str(papers / "lamp.md") in str(caught.value)
+    assert index.manifest() == before
+
+
+def test_a_folder_that_was_moved_goes_on(
+    index: Index, notes: Path, tmp_path: Path, encoder
+) -> None:
+    texts = told(encoder)
+    moved = tmp_path / "elsewhere"
+    notes.rename(moved)
+    changes = follow(index, moved)
+    assert sorted(changes.changed) == ["kettle.md", "lamp.md", "sub/oven.md"]
+    assert texts == []  # only where they lie has changed
+    assert held(index)["lamp.md"].meta["file"] == str(moved / "lamp.md")
+    assert follow(index, moved) == Changes(unchanged=3)
+
+
+def test_what_cant_be_read_now_stays(index: Index, notes: Path) -> None:
+    (notes / "lamp.md").write_bytes(b"\xff\xfe broken")
+    before = index.manifest()
+    with pytest.raises(CorpusError, match=r"lamp\.md"):
+        follow(index, notes)
+    assert index.manifest() == before
+    errors: list[CorpusError] = []
+    write(notes, kettle="Descale it again.")
+    changes = follow(index, notes, errors.append)
+    assert len(errors) == 1
+    assert changes == Changes(changed=["kettle.md"], unchanged=1)
+    assert held(index)["lamp.md"].text == "Trim the wick."
+
+
+def test_a_folder_that_is_empty_or_gone_deletes_nothing(index: Index, notes: Path) -> None:
+    before = index.manifest()
+    shutil.rmtree(notes)
+    with pytest.raises(VecsearchError, match="no such file or folder"):
+        follow(index, notes)
+    notes.mkdir()
+    for on_error in (None, [].append):
+        with pytest.raises(CorpusError, match="no document"):
+            follow(index, notes, on_error)
+    assert index.manifest() == before
+
+
+def test_only_a_folder_of_documents_can_be_followed(
+    index: Index, notes: Path, tmp_path: Path
+) -> None:
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text('{"id": "a", "text": "b"}\n')
+    for source in (lines, notes / "lamp.md"):
+        with pytest.raises(UsageError, match="can't be followed"):
+            follow(index, source)
+
+
+def test_sections_of_a_file_come_and_go(index: Index, notes: Path, encoder) -> None:
+    write(notes, lamp="# Lamp\n\nTrim it.\n\n## Oil\n\nFill it.\n\n## Glass\n\nWipe it.\n")
+    changes = follow(index, notes)
+    assert changes.removed == ["lamp.md"]
+    assert sorted(changes.added) == ["lamp.md#glass", "lamp.md#lamp", "lamp.md#oil"]
+    texts = told(encoder)
+    write(notes, lamp="# Lamp\n\nTrim it.\n\n## Oil\n\nFill it up.\n")
+    changes = follow(index, notes)
+    assert (changes.changed, changes.removed) == (["lamp.md#oil"], ["lamp.md#glass"])
+    assert len(texts) == 1
+
+
+def test_an_index_made_by_nobody_but_sync(tmp_path: Path, notes: Path) -> None:
+    index = Index.create(notes / "here.index", None)
+    assert sorted(follow(index, notes).added) == ["kettle.md", "lamp.md", "sub/oven.md"]
+    assert follow(index, notes) == Changes(unchanged=3)
+
+
+NAMES = ("a", "b", "sub__c", "sub__d")
+TEXTS = ("one", "two words", "# Title\n\nthree\n\n# Other\n\nfour\n", "# Title\n\nthree\n")
+
+
+class Histories(RuleBasedStateMachine):
+    """Whatever happens to a folder: after a sync an index is that of the folder made afresh."""
+
+    @initialize()
+    def begin(self) -> None:
+        import tempfile
+
+        self.place = Path(tempfile.mkdtemp())
+        self.notes = self.place / "notes"
+        write(self.notes, fixed="always here")
+        self.index = Index.create(self.place / "i", HashEncoder())
+        self.synced = False
+
+    @rule(name=st.sampled_from(NAMES), text=st.sampled_from(TEXTS))
+    def change(self, name: str, text: str) -> None:
+        write(self.notes, **{name: text})
+        self.synced = False
+
+    @rule(name=st.sampled_from(NAMES))
+    def remove(self, name: str) -> None:
+        (self.notes / f"{name.replace('__', '/')}.md").unlink(missing_ok=True)
+        self.synced = False
+
+    @rule()
+    def follow(self) -> None:
+        follow(self.index, self.notes)
+        self.synced = True
+
+    @invariant()
+    def is_what_the_folder_holds(self) -> None:
+        if getattr(self, "synced", False):
+            wanted = {each.id: each for each in documents(open_corpus(self.notes))}
+            found = held(self.index)
+            assert found.keys() == wanted.keys()
+            for name, document in wanted.items():
+                assert (found[name].title, found[name].text) == (document.title, document.text)
+            assert self.index.verify() == []
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.place, ignore_errors=True)
+
+
+Histories.TestCase.settings = settings(
+    max_examples=15, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestHistories = Histories.TestCase
