@@ -13,6 +13,7 @@ import subprocess
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import pyte
 
@@ -36,7 +37,9 @@ class _Screen(pyte.Screen):
 class Terminal:
     """A process in a terminal of its own; `raw` is every byte that it has written."""
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str], size: tuple[int, int]) -> None:
+    def __init__(
+        self, command: Sequence[str], env: Mapping[str, str], size: tuple[int, int], cwd: Path
+    ) -> None:
         self._parent, child = pty.openpty()
         columns, lines = size
         fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
@@ -49,6 +52,7 @@ class Terminal:
             stdout=child,
             stderr=child,
             env=dict(env),
+            cwd=cwd,
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that Ctrl-C is a signal
         )
@@ -65,6 +69,18 @@ class Terminal:
     def prompts(self, prompt: str = ">") -> str:
         """Wait until the last line is nothing but a prompt; return what the screen shows."""
         return self.until(lambda text: text.endswith(prompt), f"a prompt {prompt!r}")
+
+    def enter(self, line: str, prompt: str = ">") -> str:
+        """Type a line at the prompt; return what the screen shows at the next prompt."""
+        return self.press(f"{line}\r", prompt)
+
+    def press(self, keys: str, prompt: str = ">") -> str:
+        """Press keys that lead to another prompt; return what the screen shows then."""
+        before = self.text
+        self.type(keys)
+        return self.until(
+            lambda text: text != before and text.endswith(prompt), f"a prompt after {keys!r}"
+        )
 
     def until(self, test: Callable[[str], bool], what: str) -> str:
         """Wait until what the screen shows passes a test; return it."""
@@ -114,13 +130,13 @@ class Terminal:
 
 @contextlib.contextmanager
 def terminal(
-    *command: object, size: tuple[int, int] = (80, 24), **env: object
+    *command: object, cwd: Path, size: tuple[int, int] = (80, 24), **env: object
 ) -> Iterator[Terminal]:
     """Run a command in a terminal of so many columns and lines."""
     given = {**os.environ, "TERM": "xterm-256color", **{k: str(v) for k, v in env.items()}}
     for name in ("COLUMNS", "LINES", *(["NO_COLOR"] if "NO_COLOR" not in env else [])):
         given.pop(name, None)
-    opened = Terminal(list(map(str, command)), given, size)
+    opened = Terminal(list(map(str, command)), given, size, cwd)
     try:
         yield opened
     finally:

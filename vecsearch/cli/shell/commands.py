@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from rich.console import RenderableType
 
 from vecsearch.cli.shell import view
-from vecsearch.cli.shell.news import difference
+from vecsearch.cli.shell.news import counted, difference
 from vecsearch.cli.shell.session import Session
 from vecsearch.errors import UsageError
 
@@ -94,11 +94,11 @@ def _where(session: Session, expression: str) -> Outcome:
     if expression:
         session = session.setting(where=None if expression == "off" else expression)
     if session.where is None:
-        text = f"No filter: all {len(session.searcher):,} documents are searched."
+        text = f"No filter: everything is searched, {counted(len(session.searcher))}."
     else:
         text = (
-            f"where {session.where}: {session.passing():,} of {len(session.searcher):,} "
-            "documents are searched. :where off ends it."
+            f"where {session.where}: {session.passing():,} of {counted(len(session.searcher))} "
+            "searched. :where off ends it."
         )
     return Outcome(session, view.sentence(text))
 
@@ -144,9 +144,9 @@ def _reload(session: Session, _: str) -> Outcome:
     if new.searcher.generation == session.searcher.generation:
         return Outcome(session, view.sentence("Nothing has changed."))
     change = difference(len(new.searcher) - len(session.searcher))
-    text = f"Reloaded: {len(new.searcher):,} documents, {change}."
+    text = f"Reloaded: {counted(len(new.searcher))}, {change}."
     if new.by != session.by:
-        text += f" They can't be searched by {session.by} any more, so it is by {new.by} now."
+        text += f" There is no {session.by} any more; what ranks is {new.by}."
     return Outcome(new, view.sentence(text))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Final
 
 import numpy as np
@@ -24,12 +25,10 @@ def ids_with_prefix(searcher: Searcher, prefix: str, most: int) -> list[str]:
     """Return at most so many ids of living documents that begin with `prefix`, sorted."""
     found: list[str] = []
     for ids in _living(searcher):
-        for place in range(bisect_left(ids, prefix), len(ids)):
-            if len(found) == most or not ids[place].startswith(prefix):
-                break
-            found.append(ids[place])
-        found = sorted(found)[:most]
-    return found
+        first = bisect_left(ids, prefix)
+        names = (ids[place] for place in range(first, min(first + most, len(ids))))
+        found += takewhile(lambda name: name.startswith(prefix), names)
+    return sorted(found)[:most]
 
 
 def ids_like(searcher: Searcher, name: str) -> list[str]:

@@ -37,5 +37,9 @@ def difference(count: int) -> str:
     """Write how the number of documents changed."""
     if not count:
         return "as many documents as before"
-    more = "more" if count > 0 else "fewer"
-    return f"{abs(count):,} document{'' if abs(count) == 1 else 's'} {more}"
+    return f"{counted(abs(count))} {'more' if count > 0 else 'fewer'}"
+
+
+def counted(count: int) -> str:
+    """Write a number of documents."""
+    return f"{count:,} document{'' if count == 1 else 's'}"

@@ -19,8 +19,8 @@ from prompt_toolkit.shortcuts import CompleteStyle
 from vecsearch.cli.shell import view
 from vecsearch.cli.shell.commands import Outcome, perform
 from vecsearch.cli.shell.completion import completions
-from vecsearch.cli.shell.news import News
-from vecsearch.cli.shell.screen import Screen
+from vecsearch.cli.shell.news import News, counted
+from vecsearch.cli.shell.screen import Screen, is_dumb
 from vecsearch.cli.shell.session import Session
 from vecsearch.cli.shell.tasks import Task, end_process_if_busy
 
@@ -44,20 +44,13 @@ class _Prompt:
         self.session = session
         self._screen = Screen()
         self._news = News()
-        self._lines: PromptSession[str] = PromptSession(
-            history=_history(),
-            completer=_Completer(self),
-            complete_style=CompleteStyle.READLINE_LIKE,
-            complete_while_typing=False,
-            enable_suspend=True,
-        )
+        self._read = input if is_dumb() else _Editor(_Completer(self)).read
         self._loading = Task(lambda: _load_encoder(session))
 
     def greet(self) -> None:
         """Say what is open."""
-        count = len(self.session.searcher)
         text = (
-            f"{self.session.index.folder}: {count:,} document{'' if count == 1 else 's'}, "
+            f"{self.session.index.folder}: {counted(len(self.session.searcher))}, "
             f"searched by {', '.join(self.session.retrievers)}. :help lists the commands."
         )
         self._screen.show(view.sentence(text))
@@ -67,13 +60,11 @@ class _Prompt:
         try:
             if text := self._news.since(self.session):
                 self._screen.show(view.sentence(text))
-            with patch_stdout(raw=True):
-                line = self._lines.prompt(f"{self.session.by}> ")
+            line = self._read(f"{self.session.by}> ")
         except EOFError:
             return False
         except KeyboardInterrupt:
-            if not self._lines.default_buffer.text:
-                self._screen.show(view.sentence("Ctrl-D or :quit leaves."))
+            self._screen.show(view.sentence("Ctrl-D or :quit leaves."))
             return True
         try:
             return self._answer(line)
@@ -97,6 +88,32 @@ class _Prompt:
             self._screen.passing(f"{what} … Ctrl-C stops it.")
             task.wait()
         return task.result()
+
+
+class _Editor:
+    """Reads lines that can be edited, completed, and brought back."""
+
+    def __init__(self, completer: Completer) -> None:
+        self._session: PromptSession[str] = PromptSession(
+            history=_history(),
+            completer=completer,
+            complete_style=CompleteStyle.READLINE_LIKE,
+            complete_while_typing=False,
+            enable_suspend=True,
+        )
+
+    def read(self, prompt: str) -> str:
+        """Return a line; a blank one where Ctrl-C gave up what had been typed.
+
+        Raise KeyboardInterrupt where nothing had been, EOFError for Ctrl-D.
+        """
+        try:
+            with patch_stdout(raw=True):
+                return self._session.prompt(prompt)
+        except KeyboardInterrupt:
+            if not self._session.default_buffer.text:
+                raise
+            return ""
 
 
 class _Completer(Completer):

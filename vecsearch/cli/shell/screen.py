@@ -55,9 +55,14 @@ class Screen:
         """Remove what was printed in passing, and what the terminal shows of a Ctrl-C."""
         if not sys.stdout.isatty():
             return
-        if os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
+        if is_dumb():
             if self._passing:
                 click.echo()
         else:
             click.echo("\r\x1b[K", nl=False, color=True)
         self._passing = ""
+
+
+def is_dumb() -> bool:
+    """Say whether the terminal can do nothing but print, such as Emacs's."""
+    return os.environ.get("TERM", "").lower() in ("dumb", "unknown")

@@ -20,8 +20,9 @@ from rich.text import Text
 from vecsearch.cli.explaining import explanation_lines
 from vecsearch.cli.output import Answer, printable
 from vecsearch.cli.shell.comparison import Comparison, Place
+from vecsearch.cli.shell.news import counted
 from vecsearch.cli.shell.session import Listing, Opened, Reason
-from vecsearch.retrieve.explanation import Explanation
+from vecsearch.retrieve.explanation import ArmPart, Explanation
 from vecsearch.types import Document, Span
 
 MATCH: Final = "bold yellow"
@@ -73,8 +74,7 @@ def listing(found: Listing, where: str | None) -> RenderableType:
     how = f"{like}, by {found.by}{_filter(where)}"
     if not found.answers:
         return sentence(f"No document matches{how}.")
-    count = len(found.answers)
-    return Group(rows, Text(clean(f"{count} document{'' if count == 1 else 's'}{how}"), "dim"))
+    return Group(rows, Text(clean(f"{counted(len(found.answers))}{how}"), "dim"))
 
 
 def comparison(found: Comparison, where: str | None) -> RenderableType:
@@ -124,7 +124,11 @@ def reasons(name: str, query: str, found: Sequence[Reason], where: str | None) -
             place = f"rank {reason.rank:,}, score {reason.score:.4f}"
         table.add_row(by, Text(clean(place)))
     title = Text(clean(f"{name} for “{one_line(query)}”{_filter(where)}"))
-    parts = [_Explanation(reason) for _, reason in found if reason.score is not None]
+    # A fusion tells about its arms, so they needn't be told once more.
+    told = {part.name for _, fused in found for part in fused.parts if isinstance(part, ArmPart)}
+    parts = [
+        _Explanation(reason) for by, reason in found if reason.score is not None and by not in told
+    ]
     return Group(title, table, *(each for part in parts for each in (Text(""), part)))
 
 
