@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -18,8 +19,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vecsearch import Document, Index, load_encoder
+from vecsearch import Document, Index, Span, load_encoder
 from vecsearch.encoders import available_encoders, default_encoder
+from vecsearch.encoders.base import TokenEncoder
 from vecsearch.errors import EncoderError, EncoderMismatch, UnknownName, UsageError
 
 needed = [name for name in ("torch", "sentence_transformers") if find_spec(name) is None]
@@ -77,7 +79,7 @@ def model(bert, tmp_path):
         modules = [("Transformer", ""), ("Pooling", "1_Pooling")]
         modules += [("Normalize", "2_Normalize")] if normalize else []
         write(folder / "modules.json", [module(i, *each) for i, each in enumerate(modules)])
-        modes = {"mean": "mean_tokens", "cls": "cls_token"}
+        modes = {"mean": "mean_tokens", "cls": "cls_token", "max": "max_tokens"}
         pool = {f"pooling_mode_{mode}": name == pooling for name, mode in modes.items()}
         write(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": DIM, **pool})
         (folder / "2_Normalize").mkdir()
@@ -570,3 +572,51 @@ def test_minilm_is_saved_by_name(minilm, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["encoder.json"]
     again = load_encoder(tmp_path)
     assert (again.name, again.fingerprint) == ("minilm", minilm.fingerprint)
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("prompts", [None, PROMPTS])
+@pytest.mark.parametrize("similarity", [None, "dot"])
+def test_tokens_sum_to_the_vector_of_a_mean(model, normalize, prompts, similarity):
+    encoder = load_encoder(model(normalize=normalize, prompts=prompts, similarity=similarity))
+    assert isinstance(encoder, TokenEncoder)
+    for role in ("query", "document"):
+        for text in [*TEXTS, "Lamp, red  xyz?", "東京 lamps"]:
+            spans, vectors = encoder.encode_tokens(text, role)
+            assert len(spans) == len(vectors)
+            [whole] = encoder.encode([text], role)
+            np.testing.assert_allclose(vectors.sum(axis=0), whole, atol=1e-5)
+            assert (spans[0], spans[-1]) == (None, None)  # [CLS], [SEP]
+            words = [text[slice(*span)] for span in spans if span is not None]
+            assert all(word in text and word == word.strip() != "" for word in words)
+    spans, _ = encoder.encode_tokens("red xyz? lamp", "document")
+    words = [Span(0, 3), *[Span(4, 7)] * 3, Span(7, 8), Span(9, 13)]  # "x", "##y", "##z"
+    before = 2 if prompts else 0  # "passage", ":"
+    assert spans == (None, *[None] * before, *words, None)
+
+
+@pytest.mark.parametrize("pooling", ["cls", "max"])
+def test_other_pooling_has_no_token_vectors(model, pooling, tmp_path):
+    encoder = load_encoder(model(pooling=pooling))
+    assert encoder.encode_tokens("red lamp of the light house", "document") is None
+    text = "red lamp of the light house"
+    index = Index.create(tmp_path / "i", encoder, documents=[Document("a", text)])
+    told = index.searcher().explain("light", "a", by="dense")
+    assert not told.exact
+    assert sum(part.value for part in told.parts) == pytest.approx(told.score, abs=1e-5)
+    assert len(told.parts) == 7
+
+
+def test_an_index_explains_by_the_words_of_its_model(model, tmp_path):
+    encoder = load_encoder(model(prompts=PROMPTS))
+    documents = [Document("a", "red lamp xyz.", "light house"), Document("b", "")]
+    searcher = Index.create(tmp_path / "i", encoder, documents=documents).searcher()
+    told = searcher.explain("a red lamp", "a", by="dense")
+    *texts, rest = told.parts
+    assert told.exact
+    assert {part.text for part in texts} == {"light", "house", "red", "lamp", "xyz"}
+    assert {part.text: part.span for part in texts}["xyz"] == Span(9, 12)
+    assert math.fsum(part.value for part in told.parts) == pytest.approx(told.score, abs=1e-5)
+    assert "punctuation" in rest.text
+    empty = searcher.explain("a red lamp", "b", by="dense")
+    assert [type(part).__name__ for part in empty.parts] == ["Remainder"]

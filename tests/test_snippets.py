@@ -22,10 +22,10 @@ TRICKY = st.sampled_from(
 TEXTS = st.text(st.one_of(ANYTHING, TRICKY, TRICKY, TRICKY), max_size=60)
 
 
-def show(text, query, name="plain", width=240, span=None):
+def show(text, query, name="plain", width=240, span=None, focus=None):
     """The snippet with its highlights in brackets."""
     rules = analyzer(name)
-    found = snippet(text, span or Span(0, len(text)), rules.terms(query), rules, width)
+    found = snippet(text, span or Span(0, len(text)), rules.terms(query), rules, width, focus)
     shown = found.text
     for start, end in reversed(found.highlights):
         shown = f"{shown[:start]}[{shown[start:end]}]{shown[end:]}"
@@ -43,7 +43,18 @@ def show(text, query, name="plain", width=240, span=None):
         ("hindi", "वह किताबें पढ़ता है", "किताब", "वह [किताबें] पढ़ता है"),
         ("plain", "ประเทศไทย", "ไทย", "ประเทศ[ไทย]"),
         ("plain", "我住在東京都。", "東京都", "我住在[東京都]。"),
+        ("plain", "東京都庁は東京にあり", "東京都", "[東京都]庁は[東京]にあり"),
+        ("plain", "2020年の五輪", "2020 五輪", "[2020]年の[五輪]"),
         ("plain", "これはｶﾞｷﾞです", "ガギ", "これは[ｶﾞｷﾞ]です"),
+        ("plain", "か\u3099き\u3099く", "がぎ", "[か\u3099き\u3099]く"),
+        ("plain", "\u1112\u1161\u11ab\u1100\u116e", "한구", "[\u1112\u1161\u11ab\u1100\u116e]"),
+        ("french", "les e\u0301le\u0300ves", "élève", "les [e\u0301le\u0300ves]"),
+        ("french", "les élèves", "e\u0301le\u0300ve", "les [élèves]"),
+        ("english", "co\u00adoperation", "cooperate", "[co\u00adoperation]"),
+        ("german", "Straße, STRASSE", "strasse", "[Straße], [STRASSE]"),
+        ("plain", "שלום עולם", "עולם", "שלום [עולם]"),
+        ("plain", "\u202eabc\u202c", "abc", "\u202e[abc]\u202c"),
+        ("plain", "🇩🇪🇫🇷 ❤\ufe0f", "🇫🇷 ❤", "🇩🇪[🇫🇷] [❤\ufe0f]"),
         ("plain", "저는 한국어를 배워요", "한국어", "저는 [한국어]를 배워요"),
         ("plain", "la 👨‍👩‍👧!", "👩", "la [👨‍👩‍👧]!"),
         ("plain", "so 👍🏽 nice", "👍", "so [👍🏽] nice"),
@@ -79,6 +90,33 @@ def test_only_the_passage_is_shown():
     assert show(text, "dog", span=Span(11, 22)) == "second [dog]."
 
 
+def focused(text, part, query, width, span=None):
+    start = text.index(part)
+    return show(text, query, width=width, span=span, focus=Span(start, start + len(part)))
+
+
+def test_the_part_in_focus_is_shown():
+    text = "dog dog dog. One two three. Four five six. Seven eight dog."
+    # A short part comes with what follows, the last one with what comes before.
+    assert focused(text, "One two three.", "dog", 14) == "…One two three.…"
+    assert focused(text, "One two three.", "dog", 27) == "…One two three. Four five…"
+    assert focused(text, "Seven eight dog.", "dog", 31) == "…Four five six. Seven eight [dog]."
+    assert focused(text, "One two three.", "dog", 240) == show(text, "dog")
+    # Of a long one it is the window with the best terms, or its start.
+    assert focused(text, "One two three. Four five six.", "six", 14) == "…Four five [six].…"
+    assert focused(text, "One two three. Four five six.", "dog", 13) == "…One two…"
+
+
+def test_the_focus_lies_within_the_passage():
+    text = "  dog\n\n\ncat.\0 The\n bird  \n sings. dog"
+    row = Span(6, len(text) - 4)
+    assert focused(text, "The\n bird", "dog", 10, row) == "…The bird…"
+    assert focused(text, "sings.", "bird", 10, row) == "…sings."
+    assert focused(text, "sings.", "bird", 100, row) == "cat. The [bird] sings."
+    assert show(text, "dog", width=5, focus=Span(0, 5)) == "[dog]…"
+    assert show(text, "dog", width=5, focus=Span(0, 0)) == "[dog]…"
+
+
 def test_a_giant_passage_costs_no_more_than_its_start():
     text = "x " * 10**6 + "dog"
     found = snippet(text, Span(0, len(text)), {"dog"}, PLAIN)
@@ -87,6 +125,9 @@ def test_a_giant_passage_costs_no_more_than_its_start():
     near = "x " * (LONGEST_PASSAGE // 2 - 10) + "dog " + text
     assert show(near, "dog", width=40).count("[dog]") == 1
     assert len(snippet("a" * 10**6, Span(0, 10**6), {"b"}, PLAIN).text) == 241
+    far = Span(len(text) - 7, len(text))
+    assert show(text, "dog", width=7, focus=far) == "…x x [dog]"
+    assert show(text, "dog", width=5, focus=Span(10**6, 10**6 + 5)) == "…x x x…"
 
 
 def test_a_width_of_nothing_is_refused():
@@ -132,8 +173,10 @@ def bounds(text):
 def test_any_text_is_cut_between_grapheme_clusters(text, query, width, data):
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, len(text)))
+    left, right = sorted([data.draw(st.integers(start, end)), data.draw(st.integers(start, end))])
+    focus = data.draw(st.sampled_from([None, Span(left, right)]))
     terms = set(PLAIN.terms(query))
-    found = snippet(text, Span(start, end), terms, PLAIN, width)
+    found = snippet(text, Span(start, end), terms, PLAIN, width, focus)
     whole = snippet(text, Span(start, end), (), PLAIN, 1000).text
     left = found.text.startswith("…") and not whole.startswith(found.text)
     right = found.text.endswith("…") and not whole.endswith(found.text[left:])

@@ -7,6 +7,7 @@ from vecsearch.index import Index
 from vecsearch.measures import Measure, Scores, evaluate, parse_measure
 from vecsearch.retrieve.base import Retriever
 from vecsearch.retrieve.dense import Dense
+from vecsearch.retrieve.explanation import ArmPart, Explanation, Remainder, TermPart, TextPart
 from vecsearch.retrieve.fusion import Arm, ReciprocalRank, WeightedSum
 from vecsearch.retrieve.lexical import Lexical
 from vecsearch.retrieve.weighting import BM25, TfIdf, Weighting
@@ -22,11 +23,13 @@ __all__ = [
     "BM25",
     "Analyzer",
     "Arm",
+    "ArmPart",
     "Changes",
     "Corpus",
     "Dense",
     "Document",
     "Encoder",
+    "Explanation",
     "Fields",
     "Hit",
     "Index",
@@ -35,10 +38,13 @@ __all__ = [
     "OwnVectors",
     "Query",
     "ReciprocalRank",
+    "Remainder",
     "Retriever",
     "Scores",
     "Searcher",
     "Span",
+    "TermPart",
+    "TextPart",
     "TfIdf",
     "TopK",
     "VecsearchError",

@@ -11,11 +11,14 @@ from vecsearch.encoders.base import Encoder
 from vecsearch.encoders.own import QueryVectors, checked_vectors
 from vecsearch.errors import UnknownDocument, UnknownName, UsageError
 from vecsearch.filters import parse_filter
+from vecsearch.focus import best_passages, term_weights
 from vecsearch.retrieve.base import Retriever, check_k, ranking_of
 from vecsearch.retrieve.dense import Dense
+from vecsearch.retrieve.explanation import Explanation, explainer, unranked
 from vecsearch.retrieve.fusion import Arm, WeightedSum
 from vecsearch.retrieve.lexical import Lexical
 from vecsearch.retrieve.weighting import BM25, TfIdf
+from vecsearch.snippets import Snippet, snippet
 from vecsearch.store.snapshot import Part, Snapshot
 from vecsearch.text import Analyzer
 from vecsearch.types import ALL, Document, Hit, Mask, TopK, Vector, Vectors, seen_text
@@ -45,7 +48,7 @@ class Searcher:
         self.snapshot = snapshot
         self.analyzer = analyzer
         self.generation = generation
-        self._embeds_text = embeds_text
+        self._load_encoder = load_encoder if embeds_text else None
         self._retrievers: dict[str, Retriever] = {
             "bm25": Lexical(snapshot, analyzer, BM25()),
             "tfidf": Lexical(snapshot, analyzer, TfIdf()),
@@ -60,7 +63,7 @@ class Searcher:
     @property
     def default(self) -> Mode:
         """What ranks where nobody says: hybrid, or bm25 where no encoder takes a query's text."""
-        return "hybrid" if self._embeds_text else "bm25"
+        return "hybrid" if self._load_encoder else "bm25"
 
     def retriever(self, by: str | Retriever | None = None) -> Retriever:
         """Return a retriever by name: "hybrid", "bm25", "tfidf" or "dense"; the default for None.
@@ -171,6 +174,56 @@ class Searcher:
         found = retriever.retrieve([text], min(k, max(len(self), 1)), others)
         return [self.snapshot.hit(row, score) for row, score in _pairs(found, 0)]
 
+    def snippets(
+        self,
+        query: str,
+        hits: Sequence[Hit],
+        by: str | Retriever | None = None,
+        width: int = 240,
+    ) -> list[Snippet]:
+        """Return for each hit what to show of it: the part that answers the query best.
+
+        by: what found the hits, as for `search`. For bm25 and tfidf the query's terms decide, for
+            any other retriever its meaning too, where the index has an encoder.
+        width: the most characters that a snippet has; see `vecsearch.snippets.snippet`.
+
+        Raise as `search` does, and UsageError for a width below 1.
+        """
+        _check_query(query)
+        terms = term_weights(self.snapshot, self.analyzer.terms(query))
+        load = None if isinstance(self.retriever(by), Lexical) else self._load_encoder
+        parts = best_passages(query, hits, terms, self.analyzer, load)
+        return [
+            snippet(hit.document.text, hit.span, terms, self.analyzer, width, part)
+            for hit, part in zip(hits, parts, strict=True)
+        ]
+
+    def explain(
+        self, query: str, id: str, where: str | None = None, by: str | Retriever | None = None
+    ) -> Explanation:
+        """Say why a document has the score and the rank that `search` gives it, or has none.
+
+        Raise UnknownDocument for an id that the index doesn't hold, UsageError for a retriever of
+        your own that can't explain itself, and what `search` raises.
+        """
+        return self.explain_many(query, [id], where, by)[0]
+
+    def explain_many(
+        self,
+        query: str,
+        ids: Sequence[str],
+        where: str | None = None,
+        by: str | Retriever | None = None,
+    ) -> list[Explanation]:
+        """Explain several documents for one query, ranked once; see `explain`."""
+        _check_query(query)
+        retriever = explainer(self.retriever(by))
+        documents = [self._rows(*self._located(id)) for id in ids]
+        allow = self.mask(where)
+        if not query.strip():
+            return [unranked(id, retriever.name, "The query is blank.") for id in ids]
+        return retriever.explain(query, documents, allow) if documents else []
+
     def get(self, id: str) -> Document:
         """Return a document by its id; raise UnknownDocument where the index doesn't hold it."""
         part, position = self._located(id)
@@ -220,8 +273,7 @@ class Searcher:
             raise UsageError("Several queries are a list of texts; for one there is `search`.")
         queries = list(queries)  # it may be a generator
         for query in queries:
-            if not isinstance(query, str):
-                raise UsageError(f"A query is text, not {type(query).__name__}.")
+            _check_query(query)
         check_k(k)
         retriever = self.retriever(by)
         given = None if vectors is None else self._query_vectors(vectors, len(queries))
@@ -269,3 +321,8 @@ def _pairs(found: TopK, query: int) -> list[tuple[int, float]]:
     """Return one query's rows and scores out of several."""
     rows, scores = ranking_of(found, query)
     return list(zip(rows.tolist(), scores.tolist(), strict=True))
+
+
+def _check_query(query: object) -> None:
+    if not isinstance(query, str):
+        raise UsageError(f"A query is text, not {type(query).__name__}.")

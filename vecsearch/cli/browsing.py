@@ -16,8 +16,8 @@ from vecsearch.cli.options import by_option, index_argument, json_option, where_
 from vecsearch.cli.output import Answer, print_answers, print_document, print_json, progress, say
 from vecsearch.errors import CorpusError, UsageError
 from vecsearch.searcher import Searcher
-from vecsearch.snippets import snippet
-from vecsearch.types import Document, Span
+from vecsearch.snippets import marked_title
+from vecsearch.types import Document
 
 
 @click.command(epilog="Example: vecsearch get notes.index kettle.md")
@@ -66,16 +66,14 @@ def like(
     """Print the documents of INDEX that are most like the document ID."""
     with opened(index_folder) as index:
         searcher = index.searcher()
-        source = searcher.get(id)
-        terms = set(searcher.analyzer.terms(source.title))
-        answers = []
-        for hit in searcher.like(id, k, where, by):
-            title = Span(0, len(hit.document.title))
-            shown = [
-                snippet(text, span, terms, searcher.analyzer)
-                for text, span in ((hit.document.title, title), (hit.document.text, hit.span))
-            ]
-            answers.append(Answer(hit, *shown))
+        # What the title says is what the document is about: that is shown, where it is found.
+        about = searcher.get(id).title
+        terms = set(searcher.analyzer.terms(about))
+        hits = searcher.like(id, k, where, by)
+        answers = [
+            Answer(hit, marked_title(hit.document.title, terms, searcher.analyzer), shown)
+            for hit, shown in zip(hits, searcher.snippets(about, hits, "bm25"), strict=True)
+        ]
         print_answers(answers, as_json=as_json)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import shutil
 import sys
 import time
@@ -12,8 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 import click
-import numpy as np
 
+from vecsearch.cli.explaining import explanation_json, explanation_lines, single
+from vecsearch.cli.printable import CONTROLS
+from vecsearch.cli.printable import printable as printable  # taken from here by other rooms
+from vecsearch.retrieve.explanation import Explanation
 from vecsearch.snippets import Snippet
 from vecsearch.types import Document, Hit
 
@@ -22,20 +24,13 @@ _QUIET_SECONDS: Final = 10
 """How often a line of progress comes when standard error isn't a terminal."""
 
 
-_CONTROLS: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-
-
 class Answer(NamedTuple):
-    """A hit with what to show of its title and of its best passage."""
+    """A hit with what to show of its title and of its best passage, explained if asked for."""
 
     hit: Hit
     title: Snippet
     snippet: Snippet
-
-
-def printable(text: str) -> str:
-    """Replace what could steer a terminal: documents may hold anything."""
-    return _CONTROLS.sub("\ufffd", text)
+    explanation: Explanation | None = None
 
 
 def print_json(value: object) -> None:
@@ -43,22 +38,23 @@ def print_json(value: object) -> None:
     plain = not (sys.stdout.encoding or "").lower().startswith("utf")
     line = json.dumps(value, ensure_ascii=plain)
     # JSON escapes only the controls below a space; these steer terminals and split lines too.
-    click.echo(_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", line))
+    click.echo(CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", line))
 
 
 def print_answers(answers: Sequence[Answer], *, as_json: bool) -> None:
     """Print hits: a table for a terminal, a line of JSON each otherwise."""
     if as_json or not sys.stdout.isatty():
-        for rank, (hit, _, snippet) in enumerate(answers, start=1):
+        for rank, (hit, _, snippet, explanation) in enumerate(answers, start=1):
+            told = {} if explanation is None else {"explanation": explanation_json(explanation)}
             print_json(
                 {
                     "rank": rank,
                     "id": hit.id,
-                    # As few digits as tell the float32 apart, not those of a float64.
-                    "score": float(str(np.float32(hit.score))),
+                    "score": single(hit.score),
                     "title": hit.document.title,
                     "snippet": snippet.text,
                     "metadata": dict(hit.document.meta),
+                    **told,
                 }
             )
     elif answers:
@@ -76,15 +72,21 @@ def _print_table(answers: Sequence[Answer]) -> None:
     table.add_column(justify="right", style="bold", no_wrap=True)
     table.add_column(justify="right", style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for rank, (hit, title, snippet) in enumerate(answers, start=1):
+    console = Console(highlight=False)
+    score_width = max(len(f"{answer.hit.score:.4f}") for answer in answers)
+    room = console.width - len(str(len(answers))) - score_width - 6  # what padding takes
+    for rank, (hit, title, snippet, explanation) in enumerate(answers, start=1):
         head, body = Text(printable(title.text), style="bold"), Text(printable(snippet.text))
         for text, highlights in ((head, title.highlights), (body, snippet.highlights)):
             for start, end in highlights:
                 text.stylize("bold yellow", start, end)
         gap = "  " if title.text else ""
         shown = Text.assemble(head, gap, (printable(hit.id), "cyan"), "\n", body, "\n")
+        if explanation is not None:
+            lines = explanation_lines(explanation, max(room, 30))
+            shown.append("".join(f"{line}\n" for line in ("", *lines)))
         table.add_row(str(rank), f"{hit.score:.4f}", shown)
-    Console(highlight=False).print(table)
+    console.print(table)
 
 
 def print_document(document: Document) -> None:

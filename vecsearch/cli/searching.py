@@ -15,8 +15,8 @@ from vecsearch.encoders import Device
 from vecsearch.errors import UsageError
 from vecsearch.runs import write_run
 from vecsearch.searcher import Searcher
-from vecsearch.snippets import Snippet, snippet
-from vecsearch.types import Hit, Query, Span, Vectors
+from vecsearch.snippets import marked_title
+from vecsearch.types import Hit, Query, Vectors
 
 _BLOCK = 64
 """Queries of a file that are searched at a time."""
@@ -28,6 +28,7 @@ _BLOCK = 64
 @click.option("-k", type=int, help="How many documents.  [10; 100 for a run]")
 @by_option
 @where_option
+@click.option("--explain", is_flag=True, help="Say for each document why it has its score.")
 @click.option("--queries", metavar="FILE", help="Queries instead of QUERY: .jsonl or .tsv.")
 @click.option(
     "--vectors",
@@ -44,6 +45,7 @@ def search(
     k: int | None,
     by: str | None,
     where: str | None,
+    explain: bool,
     queries: str | None,
     vectors_file: str | None,
     run_file: str | None,
@@ -62,6 +64,10 @@ def search(
         raise click.UsageError("--run goes with --queries.")
     if queries is not None and as_json:
         raise click.UsageError("--queries writes a TREC run, not JSON.")
+    if queries is not None and explain:
+        raise click.UsageError("--explain goes with QUERY: a TREC run holds no explanations.")
+    if vectors_file is not None and explain:
+        raise click.UsageError("--explain goes with a text: there is nothing to say of a vector.")
     with opened(index_folder, device) as index:
         searcher = index.searcher()
         vectors = None if vectors_file is None else read_vectors(vectors_file)
@@ -74,25 +80,24 @@ def search(
             hits = searcher.search_many(
                 [query or ""], 10 if k is None else k, where, by, vectors=vectors
             )
-            answers = _answers(searcher, query or "", hits[0])
+            answers = _answers(searcher, query or "", hits[0], by)
+            if explain:
+                ids = [answer.hit.id for answer in answers]
+                told = searcher.explain_many(query or "", ids, where, by)
+                answers = [
+                    answer._replace(explanation=each)
+                    for answer, each in zip(answers, told, strict=True)
+                ]
             print_answers(answers, as_json=as_json)
         if not len(searcher):
             say(f"{index_folder} holds no document.")
 
 
-def _answers(searcher: Searcher, query: str, hits: Sequence[Hit]) -> list[Answer]:
+def _answers(searcher: Searcher, query: str, hits: Sequence[Hit], by: str | None) -> list[Answer]:
     terms = set(searcher.analyzer.terms(query))
-
-    def show(text: str, span: Span) -> Snippet:
-        return snippet(text, span, terms, searcher.analyzer)
-
     return [
-        Answer(
-            hit,
-            show(hit.document.title, Span(0, len(hit.document.title))),
-            show(hit.document.text, hit.span),
-        )
-        for hit in hits
+        Answer(hit, marked_title(hit.document.title, terms, searcher.analyzer), shown)
+        for hit, shown in zip(hits, searcher.snippets(query, hits, by), strict=True)
     ]
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from vecsearch.errors import EncoderError
-from vecsearch.types import Role, Vectors
+from vecsearch.types import Role, Span, Vectors
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 
@@ -42,6 +42,27 @@ class Encoder(Protocol):
 
     def save(self, folder: Path) -> None:
         """Write into an empty folder what `load_encoder` needs to get the same encoder again."""
+        ...
+
+
+class TokenVectors(NamedTuple):
+    """A text's vector as the sum of its tokens' vectors, which depend on the tokens around them.
+
+    spans: where in the text the word that each token is of stands; tokens of one word have the same
+        span, one that isn't of the text (a model's marks and prompts) has None.
+    vectors: (tokens, dim) float32; they sum to what `encode` gives for the text.
+    """
+
+    spans: tuple[Span | None, ...]
+    vectors: Vectors
+
+
+@runtime_checkable
+class TokenEncoder(Encoder, Protocol):
+    """An encoder that can say what each token of a text adds to its vector."""
+
+    def encode_tokens(self, text: str, role: Role) -> TokenVectors | None:
+        """Encode one text token by token; None where its vector isn't such a sum."""
         ...
 
 

@@ -13,13 +13,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from vecsearch.encoders.base import Device
+from vecsearch.encoders.base import Device, TokenVectors
+from vecsearch.encoders.words import word_spans
 from vecsearch.errors import EncoderError, UsageError
-from vecsearch.types import Role, Vectors
+from vecsearch.types import Role, Span, Vectors
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -31,6 +32,11 @@ _PATTERNS: Final = ("*.json", "*.txt", "*.model", "*.safetensors")
 _WEIGHTS_WITHOUT_SAFETENSORS: Final = "pytorch_model*.bin"
 _ROUTERS: Final = ("router_config.json", "config.json")
 _MOST_MODULES: Final = 1000
+_PROMPTS: Final = {"query": ("query",), "document": ("document", "passage", "corpus")}
+_SMALLEST: Final = 1e-12
+_NEAR: Final = 1e-4
+"""How far a sum of tokens' vectors may be from the text's vector, in any number of it."""
+
 _INSTALL: Final = "pip install torch sentence-transformers"
 
 
@@ -65,6 +71,47 @@ class Pretrained:
         with self._guard:
             vectors = encode(clean, show_progress_bar=False, normalize_embeddings=unit)
         return np.ascontiguousarray(vectors, np.float32)
+
+    def encode_tokens(self, text: str, role: Role) -> TokenVectors | None:
+        """See `TokenEncoder.encode_tokens`; None for all but the mean of the tokens' vectors."""
+        clean = _clean(text, 0)
+        encode = self._model.encode_query if role == "query" else self._model.encode_document
+        features: Any  # tensors by name
+        with self._guard:
+            features = encode(clean, show_progress_bar=False, output_value=None)
+            if "token_embeddings" not in features:
+                return None
+            spans = self._word_spans(clean, role, features["input_ids"].tolist())
+        tokens = features["token_embeddings"].float().cpu().numpy()
+        whole = features["sentence_embedding"].float().cpu().numpy()
+        if spans is None or tokens.shape[1:] != whole.shape:
+            return None
+        if self._model.similarity_fn_name != "dot":
+            whole = whole / max(np.linalg.norm(whole), _SMALLEST)
+        total = np.linalg.norm(tokens.sum(axis=0))
+        vectors = tokens * (np.linalg.norm(whole) / max(total, _SMALLEST))
+        # Told from the numbers, in which pooling and whatever layers follow it have their say.
+        if not np.allclose(vectors.sum(axis=0), whole, atol=_NEAR):
+            return None
+        return TokenVectors(spans, np.ascontiguousarray(vectors, np.float32))
+
+    def _word_spans(
+        self, text: str, role: Role, ids: Sequence[int]
+    ) -> tuple[Span | None, ...] | None:
+        """Say of which word each token is; None where those that the model saw can't be placed."""
+        tokenizer = self._model.tokenizer
+        if not tokenizer.is_fast:
+            return None
+        prompts = (self._model.prompts.get(name) for name in _PROMPTS[role])
+        prompt = next((each for each in prompts if each), "")
+        found = tokenizer(
+            prompt + text, truncation=True, max_length=len(ids), return_offsets_mapping=True
+        )
+        if found["input_ids"] != ids:
+            return None
+        before = len(prompt)
+        places = [(start - before, end - before) for start, end in found["offset_mapping"]]
+        return word_spans(places, found.word_ids(), text)
 
     def save(self, folder: Path) -> None:
         """Copy the model; one that a package carries is named only, since pip can give it back.

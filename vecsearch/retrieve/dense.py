@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from vecsearch.encoders.base import Encoder, encode
 from vecsearch.errors import EncoderMismatch
 from vecsearch.retrieve.base import Ranking, best_documents, check_k, merge_rankings, top_k
+from vecsearch.retrieve.explanation import FILTERED, Explanation, standings, unranked
+from vecsearch.retrieve.similarity import carriers
 from vecsearch.store.snapshot import Part, Snapshot
 from vecsearch.types import ALL, Mask, TopK, Vectors
 
@@ -119,6 +121,24 @@ class Dense:
         for i, query in enumerate(known.tolist()):
             rankings[query] = merge_rankings(self._snapshot, [part[i] for part in parts], k)
         return top_k(rankings, k)
+
+    def explain(self, query: str, documents: Sequence[slice], allow: Mask) -> list[Explanation]:
+        """See `Explainer.explain`; the parts are words or pieces of the best passage."""
+        encoder = self._load_encoder()
+        vectors = encode(encoder, [query], "query")
+        found = standings(self._snapshot, documents, lambda k: self.nearest(vectors, k, allow))
+        told = []
+        for rows, standing in zip(documents, found, strict=True):
+            if standing is None:
+                known = bool(vectors.any())
+                note = FILTERED if known else "The query has no vector: no token of it is known."
+                told.append(unranked(self._snapshot.id_of(rows.start), self.name, note))
+            else:
+                rank, score, row = standing
+                hit = self._snapshot.hit(row, score)
+                carried = carriers(encoder, vectors[0], hit.document, hit.span, score)
+                told.append(Explanation(hit.id, self.name, score, rank, hit.span, *carried, ""))
+        return told
 
 
 def _search(part: Part, queries: Vectors, k: int, allow: Mask) -> list[Ranking]:

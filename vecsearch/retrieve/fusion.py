@@ -12,6 +12,7 @@ score below 0 says that no retriever has the document among its best `depth`.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -20,6 +21,18 @@ from numpy.typing import NDArray
 
 from vecsearch.errors import UsageError
 from vecsearch.retrieve.base import Ranking, Retriever, check_k, rank, ranking_of, top_k
+from vecsearch.retrieve.explanation import (
+    FILTERED,
+    ArmPart,
+    Explanation,
+    Remainder,
+    ScorePart,
+    Standing,
+    explainer,
+    passes,
+    standings,
+    unranked,
+)
 from vecsearch.store.snapshot import Snapshot
 from vecsearch.types import Mask, TopK
 
@@ -34,7 +47,90 @@ class Arm(NamedTuple):
     weight: float
 
 
-class WeightedSum:
+class _Fusion(ABC):
+    """What all fusions share; they differ in how an arm's scores are made comparable."""
+
+    def __init__(self, snapshot: Snapshot, arms: Sequence[Arm], depth: int, name: str) -> None:
+        self._snapshot = snapshot
+        self._arms = _checked(arms, depth)
+        self._depth = depth
+        self.name = name
+
+    @abstractmethod
+    def _normalise(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Make an arm's scores, best first, comparable; the first gets the most."""
+
+    @abstractmethod
+    def _method(self, depth: int) -> str:
+        """Say what an arm's share is."""
+
+    def retrieve(self, queries: Sequence[str], k: int, allow: Mask) -> TopK:
+        """See `Retriever.retrieve`."""
+        return _fuse(self._snapshot, self._arms, queries, k, self._depth, allow, self._normalise)
+
+    def explain(self, query: str, documents: Sequence[slice], allow: Mask) -> list[Explanation]:
+        """See `Explainer.explain`; the parts are the arms, each with its own explanation."""
+        found = standings(self._snapshot, documents, lambda k: self.retrieve([query], k, allow))
+        by_arm = [explainer(arm.retriever).explain(query, documents, allow) for arm in self._arms]
+        told = list(zip(*by_arm, strict=True))
+        depths = [self._level_depth(arms) for arms in told]
+        values = [
+            ranking_of(arm.retriever.retrieve([query], max(depths, default=1), allow), 0)[1]
+            for arm in self._arms
+        ]
+        return [
+            self._unranked(rows, arms, allow)
+            if standing is None
+            else self._told(standing, arms, values, depth)
+            for rows, standing, arms, depth in zip(documents, found, told, depths, strict=True)
+        ]
+
+    def _level_depth(self, arms: Sequence[Explanation]) -> int:
+        """Return how deep the arms are read at the level that first has a document."""
+        best = min((arm.rank for arm in arms if arm.rank is not None), default=1)
+        depth = self._depth
+        while depth < best:
+            depth *= 2
+        return depth
+
+    def _told(
+        self,
+        standing: Standing,
+        arms: Sequence[Explanation],
+        values: Sequence[NDArray[np.float32]],
+        depth: int,
+    ) -> Explanation:
+        parts: list[ScorePart] = []
+        for (_, weight), arm, scores in zip(self._arms, arms, values, strict=True):
+            normalised = 0.0
+            if arm.rank is not None and arm.rank <= depth:
+                normalised = float(self._normalise(scores[:depth])[arm.rank - 1])
+            parts.append(ArmPart(weight * normalised, weight, normalised, arm))
+        if depth > self._depth:
+            lowered = standing.score - sum(part.value for part in parts)
+            text = f"lowered, since no retriever has it among its best {depth // 2}"
+            parts.append(Remainder(lowered, text))
+        hit = self._snapshot.hit(standing.row, standing.score)
+        return Explanation(
+            id=hit.id,
+            by=self.name,
+            score=standing.score,
+            rank=standing.rank,
+            span=hit.span,
+            parts=tuple(parts),
+            method=self._method(depth),
+            exact=True,
+            note="",
+        )
+
+    def _unranked(self, rows: slice, arms: Sequence[Explanation], allow: Mask) -> Explanation:
+        note = FILTERED
+        if passes(rows, allow):
+            note = " ".join(f"{arm.by}: {arm.note}" for arm in arms)
+        return unranked(self._snapshot.id_of(rows.start), self.name, note)
+
+
+class WeightedSum(_Fusion):
     """Adds the arms' scores, each scaled to 0..1 over its own best `depth` (min-max).
 
     An arm that ranks only one score gives it 1; a document that an arm didn't rank gets 0 from it.
@@ -43,17 +139,19 @@ class WeightedSum:
     def __init__(
         self, snapshot: Snapshot, arms: Sequence[Arm], *, depth: int = 100, name: str = "hybrid"
     ) -> None:
-        self._snapshot = snapshot
-        self._arms = _checked(arms, depth)
-        self._depth = depth
-        self.name = name
+        super().__init__(snapshot, arms, depth, name)
 
-    def retrieve(self, queries: Sequence[str], k: int, allow: Mask) -> TopK:
-        """See `Retriever.retrieve`."""
-        return _fuse(self._snapshot, self._arms, queries, k, self._depth, allow, _min_max)
+    def _normalise(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
+        return _min_max(scores)
+
+    def _method(self, depth: int) -> str:
+        return (
+            "Each retriever adds its weight times its score, scaled to 0..1 over its best "
+            f"{depth} documents; one that has it further down adds 0."
+        )
 
 
-class ReciprocalRank:
+class ReciprocalRank(_Fusion):
     """Adds weight / (k + rank) over the arms (Cormack, Clarke and Büttcher, SIGIR 2009; k = 60).
 
     Ranks count from 1 over each arm's best `depth`.
@@ -70,19 +168,17 @@ class ReciprocalRank:
     ) -> None:
         if not 0 <= constant < math.inf:
             raise UsageError(f"The constant of reciprocal rank is at least 0, not {constant}.")
-        self._snapshot = snapshot
-        self._arms = _checked(arms, depth)
+        super().__init__(snapshot, arms, depth, name)
         self._constant = constant
-        self._depth = depth
-        self.name = name
 
-    def retrieve(self, queries: Sequence[str], k: int, allow: Mask) -> TopK:
-        """See `Retriever.retrieve`."""
+    def _normalise(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
+        return np.reciprocal(self._constant + 1 + np.arange(len(scores), dtype=np.float64))
 
-        def reciprocal(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-            return np.reciprocal(self._constant + 1 + np.arange(len(scores), dtype=np.float64))
-
-        return _fuse(self._snapshot, self._arms, queries, k, self._depth, allow, reciprocal)
+    def _method(self, depth: int) -> str:
+        return (
+            f"Each retriever adds its weight times 1 / ({self._constant:g} + rank); one that has "
+            f"it beyond its best {depth} documents adds 0."
+        )
 
 
 def _min_max(scores: NDArray[np.float32]) -> NDArray[np.float64]:

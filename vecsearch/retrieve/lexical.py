@@ -8,6 +8,7 @@ same order.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -16,11 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.retrieve.base import Ranking, best_documents, check_k, merge_rankings, top_k
-from vecsearch.retrieve.weighting import Collection, Weighting
+from vecsearch.retrieve.explanation import (
+    FILTERED,
+    Explanation,
+    Standing,
+    TermPart,
+    passes,
+    standings,
+    unranked,
+)
+from vecsearch.retrieve.weighting import Collection, Formula, Weighting
 from vecsearch.store.postings import BLOCK_ENTRIES, Entries, stretches
 from vecsearch.store.snapshot import Part, Snapshot
 from vecsearch.text import Analyzer
-from vecsearch.types import ALL, Mask, TopK
+from vecsearch.types import ALL, Mask, TopK, seen_text
 
 
 class Lexical:
@@ -41,6 +51,95 @@ class Lexical:
         check_k(k)
         return top_k((self._rank(query, k, allow) for query in queries), k)
 
+    def explain(self, query: str, documents: Sequence[slice], allow: Mask) -> list[Explanation]:
+        """See `Explainer.explain`; the parts are the query's terms, those that it lacks too."""
+        terms = self._terms(query)
+        found = standings(self._snapshot, documents, lambda k: self.retrieve([query], k, allow))
+        return [
+            self._unranked(rows, terms, allow) if standing is None else self._told(standing, terms)
+            for rows, standing in zip(documents, found, strict=True)
+        ]
+
+    def _unranked(self, rows: slice, terms: Sequence[_Term], allow: Mask) -> Explanation:
+        note = "It shares no term with the query."
+        if not terms:
+            note = "The query holds no term."
+        elif not passes(rows, allow):
+            note = FILTERED
+        elif not any(term.frequency for term in terms):
+            note = "No document holds a term of the query."
+        return unranked(self._snapshot.id_of(rows.start), self.name, note)
+
+    def _told(self, standing: Standing, terms: Sequence[_Term]) -> Explanation:
+        hit = self._snapshot.hit(standing.row, standing.score)
+        words: dict[str, dict[str, None]] = {term.term: {} for term in terms}
+        text = seen_text(hit.document.title, hit.passage)
+        for term, start, end in self._analyzer.tokens(text):
+            if term in words:
+                words[term][text[start:end]] = None
+        number, local = self._place(standing.row)
+        norm = self._query_norm([term for term in terms if term.frequency])
+        if self.weighting.cosine:
+            norm *= float(self._norms[number][local])
+        parts = [self._part(term, number, local, tuple(words[term.term]), norm) for term in terms]
+        parts.sort(key=lambda part: -part.value)
+        return Explanation(
+            hit.id,
+            self.name,
+            standing.score,
+            standing.rank,
+            hit.span,
+            tuple(parts),
+            self._method(),
+            True,
+            "",
+        )
+
+    def _method(self) -> str:
+        product = "Each term of the query adds its weight in the query times its weight here"
+        if self.weighting.cosine:
+            product += ", divided by the lengths (l2 norms) of both sides' weights"
+        if isinstance(self.weighting, Formula):
+            product += f"; its weight here is {self.weighting.formula}"
+        return f"{product}."
+
+    def _place(self, row: int) -> tuple[int, int]:
+        """Return the number of the segment that holds a row, and the row's number there."""
+        firsts = [part.first_row for part in self._snapshot.parts]
+        number = bisect_right(firsts, row) - 1
+        return number, row - firsts[number]
+
+    def _part(
+        self, term: _Term, number: int, row: int, words: tuple[str, ...], norm: float
+    ) -> TermPart:
+        postings = self._snapshot.parts[number].segment.postings
+        rows, counts = term.entries[number]
+        at = int(np.searchsorted(rows, row))
+        tf = int(counts[at]) if at < len(rows) and rows[at] == row else 0
+        length = int(postings.lengths[row])
+        df, weight, idf = term.frequency, 0.0, None
+        if tf:
+            count, size = np.array([tf]), np.array([length])
+            weight = float(self.weighting.row(count, size, df, self.collection)[0])
+        elif df:
+            weight = self._lacking(df)
+        if df and isinstance(self.weighting, Formula):
+            idf = float(self.weighting.idf(df, self.collection.rows))
+        return TermPart(
+            value=term.query_weight * weight / norm,
+            term=term.term,
+            words=words,
+            tf=tf,
+            df=df,
+            rows=self.collection.rows,
+            length=length,
+            average_length=self.collection.average_length,
+            idf=idf,
+            weight=weight,
+            query_weight=term.query_weight,
+            norm=norm,
+        )
+
     @cached_property
     def collection(self) -> Collection:
         """The living rows' statistics."""
@@ -59,11 +158,8 @@ class Lexical:
             yield part, ALL if alive is ALL else alive[part.rows]
 
     def _rank(self, query: str, k: int, allow: Mask) -> Ranking:
-        terms = Counter(self._analyzer.terms(query))
-        weighed = [term for term in map(self._look_up, terms.items()) if term.frequency]
-        norm = 1.0
-        if self.weighting.cosine and weighed:
-            norm = float(np.sqrt(sum(term.query_weight**2 for term in weighed)))
+        weighed = [term for term in self._terms(query) if term.frequency]
+        norm = self._query_norm(weighed)
         rankings = []
         for number, part in enumerate(self._snapshot.parts):
             rows, sums = self._score(number, part, weighed)
@@ -75,6 +171,14 @@ class Lexical:
                 rankings.append(best_documents(part, rows, scores, k))
         return merge_rankings(self._snapshot, rankings, k)
 
+    def _terms(self, query: str) -> list[_Term]:
+        return [self._look_up(item) for item in Counter(self._analyzer.terms(query)).items()]
+
+    def _query_norm(self, terms: Sequence[_Term]) -> float:
+        if not (self.weighting.cosine and terms):
+            return 1.0
+        return float(np.sqrt(sum(term.query_weight**2 for term in terms)))
+
     def _look_up(self, item: tuple[str, int]) -> _Term:
         term, count = item
         entries = [part.segment.postings.entries(term) for part in self._snapshot.parts]
@@ -83,7 +187,7 @@ class Lexical:
             for found, (_, alive) in zip(entries, self._parts(), strict=True)
         )
         weight = self.weighting.query(count, frequency, self.collection) if frequency else 0.0
-        return _Term(entries, frequency, weight)
+        return _Term(term, entries, frequency, weight)
 
     def _score(
         self, number: int, part: Part, terms: Sequence[_Term]
@@ -156,9 +260,12 @@ class Lexical:
 class _Term:
     """A query term: its entries per segment, living document frequency and query weight."""
 
-    __slots__ = ("entries", "frequency", "query_weight")
+    __slots__ = ("entries", "frequency", "query_weight", "term")
 
-    def __init__(self, entries: list[Entries], frequency: int, query_weight: float) -> None:
+    def __init__(
+        self, term: str, entries: list[Entries], frequency: int, query_weight: float
+    ) -> None:
+        self.term = term
         self.entries = entries
         self.frequency = frequency
         self.query_weight = query_weight

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol, get_args
+from typing import Final, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +61,34 @@ class Weighting(Protocol):
         ...
 
 
+@runtime_checkable
+class Formula(Protocol):
+    """A weighting that tells how it weighs, for explanations."""
+
+    @property
+    def formula(self) -> str:
+        """What a term's count tf in a row is worth, with the values of all constants."""
+        ...
+
+    def idf(self, df: int | NDArray[np.int64], n: int) -> NDArray[np.float64]:
+        """Return the inverse document frequency of terms that df of n rows hold."""
+        ...
+
+
 Variant = Literal["lucene", "robertson", "atire", "bm25+", "bm25l"]
+
+
+_BM25_FORMULAS: Final[dict[Variant, tuple[str, str]]] = {
+    "lucene": ("ln(1 + (N - df + 0.5) / (df + 0.5))", "tf / (tf + k1 * norm)"),
+    "robertson": ("max(0, ln((N - df + 0.5) / (df + 0.5)))", "tf / (tf + k1 * norm)"),
+    "atire": ("ln(N / df)", "(k1 + 1) * tf / (tf + k1 * norm)"),
+    "bm25+": ("ln((N + 1) / df)", "((k1 + 1) * tf / (tf + k1 * norm) + delta)"),
+    "bm25l": (
+        "ln((N + 1) / (df + 0.5))",
+        "(k1 + 1) * (tf / norm + delta) / (k1 + tf / norm + delta)",
+    ),
+}
+"""What a person reads: idf and the worth of tf. The numbers are worked out in `BM25`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +132,24 @@ class BM25:
     ) -> NDArray[np.float64]:
         """See `Weighting.row`."""
         norm = 1 - self.b + self.b * np.asarray(lengths, np.float64) / collection.average_length
-        return self._idf(document_frequency, collection.rows) * self._saturate(counts, norm)
+        return self.idf(document_frequency, collection.rows) * self._saturate(counts, norm)
 
     def query(self, count: int, document_frequency: int, collection: Collection) -> float:
         """See `Weighting.query`."""
         return count
 
-    def _idf(self, df: int | NDArray[np.int64], n: int) -> NDArray[np.float64]:
+    @property
+    def formula(self) -> str:
+        """See `Formula.formula`."""
+        idf, tf = _BM25_FORMULAS[self.variant]
+        delta = f", delta = {self.delta:g}" if "delta" in tf else ""
+        return (
+            f"idf * {tf}, where idf = {idf}, norm = 1 - b + b * length / average length, "
+            f"k1 = {self.k1:g}, b = {self.b:g}{delta}"
+        )
+
+    def idf(self, df: int | NDArray[np.int64], n: int) -> NDArray[np.float64]:
+        """See `Formula.idf`."""
         match self.variant:
             case "lucene":
                 ratio = 1 + (n - df + 0.5) / (df + 0.5)
@@ -170,13 +208,22 @@ class TfIdf:
         counts = np.asarray(counts, np.float64)
         if self.sublinear:
             counts = np.where(counts > 0, 1 + np.log(np.maximum(counts, 1)), 0)
-        return counts * self._idf(document_frequency, collection.rows)
+        return counts * self.idf(document_frequency, collection.rows)
 
     def query(self, count: int, document_frequency: int, collection: Collection) -> float:
         """See `Weighting.query`."""
         tf = 1 + math.log(count) if self.sublinear else count
-        return tf * float(self._idf(document_frequency, collection.rows))
+        return tf * float(self.idf(document_frequency, collection.rows))
 
-    def _idf(self, df: int | NDArray[np.int64], n: int) -> NDArray[np.float64]:
+    @property
+    def formula(self) -> str:
+        """See `Formula.formula`."""
+        tf = "(1 + ln(tf))" if self.sublinear else "tf"
+        return (
+            f"idf * {tf}, where idf = ln({'(1 + N) / (1 + df)' if self.smooth else 'N / df'}) + 1"
+        )
+
+    def idf(self, df: int | NDArray[np.int64], n: int) -> NDArray[np.float64]:
+        """See `Formula.idf`."""
         ratio = (1 + n) / (1 + df) if self.smooth else n / df
         return np.log(np.asarray(ratio, np.float64)) + 1

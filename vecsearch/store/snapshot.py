@@ -68,15 +68,6 @@ class Snapshot:
         ]
         return np.concatenate(rows) if rows else np.zeros(0, np.bool_)
 
-    def locate(self, id: str) -> tuple[Part, int] | None:
-        """Find a living document: its segment and its position there; None where there is none."""
-        hashes = hash_ids([id])
-        for part in self.parts:
-            position = int(part.segment.documents.find([id], hashes)[0])
-            if position >= 0 and part.segment.living()[position]:
-                return part, position
-        return None
-
     def documents(self, mask: Mask = ALL) -> Iterator[Document]:
         """Yield the living documents that have a row which the mask lets pass, oldest first."""
         for part in self.parts:
@@ -101,6 +92,15 @@ class Snapshot:
             local = part.segment.documents.position_of(rows[mine] - part.first_row)
             documents[mine] = local + part.first_document
         return documents
+
+    def locate(self, id: str) -> tuple[Part, int] | None:
+        """Return where a living document is: its segment, and its position there; else None."""
+        hashes = hash_ids([id])
+        for part in self.parts:
+            position = int(part.segment.documents.find([id], hashes)[0])
+            if position >= 0 and (part.segment.alive is None or part.segment.alive[position]):
+                return part, position
+        return None
 
     def id_of(self, row: int) -> str:
         """Return the id of the document that a row belongs to."""
