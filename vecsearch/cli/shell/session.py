@@ -21,7 +21,7 @@ from vecsearch.index import Index
 from vecsearch.retrieve.base import check_k
 from vecsearch.retrieve.explanation import Explanation
 from vecsearch.searcher import Searcher
-from vecsearch.snippets import ELLIPSIS, Snippet, snippet
+from vecsearch.snippets import ELLIPSIS, Snippet, marked_title, snippet
 from vecsearch.types import ALL, Document, Hit, Span
 
 _WIDTH: Final = 130
@@ -169,9 +169,7 @@ class Session:
             shown = self.searcher.snippets(query, hits, by, _WIDTH)
         answers = []
         for hit, body in zip(hits, shown, strict=True):
-            title = hit.document.title
-            head = snippet(title, Span(0, len(title)), terms, analyzer)
-            answers.append(Answer(hit, head, body))
+            answers.append(Answer(hit, marked_title(hit.document.title, terms, analyzer), body))
         last = self.query if query is None else query
         return replace(self, query=last, listing=Listing(query, like, by, tuple(answers)))
 

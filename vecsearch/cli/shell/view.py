@@ -18,7 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from vecsearch.cli.explaining import explanation_lines
-from vecsearch.cli.output import Answer, printable
+from vecsearch.cli.output import Answer
+from vecsearch.cli.printable import printable
 from vecsearch.cli.shell.comparison import Comparison, Place
 from vecsearch.cli.shell.news import counted
 from vecsearch.cli.shell.session import Listing, Opened, Reason
