@@ -46,6 +46,8 @@ class Terminal:
         self._screen = _Screen(columns, lines, self._write)
         self._stream = pyte.ByteStream(self._screen)
         self.raw = b""
+        # What is written whenever keys are going to be read: an editor has pastes marked.
+        self._sign = b"> " if env["TERM"] == "dumb" else b"\x1b[?2004h"
         self._process = subprocess.Popen(
             list(command),
             stdin=child,
@@ -76,10 +78,11 @@ class Terminal:
 
     def press(self, keys: str, prompt: str = ">") -> str:
         """Press keys that lead to another prompt; return what the screen shows then."""
-        before = self.text
+        before = self.raw.count(self._sign)
         self.type(keys)
         return self.until(
-            lambda text: text != before and text.endswith(prompt), f"a prompt after {keys!r}"
+            lambda text: self.raw.count(self._sign) > before and text.endswith(prompt),
+            f"a prompt after {keys!r}",
         )
 
     def until(self, test: Callable[[str], bool], what: str) -> str:

@@ -72,7 +72,7 @@ def _query(session: Session, query: str) -> Outcome:
 
 def _listed(session: Session) -> Outcome:
     found = session.listing
-    return Outcome(session, view.listing(found, session.where) if found else None)
+    return Outcome(session, view.listing(found) if found else None)
 
 
 def _by(session: Session, name: str) -> Outcome:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import click
+
 from vecsearch.cli.shell import view
 from vecsearch.cli.shell.commands import perform
 from vecsearch.cli.shell.news import News
@@ -18,7 +20,7 @@ def answer_lines(session: Session, lines: Iterable[str]) -> None:
         line = line.rstrip("\n")
         if not line.strip():
             continue
-        screen.show(view.sentence(f"> {line}"))
+        click.echo(f"> {view.one_line(line)}")
         try:
             outcome = perform(session, line)
             if outcome.over:
@@ -32,4 +34,4 @@ def answer_lines(session: Session, lines: Iterable[str]) -> None:
             screen.error(error)
         if text := news.since(session):
             screen.show(view.sentence(text))
-        screen.show(view.sentence(""))
+        click.echo()

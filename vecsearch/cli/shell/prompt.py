@@ -13,7 +13,6 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
-from prompt_toolkit.patch_stdout import patch_stdout
 from prompt_toolkit.shortcuts import CompleteStyle
 
 from vecsearch.cli.shell import view
@@ -108,8 +107,7 @@ class _Editor:
         Raise KeyboardInterrupt where nothing had been, EOFError for Ctrl-D.
         """
         try:
-            with patch_stdout(raw=True):
-                return self._session.prompt(prompt)
+            return self._session.prompt(prompt)
         except KeyboardInterrupt:
             if not self._session.default_buffer.text:
                 raise
@@ -125,9 +123,10 @@ class _Completer(Completer):
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
     ) -> Iterable[Completion]:
-        typed, words = completions(self._prompt.session, document.text_before_cursor)
-        for word in words:
-            yield Completion(word, start_position=-len(typed))
+        with contextlib.suppress(Exception):  # a damaged index is told about when it is asked
+            typed, words = completions(self._prompt.session, document.text_before_cursor)
+            for word in words:
+                yield Completion(word, start_position=-len(typed))
 
 
 def _load_encoder(session: Session) -> None:

@@ -39,7 +39,8 @@ class Screen:
                 f"That failed ({type(error).__name__}: {text}). If it goes on, `vecsearch verify` "
                 "tells whether the index is damaged."
             )
-        click.echo(f"Error: {clean(text)}", err=True)
+        console = Console(stderr=True, highlight=False)
+        console.print(Text(f"Error: {clean(text)}"), soft_wrap=not console.is_terminal)
 
     def passing(self, text: str) -> None:
         """Print what is true for a moment, until anything else is printed."""

@@ -38,6 +38,7 @@ class Listing:
     query: str | None
     like: str | None
     by: str
+    where: str | None
     answers: tuple[Answer, ...]
 
 
@@ -141,7 +142,7 @@ class Session:
                 "The list holds what is like another document: no query ranked it. "
                 f":why {name} tells where the last query has this one."
             )
-        return self.searcher.explain(query, name, self.where, self.listing.by)
+        return self.searcher.explain(query, name, self.listing.where, self.listing.by)
 
     def why(self, name: str) -> list[Reason]:
         """Explain where a document stands in each ranking, whether or not it was found."""
@@ -154,10 +155,14 @@ class Session:
         ]
 
     def reload(self) -> Session:
-        """Take the index as it is now; what it can't be searched by any more gives way."""
+        """Take the index as it is now.
+
+        The list goes, since its documents may have changed, and so does a retriever that the index
+        doesn't have any more.
+        """
         searcher = self.index.searcher()
         by = self.by if self.by in retrievers_of(searcher) else searcher.default
-        return replace(self, searcher=searcher, by=by)
+        return replace(self, searcher=searcher, by=by, listing=None)
 
     def _listed(self, query: str | None, like: str | None, by: str, hits: Sequence[Hit]) -> Session:
         analyzer = self.searcher.analyzer
@@ -171,7 +176,8 @@ class Session:
         for hit, body in zip(hits, shown, strict=True):
             answers.append(Answer(hit, marked_title(hit.document.title, terms, analyzer), body))
         last = self.query if query is None else query
-        return replace(self, query=last, listing=Listing(query, like, by, tuple(answers)))
+        listing = Listing(query, like, by, self.where, tuple(answers))
+        return replace(self, query=last, listing=listing)
 
     def _last_query(self) -> str:
         if self.query is None:
@@ -194,7 +200,7 @@ class Session:
             if not which.isdecimal():
                 raise
             count = len(self.listing.answers) if self.listing else 0
-            listed = f"has {count}" if count else "is empty: type a query first"
+            listed = f"has {count}" if count else "is empty; type a query first"
             raise UsageError(f"There is no number {which}: the list {listed}.") from None
 
     def _get(self, name: str) -> Document:
@@ -203,7 +209,7 @@ class Session:
             return self.searcher.get(name)
         except UnknownDocument as error:
             near = ids_like(self.searcher, name)
-            hint = f" There is {' or '.join(map(repr, near))}." if near else ""
+            hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
             raise UnknownDocument(f"{error}{hint}") from None
 
 

@@ -63,7 +63,7 @@ def sentence(text: str) -> RenderableType:
     return Text(clean(text))
 
 
-def listing(found: Listing, where: str | None) -> RenderableType:
+def listing(found: Listing) -> RenderableType:
     """Lay out the answers to a query, numbered, and how they were found."""
     rows = _grid()
     rows.add_column(justify="right", style="bold", no_wrap=True)
@@ -72,7 +72,7 @@ def listing(found: Listing, where: str | None) -> RenderableType:
     for rank, answer in enumerate(found.answers, start=1):
         rows.add_row(str(rank), f"{answer.hit.score:.4f}", _answer(answer))
     like = f" like {one_line(found.like)}" if found.like is not None else ""
-    how = f"{like}, by {found.by}{_filter(where)}"
+    how = f"{like}, by {found.by}{_filter(found.where)}"
     if not found.answers:
         return sentence(f"No document matches{how}.")
     return Group(rows, Text(clean(f"{counted(len(found.answers))}{how}"), "dim"))
