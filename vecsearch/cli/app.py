@@ -17,6 +17,7 @@ from vecsearch.cli.indexing import add, compact, delete, index, reencode
 from vecsearch.cli.inspecting import encoders, info, verify
 from vecsearch.cli.output import printable
 from vecsearch.cli.searching import search
+from vecsearch.cli.shell import shell
 from vecsearch.cli.version import version_option
 from vecsearch.errors import VecsearchError
 
@@ -85,6 +86,7 @@ for command in (
     add,
     delete,
     search,
+    shell,
     like,
     get,
     export,
