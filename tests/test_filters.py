@@ -378,7 +378,7 @@ UNREADABLE = [
     ("x = 1 and^", "field name is expected"),
     ("x =^", "value is expected"),
     ("x = ^= 1", "value is expected"),
-    ("x <^> 1", "value is expected"),
+    ("x ^<> 1", "Write != instead of <>"),
     ("x = ^(1)", "value is expected"),
     ("x ^! 1", "Write !="),
     ("x ^1", "or >= is expected"),
