@@ -4,7 +4,6 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
-SAMPLE := corpora/lighthouse
 
 .PHONY: demo test test-fast lint clean
 
@@ -15,7 +14,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(INSTALLED)
-	@$(BIN)/python bench/demo.py $(SAMPLE) indexes/lighthouse
+	@$(BIN)/python bench/demo.py corpora indexes
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
@@ -30,4 +29,4 @@ lint: $(INSTALLED)
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV) indexes/lighthouse build dist *.egg-info
+	rm -rf $(VENV) indexes/lighthouse indexes/pydocs corpora/pydocs/qrels corpora/pydocs/*.jsonl build dist *.egg-info

@@ -1,6 +1,6 @@
-"""Index a corpus in BEIR layout and show what words, meaning and both find, side by side.
+"""Index the sample corpora and show what words, meaning and both find, side by side.
 
-Usage: python bench/demo.py CORPUS INDEX
+Usage: python bench/demo.py CORPORA INDEXES (folders; CORPORA has lighthouse/ and pydocs/)
 """
 
 from __future__ import annotations
@@ -14,38 +14,92 @@ from rich.table import Table
 
 from vecsearch import Index, Searcher, evaluate, parse_measure, read_qrels, read_queries
 
-SYSTEMS = ("bm25", "dense", "hybrid")
-SHOWN = ("exact-01", "paraphrase-01", "negation-06")
-"""Queries that are shown; the figures are those of all queries with judgments."""
+LIGHTHOUSE = ("exact-02", "paraphrase-01", "negation-06")
+PYDOCS = ("builtins.bytes.splitlines", "tempfile.mkdtemp")
+"""Test queries that are shown, of either corpus."""
+TRY = {"lighthouse": "who looked after the lamp at night", "pydocs": "retrieve a URL to disk"}
 
 
 def main() -> None:
-    """Index the corpus and print the comparison."""
-    corpus, folder = map(Path, sys.argv[1:])
-    subprocess.run(
-        [sys.executable, "-m", "vecsearch", "index", corpus, folder, "--overwrite"], check=True
-    )
+    """Index both corpora and print the comparisons."""
+    if len(sys.argv) != 3:
+        print((__doc__ or "").split("\n\n")[1], file=sys.stderr)
+        sys.exit(2)
+    corpora, indexes = map(Path, sys.argv[1:])
     console = Console(highlight=False)
+    show_lighthouse(console, corpora / "lighthouse", indexes / "lighthouse")
+    show_pydocs(console, corpora / "pydocs", indexes / "pydocs")
+    console.print("Now try, after `. .venv/bin/activate`:")
+    for name, query in TRY.items():
+        console.print(f'vecsearch search {indexes / name} "{query}"', soft_wrap=True)
+
+
+def show_lighthouse(console: Console, corpus: Path, folder: Path) -> None:
+    """Show three queries and the figures of a small corpus with embeddings."""
+    run("-m", "vecsearch", "index", corpus, folder, "--overwrite")
     searcher = Index.open(folder).searcher()
-    qrels = read_qrels(corpus / "qrels" / "test.tsv") | read_qrels(corpus / "qrels" / "dev.tsv")
-    queries = {query.id: query.text for query in read_queries(corpus / "queries.jsonl")}
-    for name in SHOWN:
-        console.print(side_by_side(searcher, queries[name], qrels[name]))
+    queries, qrels = judged(corpus)
+    for name in LIGHTHOUSE:
+        systems = ("bm25", "dense", "hybrid")
+        console.print(side_by_side(searcher, queries[name], systems, qrels[name]))
     console.print("* answers the query, + is related, by the judgments in qrels/\n")
-    measure = parse_measure("nDCG@10")
-    for system in ("tfidf", *SYSTEMS):
+    print_figures(console, searcher, corpus, ("tfidf", "bm25", "dense", "hybrid"))
+
+
+def show_pydocs(console: Console, corpus: Path, folder: Path) -> None:
+    """Show searches and figures of the docstrings of this Python's own library, by words alone.
+
+    The embeddings of some 10,000 documents would take minutes without a GPU.
+    """
+    console.print("\nSome 10,000 docstrings of this Python's standard library, by words alone:")
+    run(corpus / "make.py", corpus)
+    run("-m", "vecsearch", "index", corpus, folder, "--encoder", "none", "--overwrite")
+    searcher = Index.open(folder).searcher()
+    queries, qrels = judged(corpus)
+    for name in filter(queries.__contains__, PYDOCS):  # another Python may have others
+        console.print(side_by_side(searcher, queries[name], ("tfidf", "bm25"), qrels[name]))
+    console.print("+ is where the query comes from: it was taken out of the docstring\n")
+    print_figures(console, searcher, corpus, ("tfidf", "bm25"))
+    console.print(
+        "With meaning too, in some minutes: "
+        f"vecsearch index {corpus} {folder} --encoder minilm --overwrite\n",
+        soft_wrap=True,
+    )
+
+
+def run(*words: object) -> None:
+    """Run Python with these arguments."""
+    subprocess.run([sys.executable, *map(str, words)], check=True)
+
+
+def judged(corpus: Path) -> tuple[dict[str, str], dict[str, dict[str, int]]]:
+    """Return the judged queries of the test split, and their judgments."""
+    qrels = read_qrels(corpus / "qrels" / "test.tsv")
+    queries = {each.id: each.text for each in read_queries(corpus / "queries.jsonl")}
+    return {name: queries[name] for name in qrels}, qrels
+
+
+def print_figures(
+    console: Console, searcher: Searcher, corpus: Path, systems: tuple[str, ...]
+) -> None:
+    """Print how well each system answers the test queries."""
+    queries, qrels = judged(corpus)
+    measures = [parse_measure("nDCG@10"), parse_measure("R@10")]
+    console.print(f"{corpus.name}, its {len(queries)} test queries:")
+    for system in systems:
         rankings = searcher.rank_many(list(queries.values()), k=100, by=system)
-        run = dict(zip(queries, map(dict, rankings), strict=True))
-        mean = evaluate(run, qrels, [measure]).mean(measure)
-        console.print(f"nDCG@10 {system:<7} {mean:.3f}")
-    console.print("\nNow try, after `. .venv/bin/activate`:", soft_wrap=True)
-    console.print(f'vecsearch search {folder} "who looked after the lamp at night"', soft_wrap=True)
+        found = dict(zip(queries, map(dict, rankings), strict=True))
+        scores = evaluate(found, qrels, measures)
+        means = "  ".join(f"{measure} {scores.mean(measure):.3f}" for measure in measures)
+        console.print(f"{system:<7} {means}")
 
 
-def side_by_side(searcher: Searcher, query: str, grades: dict[str, int]) -> Table:
+def side_by_side(
+    searcher: Searcher, query: str, systems: tuple[str, ...], grades: dict[str, int]
+) -> Table:
     """Return a table of what each system finds, one column each."""
-    table = Table("", *SYSTEMS, title=f"\n“{query}”", title_justify="left", expand=True)
-    found = [searcher.search(query, k=4, by=system) for system in SYSTEMS]
+    table = Table("", *systems, title=f"\n“{query}”", title_justify="left", expand=True)
+    found = [searcher.search(query, k=4, by=system) for system in systems]
     for rank in range(4):
         hits = [hits[rank].document if rank < len(hits) else None for hits in found]
         marks = [" +*"[grades.get(hit.id, 0)] if hit else "" for hit in hits]

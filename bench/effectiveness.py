@@ -52,6 +52,9 @@ def commit() -> str:
 
 def main() -> None:
     """Measure every collection named and write the results."""
+    if len(sys.argv) < 3:
+        print((__doc__ or "").split("\n\n")[1], file=sys.stderr)
+        sys.exit(2)
     results, *collections = map(Path, sys.argv[1:])
     with tempfile.TemporaryDirectory() as scratch:
         scores = {folder.name: measure(folder, Path(scratch)) for folder in collections}

@@ -272,7 +272,7 @@ def test_chinese_terms_are_shown_as_they_stand(tmp_path):
 
 def test_words_carry_the_similarity_where_the_encoder_tells(plain):
     told = plain.explain("red apple", "d12", by="dense")
-    document = plain.snapshot.document(plain._rows_of("d12").start)
+    document = plain.get("d12")
     encoder = WordEncoder()
     query = encoder.encode(["red apple"], "query")[0].astype(float)
     passage = document.text[slice(*told.span)]
@@ -448,15 +448,18 @@ def test_bad_calls_are_sentences(plain):
         def retrieve(self, queries, k, allow):
             return plain.retriever("bm25").retrieve(queries, k, allow)
 
-    for gone in ("d0", "nowhere", "", None, 3, "\ud800"):
+    for gone in ("d0", "nowhere", "", "\ud800"):
         with pytest.raises(UnknownDocument, match="holds no document"):
             plain.explain("red", gone)
+    for odd in (None, 3):
+        with pytest.raises(UsageError, match="id is text, not"):
+            plain.explain("red", odd)
     for by in (Own(), WeightedSum(plain.snapshot, [Arm(Own(), 1.0)])):
         with pytest.raises(UsageError, match=r"retriever 'own' can't explain its scores"):
             plain.explain("red", "d12", by=by)
     with pytest.raises(UnknownName, match="bm25"):
         plain.explain("red", "d12", by="bm52")
-    with pytest.raises(UsageError, match="a retriever, not 3"):
+    with pytest.raises(UsageError, match="the name of one, not 3"):
         plain.explain("red", "d12", by=3)
     with pytest.raises(UsageError, match="text, not NoneType"):
         plain.explain(None, "d12")

@@ -378,7 +378,7 @@ UNREADABLE = [
     ("x = 1 and^", "field name is expected"),
     ("x =^", "value is expected"),
     ("x = ^= 1", "value is expected"),
-    ("x <^> 1", "value is expected"),
+    ("x ^<> 1", "Write != instead of <>"),
     ("x = ^(1)", "value is expected"),
     ("x ^! 1", "Write !="),
     ("x ^1", "or >= is expected"),
@@ -411,7 +411,7 @@ UNREADABLE = [
 INAPPLICABLE = [
     (
         '^lagn = "en"',
-        'no field "lagn". Did you mean lang or flag[?] The fields are flag, lang, n, year.',
+        "no field \"lagn\". Did you mean 'lang'[?] The fields are flag, lang, n, year.",
     ),
     ("year = 1 or not ^what is null", 'no field "what". The fields are'),
     ('year = ^"2020"', 'holds numbers; "2020" is text. Write 2020 without quotes'),

@@ -158,19 +158,24 @@ def test_all_hits_are_encoded_in_one_bounded_call():
     hits = [hit(long), hit("short"), hit(long + " end")]
     found = best_passages("q", hits, {"q": 1.0}, PLAIN, lambda: encoder)
     assert [role for role, _ in encoder.calls] == ["query", "document"]
-    assert len(encoder.calls[1][1]) == 2 * MOST_ENCODED
+    assert len(encoder.calls[1][1]) == 2 * (MOST_ENCODED // 3)
     assert found[1] == Span(0, 5)
+    encoder.calls.clear()
+    best_passages("q", [hit(long)] * 50, {"q": 1.0}, PLAIN, lambda: encoder)
+    assert len(encoder.calls[1][1]) == 2 * 50
 
 
 def test_what_is_encoded_holds_the_terms_and_is_spread():
     encoder = MeaningEncoder()
     parts = [sentence(f"w{i}") for i in range(50)]
     parts[20] = sentence("q")
-    best_passages("q", [hit(" ".join(parts))], {"q": 1.0}, PLAIN, lambda: encoder)
-    seen = [parts.index(text) for text in encoder.calls[1][1]]
+    hits = [hit(" ".join(parts))] * 6
+    share = MOST_ENCODED // len(hits)
+    best_passages("q", hits, {"q": 1.0}, PLAIN, lambda: encoder)
+    seen = [parts.index(text) for text in encoder.calls[1][1][:share]]
     assert seen == sorted(set(seen))
     assert {0, 20, 49} <= set(seen)
-    assert np.diff(seen).max() <= 2 * len(parts) / (MOST_ENCODED - 2)
+    assert np.diff(seen).max() <= 2 * len(parts) / (share - 2)
 
 
 def test_one_passage_needs_no_encoder():

@@ -217,7 +217,7 @@ def test_a_measure_that_cannot_be_read_says_what_would_be_right(text, says):
 
 
 def test_a_measure_made_by_hand_is_checked_too():
-    with pytest.raises(UnknownName, match=r"no measure 'ndcg'\. Known: AP"):
+    with pytest.raises(UnknownName, match=r"no measure 'ndcg'\. Did you mean 'nDCG'\? Known: AP"):
         Measure("ndcg", 10)
     with pytest.raises(UsageError, match="must be 1 or more"):
         Measure("nDCG", -1)

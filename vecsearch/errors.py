@@ -16,15 +16,49 @@ VecsearchError
     └── FormatTooNew      written by a newer vecsearch
 
 The command line prints the message and exits with `exit_code`: 2 for usage, but 1 for an unknown
-document and for the rest.
+document and for the rest. `did_you_mean` and `folder_beside` suggest the nearest name, for every
+error about a name that a person typed.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
+
+_MOST: Final = 20_000
+"""How many names are looked at for the nearest: difflib takes some 10 µs for each."""
+
+
+def nearest(name: str, choices: Iterable[str]) -> str | None:
+    """Return the choice that is spelt most like a name, whatever the case; None if none is near.
+
+    Of more than 20,000 choices only the first are looked at.
+    """
+    folded: dict[str, str] = {}
+    for choice in islice(choices, _MOST):
+        folded.setdefault(choice.casefold(), choice)
+    near = difflib.get_close_matches(name.casefold(), folded, n=1)
+    return folded[near[0]] if near else None
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """Suggest the nearest choice as the end of a message: " Did you mean 'x'?", or ""."""
+    near = nearest(name, choices)
+    return "" if near is None else f" Did you mean {near!r}?"
+
+
+def folder_beside(path: Path, fits: Callable[[Path], bool]) -> str:
+    """Suggest, as `did_you_mean` does, the nearest in name of the folders beside one."""
+    try:
+        names = [each.name for each in islice(path.parent.iterdir(), _MOST)]
+        beside = [name for name in names if fits(path.with_name(name))]
+    except (OSError, ValueError):  # there is nothing beside it, or it has no name
+        return ""
+    near = nearest(path.name, beside)
+    return "" if near is None else f" Did you mean {str(path.with_name(near))!r}?"
 
 
 class VecsearchError(Exception):
@@ -56,9 +90,8 @@ class UnknownName(UsageError):
 
     def __init__(self, kind: str, name: str, choices: Iterable[str]) -> None:
         known = sorted(choices)
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
         listing = ", ".join(known) if known else "none"
+        hint = did_you_mean(name, known)
         super().__init__(f"There is no {kind} {name!r}.{hint} Known: {listing}.")
 
 

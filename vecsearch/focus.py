@@ -29,9 +29,11 @@ from vecsearch.types import ALL, Hit, Span
 WORDS: Final = 40
 """Words of a passage, about as many as a snippet shows."""
 
-MOST_ENCODED: Final = 12
-"""Passages of a hit that are compared by meaning, so that its length doesn't decide what it
-costs."""
+MOST_ENCODED: Final = 60
+"""Passages that are compared by meaning for one query, so that neither the number of its hits nor
+their length decides what it costs. The hits have equal shares, but each at least `_LEAST`."""
+
+_LEAST: Final = 2
 
 _DECIMALS: Final = 4
 """Similarities are rounded so: the same text in another batch differs in the last bits."""
@@ -69,8 +71,9 @@ def best_passages(
 
     weights: what each term of the query is worth, above 0; see `term_weights`.
     load_encoder: gives the encoder to compare by meaning too. It is called only where a hit has
-        passages to choose from, and then encodes the passages of all hits in one call, at most
-        `MOST_ENCODED` of a hit: those with the most worth, then others spread over its row.
+        passages to choose from, and then encodes those of all hits in one call. Of a hit with
+        more than its share of `MOST_ENCODED` they are those with the most worth, then others
+        spread over its row.
         Where it raises UsageError, since vectors came without an encoder for texts, the terms
         decide alone.
 
@@ -78,7 +81,8 @@ def best_passages(
     """
     cut = [_passages(hit.document.text, hit.span, weights, analyzer) for hit in hits]
     if load_encoder is not None and query.strip():
-        chosen = [_candidates(passages) for passages in cut]
+        share = max(_LEAST, MOST_ENCODED // max(len(hits), 1))
+        chosen = [_candidates(passages, share) for passages in cut]
         texts = [
             [hit.document.text[slice(*passage.span)] for passage in passages]
             for hit, passages in zip(hits, chosen, strict=True)
@@ -107,14 +111,14 @@ def _passages(
     return passages
 
 
-def _candidates(passages: list[_Passage]) -> list[_Passage]:
+def _candidates(passages: list[_Passage], most: int) -> list[_Passage]:
     """Return the passages to compare by meaning, in order."""
-    if len(passages) <= MOST_ENCODED:
+    if len(passages) <= most:
         return passages
     ranked = sorted(range(len(passages)), key=lambda i: -passages[i].worth)
-    matching = [i for i in ranked if passages[i].worth][:MOST_ENCODED]
+    matching = [i for i in ranked if passages[i].worth][:most]
     others = sorted(set(ranked).difference(matching))
-    spread = np.linspace(0, len(others) - 1, MOST_ENCODED - len(matching)).astype(int).tolist()
+    spread = np.linspace(0, len(others) - 1, most - len(matching)).astype(int).tolist()
     return [passages[i] for i in sorted([*matching, *(others[place] for place in spread)])]
 
 

@@ -69,7 +69,7 @@ class Index:
         encoder: Encoder | str | None = DEFAULT,
         analyzer: Analyzer | str = "english",
         *,
-        documents: Iterable[Document] = (),
+        documents: object = (),
         passages: Passages | int | None = None,
         overwrite: bool = False,
         device: Device = "auto",
@@ -78,6 +78,7 @@ class Index:
 
         encoder: an encoder, a name for `load_encoder`, or None ("none") for bag-of-words only. By
             default minilm where it is installed, else none.
+        documents: what `Writer.add` takes.
         passages: split documents into passages of at most so many words; None keeps them whole.
         overwrite: replace the index that is in the folder; without it that raises IndexExists.
         """
@@ -255,7 +256,7 @@ class Index:
         self,
         analyzer: Analyzer,
         passages: Passages | None,
-        documents: Iterable[Document],
+        documents: object,
         *,
         overwrite: bool,
     ) -> None:
@@ -268,9 +269,7 @@ class Index:
                     clear(self._disk, self.folder)
                 raise
 
-    def _rebuild(
-        self, analyzer: Analyzer, passages: Passages | None, documents: Iterable[Document]
-    ) -> None:
+    def _rebuild(self, analyzer: Analyzer, passages: Passages | None, documents: object) -> None:
         """Commit an index of these documents alone, in the place of what there is."""
         generation, next_segment = succession(self.folder)
         entry = None

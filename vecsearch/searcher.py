@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
 from vecsearch.encoders.base import Encoder
 from vecsearch.encoders.own import QueryVectors, checked_vectors
-from vecsearch.errors import UnknownDocument, UnknownName, UsageError
+from vecsearch.errors import UnknownDocument, UnknownName, UsageError, did_you_mean
 from vecsearch.filters import parse_filter
 from vecsearch.focus import best_passages, term_weights
 from vecsearch.retrieve.base import Retriever, check_k, ranking_of
@@ -84,7 +84,7 @@ class Searcher:
                 f"It has: {', '.join(sorted(self._retrievers))}. "
                 "`vecsearch reencode INDEX --encoder minilm` makes them."
             )
-        raise UnknownName("retriever", name, self._retrievers)
+        raise UnknownName("retriever", name, get_args(Mode))
 
     def mask(self, where: str | None = None) -> Mask:
         """Return which rows live and pass a metadata filter; ALL where every row does.
@@ -252,7 +252,8 @@ class Searcher:
             raise UsageError(f"A document's id is text, not {id!r}.")
         found = self.snapshot.locate(id)
         if found is None:
-            raise UnknownDocument(f"The index holds no document {id!r}.")
+            hint = did_you_mean(id, self.snapshot.ids())
+            raise UnknownDocument(f"The index holds no document {id!r}.{hint}")
         return found
 
     @staticmethod

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.batch import Batch
+from vecsearch.corpus import documents_of
 from vecsearch.encoders.base import Encoder
-from vecsearch.errors import IndexProblem, UnknownDocument, UsageError
+from vecsearch.errors import IndexProblem, UnknownDocument, UsageError, did_you_mean
 from vecsearch.filters import parse_filter
 from vecsearch.merging import Size, plan_merges
 from vecsearch.store.documents import hash_ids
@@ -102,19 +103,18 @@ class Writer:
             for position in np.flatnonzero(segment.living()).tolist():
                 yield segment.documents.document(position)
 
-    def add(self, documents: Document | Iterable[Document]) -> int:
+    def add(self, documents: object) -> int:
         """Add documents, replacing those whose id exists; return how many were added.
+
+        documents: a Document or a mapping of its fields, an iterable of those, or a frame of
+            pandas, polars or Arrow; see `vecsearch.corpus.documents_of`.
 
         A document whose title and text are those of the one that it replaces isn't encoded again.
         Memory stays bounded: a batch that is full is written, though not yet committed.
         """
         self._check_use()
-        if isinstance(documents, Document):
-            documents = (documents,)
         added = 0
-        for document in documents:
-            if not isinstance(document, Document):
-                raise UsageError(f"Documents are added, not {type(document).__name__}.")
+        for document in documents_of(documents):
             self._batch.add(document, self._known_vectors(document))
             added += 1
             if self._batch.full:
@@ -137,7 +137,10 @@ class Writer:
         if lost:
             listing = ", ".join(repr(name) for name in lost[:10])
             more = f" and {len(lost) - 10} more" if len(lost) > 10 else ""
-            raise UnknownDocument(f"The index holds no document {listing}{more}; none was deleted.")
+            hint = did_you_mean(lost[0], self._ids()) if len(lost) == 1 else ""
+            raise UnknownDocument(
+                f"The index holds no document {listing}{more}; none was deleted.{hint}"
+            )
         self._kill([where for where in found if where])
         return len(names)
 
@@ -254,6 +257,13 @@ class Writer:
                 if alive is None or alive[positions[i]]:
                     found[i] = held, int(positions[i])
         return found
+
+    def _ids(self) -> Iterator[str]:
+        """Yield the ids of the living documents."""
+        for held in self._held:
+            yield from map(
+                held.segment.documents.id, np.flatnonzero(held.segment.living()).tolist()
+            )
 
     def _kill(self, doomed: Sequence[tuple[_Held, int]]) -> None:
         for held in self._held:

@@ -11,12 +11,14 @@ from typing import Any, NoReturn
 import click
 
 from vecsearch.cli.browsing import export, get, like
+from vecsearch.cli.completion import completion
 from vecsearch.cli.evaluating import evaluate_run
 from vecsearch.cli.indexing import add, compact, delete, index, reencode
 from vecsearch.cli.inspecting import encoders, info, verify
 from vecsearch.cli.output import printable
 from vecsearch.cli.searching import search
 from vecsearch.cli.shell import shell
+from vecsearch.cli.version import version_option
 from vecsearch.errors import VecsearchError
 
 _INTERRUPTED = 130
@@ -70,7 +72,7 @@ def _stop(message: str, code: int) -> NoReturn:
     epilog="Example: vecsearch index notes/ notes.index, then "
     'vecsearch search notes.index "how to descale the kettle"',
 )
-@click.version_option(package_name="vecsearch", prog_name="vecsearch")
+@version_option
 def main() -> None:
     """Index documents and search them by words, by meaning, or both."""
     _open_closed()
@@ -84,6 +86,7 @@ for command in (
     add,
     delete,
     search,
+    shell,
     like,
     get,
     export,
@@ -93,6 +96,6 @@ for command in (
     compact,
     reencode,
     encoders,
+    completion,
 ):
     main.add_command(command)
-main.add_command(shell)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from vecsearch.cli.completion import complete_file, complete_measure
 from vecsearch.cli.options import json_option
 from vecsearch.cli.output import print_json, print_pairs
 from vecsearch.corpus import read_qrels
@@ -17,13 +18,14 @@ _DEFAULT = ("nDCG@10", "R@100", "MRR@10", "AP")
     "eval",
     epilog="Example: vecsearch eval run.trec corpora/lighthouse/qrels/test.tsv --measure nDCG@10",
 )
-@click.argument("run_file", metavar="RUN")
-@click.argument("qrels_file", metavar="QRELS")
+@click.argument("run_file", metavar="RUN", shell_complete=complete_file)
+@click.argument("qrels_file", metavar="QRELS", shell_complete=complete_file)
 @click.option(
     "--measure",
     "measures",
     metavar="NAME",
     multiple=True,
+    shell_complete=complete_measure,
     help="A measure such as nDCG@10, P@5, R@100, MRR@10, AP, Success@1, Judged@10, bpref; "
     f"may be given several times.  [{', '.join(_DEFAULT)}]",
 )

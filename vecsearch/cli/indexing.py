@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from vecsearch.cli.completion import complete_analyzer, complete_encoder, complete_file
 from vecsearch.cli.opening import opened
 from vecsearch.cli.options import (
     corpus_options,
@@ -29,12 +30,13 @@ from vecsearch.types import Document, Vectors
 @click.command(
     epilog="Example: vecsearch index notes/ notes.index --passages 200",
 )
-@click.argument("corpus_source", metavar="CORPUS")
+@click.argument("corpus_source", metavar="CORPUS", shell_complete=complete_file)
 @index_argument
 @click.option(
     "--encoder",
     metavar="NAME_OR_PATH",
     default="default",
+    shell_complete=complete_encoder,
     help="Encoder of the embeddings: a name that `vecsearch encoders` lists, a model's folder, "
     "owner/model on a hub, or none.  [minilm where it is installed]",
 )
@@ -43,6 +45,7 @@ from vecsearch.types import Document, Vectors
     metavar="NAME",
     default="english",
     show_default=True,
+    shell_complete=complete_analyzer,
     help=f"How text becomes words: one of {', '.join(analyzer_names())}.",
 )
 @corpus_options
@@ -99,7 +102,7 @@ def index(
 
 @click.command(epilog="Example: vecsearch add notes.index new-notes/")
 @index_argument
-@click.argument("corpus_source", metavar="CORPUS")
+@click.argument("corpus_source", metavar="CORPUS", shell_complete=complete_file)
 @click.option(
     "--sync",
     "following",
@@ -171,8 +174,10 @@ def reencode(index_folder: Path, encoder: str, device: Device) -> None:
 @where_option
 def delete(index_folder: Path, ids: tuple[str, ...], where: str | None) -> None:
     """Delete documents from INDEX, by id or by metadata."""
-    if bool(ids) == (where is not None):
+    if ids and where is not None:
         raise click.UsageError("Give either the ids of the documents or --where, not both.")
+    if not ids and where is None:
+        raise click.UsageError("Give the ids of the documents, or --where.")
     with opened(index_folder) as index, index.writer() as writer:
         deleted = writer.delete(ids) if where is None else writer.delete_where(where)
     click.echo(f"Deleted {_documents(deleted)} from {index_folder}.")

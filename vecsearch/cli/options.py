@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from vecsearch.cli.completion import complete_file, complete_folder, complete_mode
+
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -23,7 +25,12 @@ class _Folder(click.Path):
 
 def index_argument(function: _F) -> _F:
     """Take the folder of an index."""
-    return click.argument("index_folder", metavar="INDEX", type=_Folder(path_type=Path))(function)
+    return click.argument(
+        "index_folder",
+        metavar="INDEX",
+        type=_Folder(path_type=Path),
+        shell_complete=complete_folder,
+    )(function)
 
 
 def json_option(function: _F) -> _F:
@@ -36,6 +43,7 @@ def by_option(function: _F) -> _F:
     return click.option(
         "--by",
         metavar="[hybrid|bm25|tfidf|dense]",
+        shell_complete=complete_mode,
         help="What ranks the documents.  [hybrid where INDEX has embeddings, else bm25]",
     )(function)
 
@@ -73,6 +81,7 @@ def vectors_option(function: _F) -> _F:
         "--vectors",
         "vectors_file",
         metavar="FILE.npy",
+        shell_complete=complete_file,
         help="Vectors of your own instead of an encoder's: a row for each document, in order.",
     )(function)
 

@@ -144,7 +144,7 @@ def _lines(what: str) -> Iterator[Callable[[int], None]]:
         nonlocal last
         if time.monotonic() - last >= _QUIET_SECONDS:
             last = time.monotonic()
-            say(f"{count:,} {what}")
+            say(f"{what}: {count:,}")
 
     yield step
 

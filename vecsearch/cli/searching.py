@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from vecsearch.cli.completion import complete_file
 from vecsearch.cli.opening import opened
 from vecsearch.cli.options import by_option, index_argument, json_option, where_option, work_options
 from vecsearch.cli.output import Answer, print_answers, progress, say
@@ -29,14 +30,26 @@ _BLOCK = 64
 @by_option
 @where_option
 @click.option("--explain", is_flag=True, help="Say for each document why it has its score.")
-@click.option("--queries", metavar="FILE", help="Queries instead of QUERY: .jsonl or .tsv.")
+@click.option(
+    "--queries",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Queries instead of QUERY: .jsonl or .tsv.",
+)
 @click.option(
     "--vectors",
     "vectors_file",
     metavar="FILE.npy",
+    shell_complete=complete_file,
     help="Vectors of your own, one for QUERY or for each of FILE, to compare with the embeddings.",
 )
-@click.option("--run", "run_file", metavar="FILE", help="Where the TREC run goes.  [-]")
+@click.option(
+    "--run",
+    "run_file",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Where the TREC run goes.  [-]",
+)
 @json_option
 @work_options
 def search(

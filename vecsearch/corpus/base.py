@@ -23,6 +23,11 @@ class Fields:
     title: str | None = None
     text: str | None = None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that are given."""
+        return tuple(name for name in (self.id, self.title, self.text) if name)
+
 
 DEFAULT_FIELDS: Final = Fields()
 

@@ -1,26 +1,33 @@
-"""A folder of text, Markdown and HTML files, each one document; or a single such file."""
+"""A folder of documents that people have: text, Markdown, HTML, PDF, Word, books and mail."""
 
 from __future__ import annotations
 
-import codecs
+import os
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Final
 
 from vecsearch.corpus.base import Record
-from vecsearch.corpus.files import HEAD, not_utf8, reason, shown, strangeness, suffix
-from vecsearch.corpus.pages import SUFFIXES, title_and_text
+from vecsearch.corpus.files import reason, shown, suffix
+from vecsearch.corpus.formats import FORMATS, SUFFIXES, Part, Unreadable
+from vecsearch.corpus.formats.text import read as read_plain
+from vecsearch.corpus.seen import unique
 from vecsearch.corpus.walking import walk
 from vecsearch.errors import CorpusError
-from vecsearch.types import Document
+from vecsearch.types import Document, MetaValue
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class TextFiles:
-    """The .txt, .md, .html and .htm files beneath a folder, by name; or one such file.
+    """The files of the kinds in SUFFIXES beneath a folder, by name; or one such file.
 
-    A document's id is its path within the folder, with forward slashes. Hidden files and folders
-    and indexes are skipped, links to folders aren't followed, files of other kinds (JSON Lines too)
-    are left alone.
+    A document's id is its file's path within the folder, with forward slashes; where a file holds
+    several, "#" and the name of its part follow: a heading's anchor, a page, a chapter or the id of
+    a message. Each has the metadata `file`, the absolute path, and `modified`, the time of the
+    file's last change in UTC. Hidden files and folders and indexes are skipped, links to folders
+    aren't followed, files of other kinds (JSON Lines too) are left alone.
     """
 
     total_bytes: Final = None
@@ -31,14 +38,20 @@ class TextFiles:
         self.name = shown(path)
 
     def read(self) -> Iterator[Record | CorpusError]:
-        """Read from the start; no id can come twice."""
+        """Read from the start; the path of an error is that of its file."""
+        return unique(self._records())
+
+    def _records(self) -> Iterator[Record | CorpusError]:
         if not self._path.is_dir():
-            yield _read(self._path, self._path.name)
+            yield from _read(self._path, self._path.name)
             return
         empty = True
         for found in walk(self._path, SUFFIXES):
             empty = False
-            yield found if isinstance(found, CorpusError) else _read(self._path / found, found)
+            if isinstance(found, CorpusError):
+                yield found
+            else:
+                yield from _read(self._path / found, found)
         if empty:
             yield CorpusError(
                 self.name,
@@ -48,23 +61,58 @@ class TextFiles:
             )
 
 
-def _read(path: Path, id: str) -> Record | CorpusError:
+def _read(path: Path, id: str) -> Iterator[Record | CorpusError]:
+    """Read the documents of a file; all that is wrong with it is told as values."""
     name = shown(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        return CorpusError(name, None, reason(error))
-    problem = strangeness(data[:HEAD])
-    if problem:
-        return CorpusError(name, None, problem)
-    try:
-        content = data.removeprefix(codecs.BOM_UTF8).decode()
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        return CorpusError(name, line, not_utf8(error))
     try:
         id.encode()
     except UnicodeEncodeError:
-        return CorpusError(name, None, "the name, which is the id, isn't UTF-8; rename the file.")
-    title, text = title_and_text(suffix(path), content)
-    return Record(Document(id=id, text=text, title=title), name, None)
+        yield CorpusError(name, None, "the name, which is the id, isn't UTF-8; rename the file.")
+        return
+    try:
+        place = {"file": shown(os.path.abspath(path)), "modified": _modified(path)}  # noqa: PTH100
+        for part in FORMATS.get(suffix(path), read_plain)(path):
+            if isinstance(part, Unreadable):
+                yield CorpusError(name, part.line, str(part))
+            else:
+                yield Record(_document(id, part, place), name, part.line)
+    except Unreadable as problem:
+        yield CorpusError(name, problem.line, str(problem))
+    except OSError as error:
+        yield CorpusError(name, None, reason(error))
+
+
+def _modified(path: Path) -> str | None:
+    """The time of the last change, in whole seconds; None if no calendar has it."""
+    try:
+        return (_EPOCH + timedelta(seconds=path.stat().st_mtime_ns // 10**9)).isoformat()
+    except OverflowError:
+        return None
+
+
+def _document(id: str, part: Part, place: dict[str, str | None]) -> Document:
+    """Make the document; what the file says of itself can't hide where it lies."""
+    meta: dict[str, MetaValue] = {_text(name): _value(value) for name, value in part.meta.items()}
+    return Document(
+        _text(f"{id}#{part.fragment}") if part.fragment else id,
+        _text(part.text),
+        _text(part.title),
+        {**meta, **place},
+    )
+
+
+def _value(value: MetaValue) -> MetaValue:
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, list):
+        return [_text(each) if isinstance(each, str) else each for each in value]
+    return value
+
+
+def _text(text: str) -> str:
+    """The text with halves of characters, which no index takes, put together or replaced."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

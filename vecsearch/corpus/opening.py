@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import stat
 from pathlib import Path
 from typing import Final
@@ -10,15 +11,23 @@ from vecsearch.corpus.base import DEFAULT_FIELDS, Corpus, Fields
 from vecsearch.corpus.beir import BeirFolder, is_beir
 from vecsearch.corpus.files import STANDARD_INPUT, or_gzipped, reason, shown, suffix
 from vecsearch.corpus.folder import TextFiles
+from vecsearch.corpus.formats import SUFFIXES as TEXT_SUFFIXES
+from vecsearch.corpus.huggingface import HuggingFaceDataset
+from vecsearch.corpus.irds import IrDataset
 from vecsearch.corpus.jsonl import SUFFIXES as JSON_SUFFIXES
 from vecsearch.corpus.jsonl import JsonLines
 from vecsearch.corpus.jsonl_folder import JsonLinesFolder
-from vecsearch.corpus.pages import SUFFIXES as TEXT_SUFFIXES
+from vecsearch.corpus.parquet import SUFFIXES as COLUMN_SUFFIXES
+from vecsearch.corpus.parquet import ParquetFile
+from vecsearch.corpus.sources import parse_source
+from vecsearch.corpus.sqlite import SUFFIXES as SQLITE_SUFFIXES
+from vecsearch.corpus.sqlite import SqliteTable
 from vecsearch.corpus.table import Table
 from vecsearch.corpus.walking import first, is_index
 from vecsearch.errors import CorpusError, UsageError
 
 _TABLE_SUFFIXES: Final = or_gzipped(".csv", ".tsv")
+_SCHEMES: Final = ("sqlite", "hf", "ir")
 
 
 def open_corpus(source: str | Path, fields: Fields = DEFAULT_FIELDS) -> Corpus:
@@ -26,9 +35,14 @@ def open_corpus(source: str | Path, fields: Fields = DEFAULT_FIELDS) -> Corpus:
 
     source: a file or a folder, or "-", JSON Lines from standard input. A file is a .txt, .md or
         .html document, JSON Lines in a .jsonl, .ndjson or .json file, or a .csv or .tsv table with
-        a header; all but documents may be gzipped. A folder is BEIR's if it holds corpus.jsonl
-        (or corpus.jsonl.gz). Any other is the .txt, .md and .html files beneath it; only where
-        there is none, the .jsonl, .ndjson and .json files beneath it, as Anserini's are.
+        a header; all but documents may be gzipped. It may also be columns, in a .parquet, .arrow,
+        .ipc or .feather file, or a .db, .sqlite or .sqlite3 database. A folder is BEIR's if it
+        holds corpus.jsonl (or corpus.jsonl.gz). Any other is the .txt, .md and .html files beneath
+        it; only where there is none, the .jsonl, .ndjson and .json files beneath it, as Anserini's
+        are. A text with a scheme names a table of a database, `sqlite:notes.db?table=notes`, a
+        data set of Hugging Face's, `hf:owner/name?split=train&config=en` or `hf:./folder`, or one
+        of ir_datasets', `ir:beir/scifact/test`. The first two may choose fields as well
+        (`&text=body&id=key&title=head`), and are percent-encoded as URLs are.
     fields: what holds the id, title and text; a text, Markdown or HTML file has no fields.
 
     Raises CorpusError if there is nothing, or an index; UsageError for another kind of file.
@@ -39,13 +53,10 @@ def open_corpus(source: str | Path, fields: Fields = DEFAULT_FIELDS) -> Corpus:
         raise UsageError("The path of the corpus is empty; a dot stands for this folder.")
     if str(source) == STANDARD_INPUT:
         return JsonLines(source, fields)
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError) as error:
-        if isinstance(error, FileNotFoundError | ValueError):  # a NUL can't be in a name
-            raise CorpusError(shown(path), None, "there is no such file or folder.") from None
-        raise CorpusError(shown(path), None, reason(error)) from None
-    if stat.S_ISDIR(mode):
+    scheme, colon, rest = source.partition(":") if isinstance(source, str) else ("", "", "")
+    if colon and scheme in _SCHEMES:
+        return _named(scheme, str(source), rest, fields)
+    if stat.S_ISDIR(_mode(path)):
         return _folder(path, fields)
     kind = suffix(path)
     if kind in TEXT_SUFFIXES:
@@ -54,11 +65,60 @@ def open_corpus(source: str | Path, fields: Fields = DEFAULT_FIELDS) -> Corpus:
         return JsonLines(path, fields)
     if kind in _TABLE_SUFFIXES:
         return Table(path, fields)
+    if kind in COLUMN_SUFFIXES:
+        return ParquetFile(path, fields)
+    if kind in SQLITE_SUFFIXES:
+        return SqliteTable(path, None, fields)
     raise UsageError(
         f"{shown(path)}: a file of this name isn't a corpus; a file of JSON Lines ends in "
-        f"{_listed(JSON_SUFFIXES)}, a table in {_listed(_TABLE_SUFFIXES)}, a single document in "
-        f"{_listed(TEXT_SUFFIXES)}; {STANDARD_INPUT!r} stands for JSON Lines from standard input."
+        f"{_listed(JSON_SUFFIXES)}, a table in {_listed(_TABLE_SUFFIXES)}, columns in "
+        f"{_listed(COLUMN_SUFFIXES)}, a database in {_listed(SQLITE_SUFFIXES)}, a single document "
+        f"in {_listed(TEXT_SUFFIXES)}; {STANDARD_INPUT!r} stands for JSON Lines from standard "
+        "input."
     )
+
+
+def _named(scheme: str, whole: str, rest: str, fields: Fields) -> Corpus:
+    """Find the reader of a source that has a scheme."""
+    if scheme == "ir":
+        if not rest:
+            raise UsageError(f"{whole!r} names nothing after its colon.")
+        return IrDataset(rest, fields)
+    if scheme == "hf":
+        found = parse_source(whole, rest, ["split", "config"], fields)
+        options = found.options
+        return HuggingFaceDataset(
+            found.name, options.get("split"), options.get("config"), found.fields
+        )
+    found = parse_source(whole, rest.removeprefix("//"), ["table"], fields)
+    path = Path(found.name)
+    if stat.S_ISDIR(_mode(path)):
+        raise CorpusError(shown(path), None, "this is a folder, not an SQLite database.")
+    return SqliteTable(path, found.options.get("table"), found.fields)
+
+
+def _mode(path: Path) -> int:
+    """What lies at a path; CorpusError, with the nearest name, if nothing does."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError) as error:
+        if isinstance(error, FileNotFoundError | ValueError):  # a NUL can't be in a name
+            problem = f"there is no such file or folder.{_nearest(path)}"
+            raise CorpusError(shown(path), None, problem) from None
+        raise CorpusError(shown(path), None, reason(error)) from None
+
+
+def _nearest(path: Path) -> str:
+    """Suggest what a path that leads nowhere may have meant: another scheme, or another name."""
+    scheme, colon, rest = str(path).partition(":")
+    if colon and (near := difflib.get_close_matches(scheme, _SCHEMES, n=1)):
+        return f" Did you mean {f'{near[0]}:{rest}'!r}?"
+    try:
+        names = [found.name for found in path.parent.iterdir()]
+    except (OSError, ValueError):
+        return ""
+    near = difflib.get_close_matches(path.name, names, n=1)
+    return f" Did you mean {shown(path.with_name(near[0]))!r}?" if near else ""
 
 
 def _folder(path: Path, fields: Fields) -> Corpus:

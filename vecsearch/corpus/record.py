@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, cast
 
 from vecsearch.corpus.base import Fields
@@ -44,7 +44,27 @@ def document_of(record: Mapping[str, object], fields: Fields) -> Document:
     if type(text) is not str:
         raise BadRecord(_bad_text(record, text_field, fields.text))
     used = {id_field, title_field, text_field}
-    return Document(id, text, title, {} if used.issuperset(record) else _metadata(record, used))
+    return Document(id, text, title, {} if used.issuperset(record) else metadata_of(record, used))
+
+
+def resolved(fields: Fields, columns: Collection[str]) -> Fields:
+    """Fields that all are names, for records that all have these columns.
+
+    Raise BadRecord where the column of the id or the text is missing, or a chosen title.
+    """
+    return Fields(
+        id=_column("id", [fields.id] if fields.id else ["_id", "id"], columns),
+        title=_column("title", [fields.title], columns) if fields.title else "title",
+        text=_column("text", [fields.text] if fields.text else ["text", "contents"], columns),
+    )
+
+
+def _column(what: str, names: Iterable[str], columns: Collection[str]) -> str:
+    """The first of the names that is there."""
+    for name in names:
+        if name in columns:
+            return name
+    raise BadRecord(missing(what, names, columns))
 
 
 def missing(what: str, names: Iterable[str], present: Iterable[str]) -> str:
@@ -80,8 +100,8 @@ def _bad_text(record: Mapping[str, object], name: str, chosen: str | None) -> st
     return f"the text, field {name!r}, must be a text, not {quoted(record[name])}."
 
 
-def _metadata(record: Mapping[str, object], used: set[str]) -> dict[str, MetaValue]:
-    """Make metadata of all fields but the used ones."""
+def metadata_of(record: Mapping[str, object], used: set[str]) -> dict[str, MetaValue]:
+    """Make metadata of all fields but the used ones; BadRecord says what is wrong with one."""
     meta: dict[str, MetaValue] = {}
     inner: dict[str, MetaValue] = {}
     lifted: dict[str, MetaValue] = {}
@@ -94,9 +114,6 @@ def _metadata(record: Mapping[str, object], used: set[str]) -> dict[str, MetaVal
             lifted = _flattened(value, "")
         else:
             inner |= _flattened(value, f"{name}.")
-    for name in used & record.keys():
-        lifted.pop(name, None)
-        inner.pop(name, None)
     return {**lifted, **inner, **meta} if lifted or inner else meta
 
 

@@ -18,7 +18,7 @@ from typing import Final
 
 from vecsearch.corpus.base import DEFAULT_FIELDS, Fields, Record
 from vecsearch.corpus.files import READING_ERRORS, ByteFile, head, reason, strangeness, suffix
-from vecsearch.corpus.record import BadRecord, document_of, missing, quoted
+from vecsearch.corpus.record import BadRecord, document_of, quoted, resolved
 from vecsearch.corpus.seen import unique
 from vecsearch.errors import CorpusError
 from vecsearch.types import Document, Scalar
@@ -115,11 +115,7 @@ class _Header:
         if twice:
             raise BadRecord(f"two columns of the header are named {twice[0]!r}.")
         self._names = names
-        self._fields = Fields(
-            id=_column("id", [fields.id] if fields.id else ["_id", "id"], named),
-            title=_column("title", [fields.title], named) if fields.title else "title",
-            text=_column("text", [fields.text] if fields.text else ["text", "contents"], named),
-        )
+        self._fields = resolved(fields, named)
         used = {self._fields.id, self._fields.title, self._fields.text}
         self._used = [name for name in named if name in used]
         self._others = [name for name in named if name not in used]
@@ -137,14 +133,6 @@ class _Header:
         plain = document_of({name: row[name] for name in self._used if name in row}, self._fields)
         meta = {name: typed(row.get(name, "")) for name in self._others}
         return Document(plain.id, plain.text, plain.title, meta)
-
-
-def _column(what: str, names: Sequence[str], present: Sequence[str]) -> str:
-    """The first of the names that is there."""
-    for name in names:
-        if name in present:
-            return name
-    raise BadRecord(missing(what, names, present))
 
 
 def typed(cell: str) -> Scalar:

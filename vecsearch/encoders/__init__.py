@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from vecsearch.encoders.base import Device, Encoder
 from vecsearch.encoders.own import OwnVectors, read_own
-from vecsearch.errors import EncoderError, UnknownName
+from vecsearch.errors import EncoderError, UnknownName, folder_beside
 
 __all__ = [
     "Device",
@@ -87,7 +87,13 @@ def load_encoder(name_or_path: str | Path, device: Device = "auto") -> Encoder:
     if folder.exists():
         raise EncoderError(f"{folder} is a file; an encoder is a folder with a model in it.")
     if isinstance(name_or_path, str) and _looks_like_hub_name(name):
-        return pretrained.load_hub(name, device)
+        try:
+            return pretrained.load_hub(name, device)
+        except EncoderError as error:  # or was it a folder that was meant?
+            raise EncoderError(f"{error}{folder_beside(folder, Path.is_dir)}") from None
+    if isinstance(name_or_path, Path) or "/" in name or name.startswith("."):
+        hint = folder_beside(folder, Path.is_dir)
+        raise EncoderError(f"There is no encoder {name!r}: there is no such folder.{hint}")
     choices = [*PACKAGED, "the path of a folder", "owner/model on a hub"]
     raise UnknownName("encoder", name, choices)
 

@@ -13,7 +13,7 @@ import regex
 from vecsearch.errors import FilterError
 from vecsearch.filters.literals import Literal, like, read_bare
 from vecsearch.filters.nodes import Comparison, Filter, Junction, Negation, Node
-from vecsearch.filters.problems import alternatives
+from vecsearch.filters.problems import alternatives, instead
 from vecsearch.store.columns import Operator
 
 _DEEPEST: Final = 100
@@ -30,7 +30,7 @@ _OPERATORS: Final[Mapping[str, Operator]] = {
 _TOKEN: Final = regex.compile(
     r"""(?P<text>"(?:[^"\\]|\\.|"")*+"|'(?:[^'\\]|\\.|'')*+')
       | (?P<backquoted>`(?:[^`]|``)*+`)
-      | (?P<mark>[<>=!]=|[<>=(),])
+      | (?P<mark><>|=[<>]|[<>=!]=|[<>=(),])
       | (?P<word>[^\s"'`<>=!(),]+)""",
     regex.VERBOSE | regex.DOTALL,
 )
@@ -73,7 +73,8 @@ class _Parser:
         if self._peek.symbol == ")":
             raise self._wrong(self._peek, "This parenthesis was never opened.")
         if self._peek.kind != "end":
-            raise self._wrong(self._peek, "After a comparison comes and, or, or the end.")
+            hint = instead(self._peek.source, ("and", "or"))
+            raise self._wrong(self._peek, f"After a comparison comes and, or, or the end.{hint}")
         return node
 
     def _split(self) -> Iterator[_Token]:
@@ -107,7 +108,8 @@ class _Parser:
     def _expect(self, *symbols: str) -> str:
         token = self._take()
         if token.symbol not in symbols:
-            raise self._wrong(token, f"{alternatives(symbols)} is expected here.")
+            hint = instead(token.source, symbols)
+            raise self._wrong(token, f"{alternatives(symbols)} is expected here.{hint}")
         return token.symbol
 
     def _wrong(self, token: _Token, problem: str) -> FilterError:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from vecsearch.errors import did_you_mean
 from vecsearch.filters.literals import Literal, read_bare
 from vecsearch.store.columns import Kind
 
 _HELD: Final[Mapping[Kind, str]] = {"bool": "true or false", "number": "numbers", "text": "text"}
+_NO_METADATA: Final = frozenset({"id", "_id", "title", "text", "contents"})
+_MEANT: Final[Mapping[str, str]] = {
+    "<>": "!=",
+    "=>": ">=",
+    "=<": "<=",
+    "&": "and",
+    "&&": "and",
+    "|": "or",
+    "||": "or",
+    "~": "like",
+    "contains": "like with % around the text",
+    "isnot": "is not",
+}
+"""What other languages have -> what is written here."""
 
 
 def alternatives(symbols: Sequence[str]) -> str:
@@ -22,10 +36,19 @@ def unknown_field(name: str, names: Sequence[str]) -> str:
     """Say that no document has this field, and which fields there are."""
     if not names:
         return f'There is no field "{name}": no document has metadata.'
-    near = difflib.get_close_matches(name, names, n=3)
-    hint = f" Did you mean {alternatives(near)}?" if near else ""
+    hint = did_you_mean(name, names)
+    if name.lower() in _NO_METADATA:
+        hint = " Only metadata can be filtered, not the id, the title or the text."
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
     return f'There is no field "{name}".{hint} The fields are {", ".join(names[:20])}{more}.'
+
+
+def instead(written: str, expected: Sequence[str]) -> str:
+    """Say what to write where something else was expected, as the end of a message; else ""."""
+    meant = _MEANT.get(written.lower())
+    if meant is None:
+        return did_you_mean(written, expected) if written.isalpha() else ""
+    return f" Write {meant} instead of {written}."
 
 
 def wrong_kind(name: str, kinds: frozenset[Kind], literal: Literal) -> str:

@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from vecsearch.errors import FormatTooNew, IndexCorrupt, IndexNotFound, IndexProblem, VecsearchError
+from vecsearch.errors import (
+    FormatTooNew,
+    IndexCorrupt,
+    IndexNotFound,
+    IndexProblem,
+    VecsearchError,
+    folder_beside,
+)
 from vecsearch.store.files import LOCK, Disk, digest_file
 
 MANIFEST: Final = "manifest.json"
@@ -190,7 +197,8 @@ def read_manifest(folder: Path) -> Manifest:
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise IndexNotFound(
-            f"There is no index in {folder}: it has no {MANIFEST}. "
+            f"There is no index in {folder}: it has no {MANIFEST}."
+            f"{folder_beside(folder, lambda each: (each / MANIFEST).is_file())} "
             f"Make one with `vecsearch index CORPUS {folder}`."
         ) from None
     except OSError as error:

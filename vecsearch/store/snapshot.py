@@ -102,6 +102,12 @@ class Snapshot:
                 return part, position
         return None
 
+    def ids(self) -> Iterator[str]:
+        """Yield the ids of the living documents, oldest first."""
+        for part in self.parts:
+            living = np.flatnonzero(part.segment.living()).tolist()
+            yield from map(part.segment.documents.id, living)
+
     def id_of(self, row: int) -> str:
         """Return the id of the document that a row belongs to."""
         part = self.part_of(row)
