@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -185,6 +186,7 @@ class TestDocuments:
 
     def test_a_document_can_be_named_by_its_id(self, session):
         assert "Boats leave" in page(session, ":open harbour")
+        assert "▌ Descale" in page(after(session, "vinegar"), ":open kettle")
         with pytest.raises(UnknownDocument, match="'harbour'"):
             perform(session, ":open harbuor")
 
@@ -342,6 +344,7 @@ class TestView:
         for line in ("光 fine", ":compare", ":open 1", ":like 1", ":help", ":explain 1"):
             for row in page(session, line, width).splitlines():
                 assert cell_len(row) <= width
+            assert page(session, line, 1 + width // 10)
 
     def test_controls_never_reach_the_terminal(self, tmp_path):
         evil = "wick\x1b[2J\x9b31m\u202e\r\n\x0b\t end"
@@ -661,8 +664,13 @@ def test_a_writer_beside_the_prompt(words, state):
         assert "There is no index in" in text
         assert "Descale the kettle" in term.enter("kettle")
         # Without colour: bold and dim at most.
-        assert b"\x1b[1;33m" not in term.raw
-        assert b"\x1b[36m" not in term.raw
+        styles = {
+            code
+            for found in re.findall(rb"\x1b\[([\d;]*)m", term.raw)
+            for code in found.split(b";")
+        }
+        assert b"1" in styles
+        assert styles <= {b"", b"0", b"1", b"2", b"7"}
         term.type(":quit\r")
         assert term.ends() == 0
 

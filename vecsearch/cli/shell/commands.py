@@ -10,7 +10,7 @@ from rich.console import RenderableType
 
 from vecsearch.cli.shell import view
 from vecsearch.cli.shell.news import counted, difference
-from vecsearch.cli.shell.session import Session
+from vecsearch.cli.shell.session import Session, passing
 from vecsearch.errors import UsageError
 
 
@@ -77,7 +77,7 @@ def _listed(session: Session) -> Outcome:
 
 def _by(session: Session, name: str) -> Outcome:
     if name:
-        session = session.setting(by=name)
+        session = session.ranked_by(name)
     text = f"by {session.by} (of {', '.join(session.retrievers)})"
     return Outcome(session, view.sentence(text))
 
@@ -86,18 +86,18 @@ def _k(session: Session, number: str) -> Outcome:
     if number:
         if not (number.isascii() and number.isdecimal()):
             raise UsageError(f"k is the number of documents to list, such as 20, not {number!r}.")
-        session = session.setting(k=int(number))
+        session = session.at_most(int(number))
     return Outcome(session, view.sentence(f"k {session.k}"))
 
 
 def _where(session: Session, expression: str) -> Outcome:
     if expression:
-        session = session.setting(where=None if expression == "off" else expression)
+        session = session.filtered(None if expression == "off" else expression)
     if session.where is None:
         text = f"No filter: everything is searched, {counted(len(session.searcher))}."
     else:
         text = (
-            f"where {session.where}: {session.passing():,} of {counted(len(session.searcher))} "
+            f"where {session.where}: {passing(session):,} of {counted(len(session.searcher))} "
             "searched. :where off ends it."
         )
     return Outcome(session, view.sentence(text))

@@ -80,25 +80,20 @@ class Session:
         """The names of what this index can be searched by."""
         return retrievers_of(self.searcher)
 
-    def setting(
-        self, *, by: str | None = None, k: int | None = None, where: str | None = None
-    ) -> Session:
-        """Change a setting; raise where it can't serve, as `Searcher.search` would."""
-        if by is not None:
-            self.searcher.retriever(by)
-            return replace(self, by=by)
-        if k is not None:
-            check_k(k)
-            return replace(self, k=k)
+    def ranked_by(self, name: str) -> Session:
+        """Rank by that from now on; raise where the index can't serve it."""
+        self.searcher.retriever(name)
+        return replace(self, by=name)
+
+    def at_most(self, k: int) -> Session:
+        """List so many documents from now on; raise UsageError for a k below 1."""
+        check_k(k)
+        return replace(self, k=k)
+
+    def filtered(self, where: str | None) -> Session:
+        """Search only what passes from now on, all for None; raise FilterError if it can't be."""
         self.searcher.mask(where)
         return replace(self, where=where)
-
-    def passing(self) -> int:
-        """Count the documents that pass the filter."""
-        mask = self.searcher.mask(self.where)
-        if mask is ALL:
-            return len(self.searcher)
-        return len(np.unique(self.searcher.snapshot.document_of(np.flatnonzero(mask))))
 
     def ask(self, query: str) -> Session:
         """Search; the answers are the new session's listing."""
@@ -185,10 +180,12 @@ class Session:
         return self.query
 
     def _answer(self, which: str) -> Answer | None:
-        """Return the answer that a number means; None where it is no number of the list."""
+        """Return the answer of the list that a number, or else an id, means; None for no answer."""
         answers = self.listing.answers if self.listing else ()
         place = int(which) if regex.fullmatch("[0-9]{1,9}", which) else 0
-        return answers[place - 1] if 1 <= place <= len(answers) else None
+        if 1 <= place <= len(answers):
+            return answers[place - 1]
+        return next((answer for answer in answers if answer.hit.id == which), None)
 
     def _named(self, which: str) -> str:
         """Return the id of the document that a number of the list, or else an id, means."""
@@ -211,6 +208,14 @@ class Session:
             near = ids_like(self.searcher, name)
             hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
             raise UnknownDocument(f"{error}{hint}") from None
+
+
+def passing(session: Session) -> int:
+    """Count the documents that pass the filter."""
+    mask = session.searcher.mask(session.where)
+    if mask is ALL:
+        return len(session.searcher)
+    return len(np.unique(session.searcher.snapshot.document_of(np.flatnonzero(mask))))
 
 
 def retrievers_of(searcher: Searcher) -> tuple[str, ...]:
