@@ -20,7 +20,7 @@ from vecsearch import Document, Hit, Index
 from vecsearch.cli.shell.commands import COMMANDS, perform
 from vecsearch.cli.shell.comparison import compared
 from vecsearch.cli.shell.completion import completions
-from vecsearch.cli.shell.ids import ids_like, ids_with_prefix
+from vecsearch.cli.shell.ids import ids_with_prefix
 from vecsearch.cli.shell.news import News
 from vecsearch.cli.shell.session import Session
 from vecsearch.cli.shell.tasks import Task
@@ -438,8 +438,6 @@ def test_ids_by_prefix(tmp_path_factory, batches, gone, prefix, most):
     living -= gone
     found = ids_with_prefix(made.searcher(), prefix, most)
     assert found == sorted(name for name in living if name.startswith(prefix))[:most]
-    for name in sorted(living)[:1]:
-        assert ids_like(made.searcher(), name)[0] == name
 
 
 class TestTasks:

@@ -17,7 +17,7 @@ from vecsearch.cli.options import (
     where_option,
     work_options,
 )
-from vecsearch.cli.output import progress, say, size
+from vecsearch.cli.output import counted, progress, say, size
 from vecsearch.corpus import Fields, documents, open_corpus, read_vectors, stop
 from vecsearch.encoders import Device, Encoder, OwnVectors
 from vecsearch.errors import CorpusError
@@ -165,7 +165,7 @@ def reencode(index_folder: Path, encoder: str, device: Device) -> None:
         index.reencode(encoder, through=watched)
         info = index.info()
     by = f"the embeddings are those of {info['encoder']}" if info["encoder"] else "no embeddings"
-    click.echo(f"{index_folder}: {_documents(count)}, {by}, {size(info['bytes'])}.")
+    click.echo(f"{index_folder}: {counted(count)}, {by}, {size(info['bytes'])}.")
 
 
 @click.command(epilog="Example: vecsearch delete notes.index kettle.md kitchen/toaster.md")
@@ -180,7 +180,7 @@ def delete(index_folder: Path, ids: tuple[str, ...], where: str | None) -> None:
         raise click.UsageError("Give the ids of the documents, or --where.")
     with opened(index_folder) as index, index.writer() as writer:
         deleted = writer.delete(ids) if where is None else writer.delete_where(where)
-    click.echo(f"Deleted {_documents(deleted)} from {index_folder}.")
+    click.echo(f"Deleted {counted(deleted)} from {index_folder}.")
 
 
 @click.command(epilog="Example: vecsearch compact notes.index")
@@ -192,7 +192,7 @@ def compact(index_folder: Path) -> None:
         index.compact()
         after = index.info()
     click.echo(
-        f"{index_folder}: {_documents(after['documents'])} in {after['segments']} segment(s), "
+        f"{index_folder}: {counted(after['documents'])} in {after['segments']} segment(s), "
         f"{size(before)} before, {size(after['bytes'])} now."
     )
 
@@ -234,8 +234,8 @@ class _Reading:
         skipped = f", {len(self._skipped):,} skipped" if self._skipped else ""
         by = f"bm25, tfidf, dense ({info['encoder']})" if info["encoder"] else "bm25, tfidf"
         click.echo(
-            f"{verb} {_documents(self._read)}{skipped}. {folder} holds "
-            f"{_documents(info['documents'])}, {size(info['bytes'])}, searchable by {by}."
+            f"{verb} {counted(self._read)}{skipped}. {folder} holds "
+            f"{counted(info['documents'])}, {size(info['bytes'])}, searchable by {by}."
         )
 
 
@@ -258,9 +258,5 @@ def _with_vectors(found: Iterable[Document], vectors: Vectors, path: str) -> Ite
         raise CorpusError(
             path,
             None,
-            f"it holds {len(vectors):,} vectors for {_documents(count)}; it takes one for each.",
+            f"it holds {len(vectors):,} vectors for {counted(count)}; it takes one for each.",
         )
-
-
-def _documents(count: int) -> str:
-    return f"{count:,} document{'' if count == 1 else 's'}"

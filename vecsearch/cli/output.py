@@ -110,6 +110,11 @@ def say(message: str) -> None:
     click.echo(printable(message), err=True)
 
 
+def counted(documents: int) -> str:
+    """Write a number of documents for a person."""
+    return f"{documents:,} document{'' if documents == 1 else 's'}"
+
+
 def size(count: float) -> str:
     """Write a number of bytes for a person."""
     for unit in ("bytes", "kB", "MB"):

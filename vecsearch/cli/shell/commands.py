@@ -8,8 +8,9 @@ from typing import Final, NamedTuple
 
 from rich.console import RenderableType
 
+from vecsearch.cli.output import counted
 from vecsearch.cli.shell import view
-from vecsearch.cli.shell.news import counted, difference
+from vecsearch.cli.shell.news import difference
 from vecsearch.cli.shell.session import Session, passing
 from vecsearch.errors import UsageError
 

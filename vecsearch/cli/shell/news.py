@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vecsearch.cli.output import counted
 from vecsearch.cli.shell.session import Session
 from vecsearch.errors import VecsearchError
 
@@ -38,8 +39,3 @@ def difference(count: int) -> str:
     if not count:
         return "as many documents as before"
     return f"{counted(abs(count))} {'more' if count > 0 else 'fewer'}"
-
-
-def counted(count: int) -> str:
-    """Write a number of documents."""
-    return f"{count:,} document{'' if count == 1 else 's'}"

@@ -15,10 +15,11 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.shortcuts import CompleteStyle
 
+from vecsearch.cli.output import counted
 from vecsearch.cli.shell import view
 from vecsearch.cli.shell.commands import Outcome, perform
 from vecsearch.cli.shell.completion import completions
-from vecsearch.cli.shell.news import News, counted
+from vecsearch.cli.shell.news import News
 from vecsearch.cli.shell.screen import Screen, is_dumb
 from vecsearch.cli.shell.session import Session
 from vecsearch.cli.shell.tasks import Task, end_process_if_busy

@@ -15,7 +15,6 @@ import regex
 
 from vecsearch.cli.output import Answer
 from vecsearch.cli.shell.comparison import DEPTH, Comparison, compared
-from vecsearch.cli.shell.ids import ids_like
 from vecsearch.errors import UnknownDocument, UsageError
 from vecsearch.index import Index
 from vecsearch.retrieve.base import check_k
@@ -121,7 +120,7 @@ class Session:
     def open(self, which: str) -> Opened:
         """Read a document, with the best passage for the query where it stands in the list."""
         answer = self._answer(which)
-        document = answer.hit.document if answer else self._get(self._named(which))
+        document = answer.hit.document if answer else self.searcher.get(self._named(which))
         if self.listing is None or self.listing.query is None:
             return Opened(document, None, ())
         terms = set(self.searcher.analyzer.terms(self.listing.query))
@@ -142,7 +141,7 @@ class Session:
     def why(self, name: str) -> list[Reason]:
         """Explain where a document stands in each ranking, whether or not it was found."""
         query = self._last_query()
-        self._get(name)
+        self.searcher.get(name)
         arms = [each for each in ("bm25", "dense") if each in self.retrievers]
         return [
             Reason(by, self.searcher.explain(query, name, self.where, by))
@@ -192,22 +191,13 @@ class Session:
         if answer := self._answer(which):
             return answer.hit.id
         try:
-            return self._get(which).id
+            return self.searcher.get(which).id
         except UnknownDocument:
             if not which.isdecimal():
                 raise
             count = len(self.listing.answers) if self.listing else 0
             listed = f"has {count}" if count else "is empty; type a query first"
             raise UsageError(f"There is no number {which}: the list {listed}.") from None
-
-    def _get(self, name: str) -> Document:
-        """Read a document; raise UnknownDocument, with ids like it, where there is none."""
-        try:
-            return self.searcher.get(name)
-        except UnknownDocument as error:
-            near = ids_like(self.searcher, name)
-            hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-            raise UnknownDocument(f"{error}{hint}") from None
 
 
 def passing(session: Session) -> int:

@@ -18,10 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from vecsearch.cli.explaining import explanation_lines
-from vecsearch.cli.output import Answer
+from vecsearch.cli.output import Answer, counted
 from vecsearch.cli.printable import printable
 from vecsearch.cli.shell.comparison import Comparison, Place
-from vecsearch.cli.shell.news import counted
 from vecsearch.cli.shell.session import Listing, Opened, Reason
 from vecsearch.retrieve.explanation import ArmPart, Explanation
 from vecsearch.types import Document, Span
