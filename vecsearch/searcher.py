@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
 from vecsearch.encoders.base import Encoder
-from vecsearch.encoders.own import QueryVectors, checked_vectors
-from vecsearch.errors import UnknownDocument, UnknownName, UsageError, did_you_mean
+from vecsearch.encoders.own import checked_vectors
+from vecsearch.errors import UnknownDocument, UsageError, did_you_mean
 from vecsearch.filters import parse_filter
 from vecsearch.focus import best_passages, term_weights
 from vecsearch.retrieve.base import Retriever, check_k, ranking_of
-from vecsearch.retrieve.dense import Dense
 from vecsearch.retrieve.explanation import Explanation, explainer, unranked
-from vecsearch.retrieve.fusion import Arm, WeightedSum
 from vecsearch.retrieve.lexical import Lexical
-from vecsearch.retrieve.weighting import BM25, TfIdf
+from vecsearch.retrieve.named import Mode, Named
 from vecsearch.snippets import Snippet, snippet
 from vecsearch.store.snapshot import Part, Snapshot
 from vecsearch.text import Analyzer
 from vecsearch.types import ALL, Document, Hit, Mask, TopK, Vector, Vectors, seen_text
-
-Mode: TypeAlias = Literal["hybrid", "bm25", "tfidf", "dense"]
-"""The retrievers that have a name."""
 
 _BLOCK = 256
 """Queries ranked at a time, so that memory doesn't grow with their number."""
@@ -49,12 +43,7 @@ class Searcher:
         self.analyzer = analyzer
         self.generation = generation
         self._load_encoder = load_encoder if embeds_text else None
-        self._retrievers: dict[str, Retriever] = {
-            "bm25": Lexical(snapshot, analyzer, BM25()),
-            "tfidf": Lexical(snapshot, analyzer, TfIdf()),
-        }
-        if load_encoder is not None:
-            self._retrievers |= self._by_embeddings(load_encoder)
+        self._named = Named(snapshot, analyzer, load_encoder, embeds_text=embeds_text)
 
     def __len__(self) -> int:
         """Count the documents that live."""
@@ -63,7 +52,7 @@ class Searcher:
     @property
     def default(self) -> Mode:
         """What ranks where nobody says: hybrid, or bm25 where no encoder takes a query's text."""
-        return "hybrid" if self._load_encoder else "bm25"
+        return self._named.default
 
     def retriever(self, by: str | Retriever | None = None) -> Retriever:
         """Return a retriever by name: "hybrid", "bm25", "tfidf" or "dense"; the default for None.
@@ -71,20 +60,7 @@ class Searcher:
         A retriever is returned as it is. Raise UnknownName for other names, UsageError for one that
         this index can't serve.
         """
-        if by is not None and not isinstance(by, str):
-            if not isinstance(by, Retriever):
-                raise UsageError(f"What ranks is a retriever or the name of one, not {by!r}.")
-            return by
-        name = by or self.default
-        if name in self._retrievers:
-            return self._retrievers[name]
-        if name in ("dense", "hybrid"):
-            raise UsageError(
-                f"This index has no embeddings, so it can't be searched by {name}. "
-                f"It has: {', '.join(sorted(self._retrievers))}. "
-                "`vecsearch reencode INDEX --encoder minilm` makes them."
-            )
-        raise UnknownName("retriever", name, get_args(Mode))
+        return self._named.get(by)
 
     def mask(self, where: str | None = None) -> Mask:
         """Return which rows live and pass a metadata filter; ALL where every row does.
@@ -161,13 +137,9 @@ class Searcher:
         encoder is loaded. Raise UnknownDocument for an id that the index doesn't hold.
         """
         check_k(k)
-        retriever = self.retriever(by or ("hybrid" if "hybrid" in self._retrievers else None))
         document = self.get(id)
         text = seen_text(document.title, document.text)
-        vectors = self.vectors(id)
-        if vectors is not None and retriever in self._retrievers.values():
-            dense = self._by_embeddings(lambda: QueryVectors(vectors.mean(axis=0, keepdims=True)))
-            retriever = dense.get(retriever.name, retriever)
+        retriever = self._named.over_document(by, self.vectors(id))
         allow = self.mask(where)
         others = np.ones(self.snapshot.rows, np.bool_) if allow is ALL else allow.copy()
         others[self._rows(*self._located(id))] = False
@@ -286,7 +258,7 @@ class Searcher:
         for start in range(0, len(asked), _BLOCK):
             block = asked[start : start + _BLOCK]
             if given is not None:
-                retriever = self._answering(by, "".join(queries), given[block])
+                retriever = self._named.over_vectors(by, "".join(queries), given[block])
             found = retriever.retrieve([queries[i] for i in block], k, allow)
             for place, i in enumerate(block):
                 rankings[i] = _pairs(found, place)
@@ -299,23 +271,6 @@ class Searcher:
         if len(vectors) != queries:
             raise UsageError(f"{queries} queries want as many vectors, not {len(vectors)}.")
         return vectors
-
-    def _answering(self, by: str | Retriever | None, text: str, vectors: Vectors) -> Retriever:
-        """Return what ranks for queries that come with their vectors."""
-        name = by or ("hybrid" if text.strip() else "dense")
-        self.retriever(name)
-        dense = self._by_embeddings(lambda: QueryVectors(vectors))
-        if name not in dense:
-            raise UsageError(
-                f"A vector is compared with embeddings, by {' or '.join(sorted(dense))}, "
-                f"not by {name if isinstance(name, str) else name.name}."
-            )
-        return dense[name]
-
-    def _by_embeddings(self, load_encoder: Callable[[], Encoder]) -> dict[str, Retriever]:
-        dense = Dense(self.snapshot, load_encoder)
-        arms = [Arm(self._retrievers["bm25"], 0.5), Arm(dense, 0.5)]
-        return {"dense": dense, "hybrid": WeightedSum(self.snapshot, arms)}
 
 
 def _pairs(found: TopK, query: int) -> list[tuple[int, float]]:

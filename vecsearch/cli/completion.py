@@ -12,7 +12,7 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from vecsearch.encoders import PACKAGED
-from vecsearch.searcher import Mode
+from vecsearch.retrieve.named import Mode
 from vecsearch.text import analyzer_names
 
 Fitting: TypeAlias = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]

@@ -1,0 +1,106 @@
+"""The retrievers of a snapshot that have a name, over the index's encoder or over given vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, TypeAlias, get_args
+
+from vecsearch.encoders.base import Encoder
+from vecsearch.encoders.own import QueryVectors
+from vecsearch.errors import UnknownName, UsageError
+from vecsearch.retrieve.base import Retriever
+from vecsearch.retrieve.dense import Dense
+from vecsearch.retrieve.fusion import Arm, WeightedSum
+from vecsearch.retrieve.lexical import Lexical
+from vecsearch.retrieve.weighting import BM25, TfIdf
+from vecsearch.store.snapshot import Snapshot
+from vecsearch.text import Analyzer
+from vecsearch.types import Vectors
+
+Mode: TypeAlias = Literal["hybrid", "bm25", "tfidf", "dense"]
+"""The retrievers that have a name."""
+
+
+class Named:
+    """Finds retrievers by name; each is made once.
+
+    load_encoder: None in an index without embeddings.
+    embeds_text: whether that encoder takes texts, or only stands for vectors of the caller's own.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        analyzer: Analyzer,
+        load_encoder: Callable[[], Encoder] | None,
+        *,
+        embeds_text: bool,
+    ) -> None:
+        self._snapshot = snapshot
+        self._embeds_text = embeds_text
+        self._retrievers: dict[str, Retriever] = {
+            "bm25": Lexical(snapshot, analyzer, BM25()),
+            "tfidf": Lexical(snapshot, analyzer, TfIdf()),
+        }
+        if load_encoder is not None:
+            self._retrievers |= self._by_embeddings(load_encoder)
+
+    @property
+    def default(self) -> Mode:
+        """What ranks where nobody says: hybrid, or bm25 where no encoder takes a query's text."""
+        return "hybrid" if self._embeds_text else "bm25"
+
+    def get(self, by: str | Retriever | None) -> Retriever:
+        """Return a retriever by name, the default for None; one that is no name as it is.
+
+        Raise UnknownName for other names, UsageError for one that the index can't serve.
+        """
+        if by is not None and not isinstance(by, str):
+            if not isinstance(by, Retriever):
+                raise UsageError(f"What ranks is a retriever or the name of one, not {by!r}.")
+            return by
+        name = by or self.default
+        if name in self._retrievers:
+            return self._retrievers[name]
+        if name in ("dense", "hybrid"):
+            raise UsageError(
+                f"This index has no embeddings, so it can't be searched by {name}. "
+                f"It has: {', '.join(sorted(self._retrievers))}. "
+                "`vecsearch reencode INDEX --encoder minilm` makes them."
+            )
+        raise UnknownName("retriever", name, get_args(Mode))
+
+    def over_vectors(self, by: str | Retriever | None, text: str, vectors: Vectors) -> Retriever:
+        """Return what ranks for queries that come with vectors, (queries, dim).
+
+        The default is hybrid, or dense where there is no `text` for its other arm. Raise UsageError
+        for a retriever that compares no vectors.
+        """
+        found = self.get(by or ("hybrid" if text.strip() else "dense"))
+        over = self._over(found, vectors)
+        if over is None:
+            raise UsageError(
+                f"A vector is compared with embeddings, by dense or hybrid, not by {found.name}."
+            )
+        return over
+
+    def over_document(self, by: str | Retriever | None, vectors: Vectors | None) -> Retriever:
+        """Return what ranks for the text of a document whose vectors, (rows, dim), are at hand.
+
+        Embeddings are compared with their mean, so that no encoder is loaded.
+        """
+        found = self.get(by or ("hybrid" if "hybrid" in self._retrievers else None))
+        over = None if vectors is None else self._over(found, vectors.mean(axis=0, keepdims=True))
+        return over or found
+
+    def _over(self, retriever: Retriever, vectors: Vectors) -> Retriever | None:
+        """Return one of the named retrievers over vectors; None for what compares none."""
+        for name, made in self._by_embeddings(lambda: QueryVectors(vectors)).items():
+            if retriever is self._retrievers.get(name):
+                return made
+        return None
+
+    def _by_embeddings(self, load_encoder: Callable[[], Encoder]) -> dict[str, Retriever]:
+        dense = Dense(self._snapshot, load_encoder)
+        arms = [Arm(self._retrievers["bm25"], 0.5), Arm(dense, 0.5)]
+        return {"dense": dense, "hybrid": WeightedSum(self._snapshot, arms)}
