@@ -476,13 +476,13 @@ def test_a_snapshot_locates_the_living(plain):
         assert part.segment.living()[position]
     assert [snapshot.locate(name) for name in ("d0", "d40", "nowhere")] == [None, None, None]
     part, _ = snapshot.locate("d36")  # replaced: the later one
-    assert snapshot.document(plain._rows_of("d36").start).meta["mark"] == "new"
+    assert plain.get("d36").meta["mark"] == "new"
     assert part is not snapshot.parts[0] or len(snapshot.parts) == 1
 
 
 def test_deleted_rows_under_the_mask_that_lets_all_pass(plain):
     by = plain.retriever("bm25")
-    [told] = by.explain("red", [plain._rows_of("d12")], ALL)
+    [told] = by.explain("red", [plain._rows("d12")], ALL)
     found = by.retrieve(["red"], 100, ALL)
     assert told.score in found.scores[0]
     assert told.rank >= plain.explain("red", "d12", by="bm25").rank

@@ -692,9 +692,11 @@ def test_what_could_not_be_given_back_is_refused(tmp_path: Path, document: Docum
 def test_what_is_no_document_or_id_is_refused(tmp_path: Path) -> None:
     index = Index.create(tmp_path / "index", None, documents=fruit(range(3)))
     with index.writer() as writer:
-        for thing in ("text", {"id": "a", "text": "b"}, None, 5):
+        for thing in ("text", {"id": "a"}, {"text": "b"}, None, 5, ["a"]):
             with pytest.raises(UsageError):
-                writer.add([thing])  # type: ignore[list-item]
+                writer.add([thing])
+            with pytest.raises(UsageError):
+                writer.add(thing)
         for thing in (5, None, b"d1"):
             with pytest.raises(UsageError):
                 writer.delete(["d1", thing])  # type: ignore[list-item]

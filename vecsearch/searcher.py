@@ -142,7 +142,7 @@ class Searcher:
         retriever = self._named.over_document(by, self.vectors(id))
         allow = self.mask(where)
         others = np.ones(self.snapshot.rows, np.bool_) if allow is ALL else allow.copy()
-        others[self._rows(*self._located(id))] = False
+        others[self._rows(id)] = False
         found = retriever.retrieve([text], min(k, max(len(self), 1)), others)
         return [self.snapshot.hit(row, score) for row, score in _pairs(found, 0)]
 
@@ -190,7 +190,7 @@ class Searcher:
         """Explain several documents for one query, ranked once; see `explain`."""
         _check_query(query)
         retriever = explainer(self.retriever(by))
-        documents = [self._rows(*self._located(id)) for id in ids]
+        documents = [self._rows(id) for id in ids]
         allow = self.mask(where)
         if not query.strip():
             return [unranked(id, retriever.name, "The query is blank.") for id in ids]
@@ -204,9 +204,8 @@ class Searcher:
     def vectors(self, id: str) -> Vectors | None:
         """Return a document's stored vectors, (its rows, dim); None in an index without any."""
         part, position = self._located(id)
+        first, last = part.segment.documents.row_starts[position : position + 2].tolist()
         matrix = part.segment.vectors
-        rows = self._rows(part, position)
-        first, last = rows.start - part.first_row, rows.stop - part.first_row
         return None if matrix is None else np.array(matrix[first:last])
 
     def documents(self, where: str | None = None) -> Iterator[Document]:
@@ -228,11 +227,9 @@ class Searcher:
             raise UnknownDocument(f"The index holds no document {id!r}.{hint}")
         return found
 
-    @staticmethod
-    def _rows(part: Part, position: int) -> slice:
-        """Return the rows of the snapshot that a document fills."""
-        first, last = part.segment.documents.row_starts[position : position + 2].tolist()
-        return slice(part.first_row + first, part.first_row + last)
+    def _rows(self, id: str) -> slice:
+        part, position = self._located(id)
+        return part.rows_of(position)
 
     def _rank(
         self,

@@ -33,6 +33,11 @@ class Part:
         """The stretch of the snapshot's rows that are this segment's."""
         return slice(self.first_row, self.first_row + self.segment.documents.rows)
 
+    def rows_of(self, position: int) -> slice:
+        """Return the stretch of the snapshot's rows that the document at a position fills."""
+        first, last = self.segment.documents.row_starts[position : position + 2].tolist()
+        return slice(self.first_row + first, self.first_row + last)
+
 
 class Snapshot:
     """The segments of one generation. Immutable; safe to share between threads."""
