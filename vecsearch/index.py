@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from vecsearch.encoders import INSTALL, OwnVectors, default_encoder, load_encoder
+from vecsearch.encoders import DEFAULT, choose_encoder
 from vecsearch.encoders.base import Device, Encoder
 from vecsearch.errors import (
     EncoderMismatch,
     IndexCorrupt,
-    IndexExists,
     IndexProblem,
     UsageError,
 )
 from vecsearch.searcher import Searcher
 from vecsearch.store.encoder import KeptEncoder, keep_encoder
-from vecsearch.store.files import LOCK, Disk, WriterLock, naming_failure
+from vecsearch.store.files import Disk, WriterLock, naming_failure
 from vecsearch.store.manifest import (
     MANIFEST,
     EncoderEntry,
@@ -29,21 +27,16 @@ from vecsearch.store.manifest import (
     Passages,
     check_file,
     clear,
-    foreign_names,
     read_manifest,
     succession,
     sweep,
 )
+from vecsearch.store.place import check_place
 from vecsearch.store.snapshot import Snapshot
 from vecsearch.text import Analyzer
 from vecsearch.text import analyzer as named_analyzer
 from vecsearch.types import Document
 from vecsearch.writer import Writer
-
-_log = logging.getLogger("vecsearch")
-
-DEFAULT: Final = "default"
-"""The name of the encoder that is taken where nobody names one."""
 
 
 class Index:
@@ -84,7 +77,7 @@ class Index:
         """
         check_place(Path(folder), overwrite=overwrite)
         if isinstance(passages, int) and not isinstance(passages, bool):
-            passages = passages_of(passages)
+            passages = Passages.of(passages)
         if isinstance(analyzer, str):
             analyzer = named_analyzer(analyzer)
         if not isinstance(analyzer, Analyzer) or not isinstance(passages, Passages | None):
@@ -92,7 +85,7 @@ class Index:
                 "An index wants an analyzer or its name, and a number of words for its passages, "
                 f"not {analyzer!r} and {passages!r}."
             )
-        index = cls(folder, _chosen_encoder(encoder, device), device)
+        index = cls(folder, choose_encoder(encoder, device), device)
         index._replace(analyzer, passages, documents, overwrite=overwrite)
         return index
 
@@ -128,7 +121,7 @@ class Index:
                 if self.manifest() == manifest:
                     raise
         analyzer = Analyzer.from_dict(manifest.analyzer)
-        embeds_text = manifest.encoder is not None and not _are_own(manifest.encoder)
+        embeds_text = manifest.encoder is not None and manifest.encoder.embeds_text
         return Searcher(snapshot, analyzer, load, manifest.generation, embeds_text=embeds_text)
 
     @contextlib.contextmanager
@@ -158,7 +151,7 @@ class Index:
         encoder: as for `create`; None drops the embeddings.
         through: what the documents pass on their way, such as a progress bar.
         """
-        self._encoder = _chosen_encoder(encoder, self._device)
+        self._encoder = choose_encoder(encoder, self._device)
         with self._locked():
             old = self.manifest()
             documents = Snapshot.open(self.folder, old).documents()
@@ -207,8 +200,8 @@ class Index:
 
     def _new_writer(self, base: Manifest) -> Writer:
         analyzer = Analyzer.from_dict(base.analyzer)
-        own = base.encoder is not None and _are_own(base.encoder)
-        load = None if own else self._loader(base.encoder)
+        embeds_text = base.encoder is not None and base.encoder.embeds_text
+        load = self._loader(base.encoder) if embeds_text else None
         return Writer(self._disk, self.folder, base, analyzer, load)
 
     def _loader(self, entry: EncoderEntry | None) -> Callable[[], Encoder] | None:
@@ -295,82 +288,6 @@ class Index:
                 with contextlib.suppress(OSError):
                     each.rmdir()
             raise
-
-
-def check_place(folder: Path, *, overwrite: bool) -> None:
-    """Raise IndexExists unless an index may be created in `folder`."""
-    for place in (folder, *folder.parents):
-        if place.is_dir():
-            break
-        if place.is_symlink() or place.exists():
-            kind = "a file" if place.exists() else "a link to nothing"
-            raise IndexExists(f"{place} is {kind}; an index is a folder, and lies in one.")
-    if not folder.exists():
-        return
-    if (folder / MANIFEST).exists():
-        if not _is_index(folder):
-            raise IndexExists(
-                f"{folder} holds a {MANIFEST} that isn't an index's; name a new folder."
-            )
-        if not overwrite:
-            raise IndexExists(
-                f"{folder} holds an index already. Add to it with `vecsearch add`, or replace it "
-                "with --overwrite (overwrite=True)."
-            )
-    elif foreign := foreign_names(folder):
-        raise IndexExists(
-            f"{folder} isn't empty and holds no index (it has {foreign[0]!r}); name a new folder."
-        )
-
-
-def _is_index(folder: Path) -> bool:
-    """Say whether the manifest in a folder is ours: other programs have files of its name too."""
-    try:
-        read_manifest(folder)
-    except IndexCorrupt:
-        return (folder / LOCK).exists()  # a damaged index has at least this
-    except IndexProblem:
-        pass
-    return True
-
-
-def passages_of(words: int, overlap: int | None = None) -> Passages:
-    """Describe passages of at most `words` words that repeat `overlap` (an eighth) of them."""
-    overlap = words // 8 if overlap is None else overlap
-    if words < 1 or not 0 <= overlap < words:
-        raise UsageError(
-            f"Passages have at least 1 word and overlap by less than that, not {words} and "
-            f"{overlap}."
-        )
-    return Passages(words, overlap)
-
-
-def _are_own(entry: EncoderEntry) -> bool:
-    """Say whether the vectors came with the documents, so that no text can be encoded."""
-    return entry.fingerprint == OwnVectors(entry.dim).fingerprint
-
-
-def _chosen_encoder(encoder: Encoder | str | None, device: Device) -> Encoder | None:
-    if isinstance(encoder, str):
-        return _load_named(encoder, device)
-    if encoder is not None and not isinstance(encoder, Encoder):
-        raise UsageError(f"An encoder has encode and save, a fingerprint, a name, not {encoder!r}.")
-    return encoder
-
-
-def _load_named(name: str, device: Device) -> Encoder | None:
-    if name == "none":
-        return None
-    if name != DEFAULT:
-        return load_encoder(name, device)
-    chosen = default_encoder()
-    if chosen is None:
-        _log.warning(
-            "No encoder is installed, so the index holds bag-of-words only. For embeddings and "
-            f"hybrid search: {INSTALL}"
-        )
-        return None
-    return load_encoder(chosen, device)
 
 
 def _check_encoder(encoder: Encoder, entry: EncoderEntry | None, folder: Path) -> None:

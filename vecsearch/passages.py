@@ -66,13 +66,7 @@ def split(text: str, words: int, overlap: int | None = None) -> list[Span]:
     and leave it room for a new one. Spans start and end with a visible character, and hold all of
     them; a blank text has the one span (0, 0). Raises UsageError for impossible numbers.
     """
-    if words < 1:
-        raise UsageError(f"A passage needs at least 1 word, not {words}.")
-    overlap = words // 8 if overlap is None else overlap
-    if not 0 <= overlap < words:
-        raise UsageError(
-            f"Passages of {words} words can overlap by 0 to {words - 1} words, not {overlap}."
-        )
+    overlap = checked_overlap(words, overlap)
     limit = WORD * words
     sentences = list(_sentences(text, limit))
     passages = []
@@ -85,6 +79,18 @@ def split(text: str, words: int, overlap: int | None = None) -> list[Span]:
         room = min(WORD * overlap, limit - sentences[end].cost)
         first, fresh = _step_back(sentences, first, end, room), end
     return passages or [Span(0, 0)]
+
+
+def checked_overlap(words: int, overlap: int | None = None) -> int:
+    """Return how many words passages of `words` words repeat; raise UsageError if it can't be."""
+    if words < 1:
+        raise UsageError(f"A passage needs at least 1 word, not {words}.")
+    overlap = words // 8 if overlap is None else overlap
+    if not 0 <= overlap < words:
+        raise UsageError(
+            f"Passages of {words} words can overlap by 0 to {words - 1} words, not {overlap}."
+        )
+    return overlap
 
 
 def _fill(sentences: list[_Sentence], first: int, fresh: int, limit: int) -> int:

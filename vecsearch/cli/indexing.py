@@ -21,7 +21,8 @@ from vecsearch.cli.output import counted, progress, say, size
 from vecsearch.corpus import Fields, documents, open_corpus, read_vectors, stop
 from vecsearch.encoders import Device, Encoder, OwnVectors
 from vecsearch.errors import CorpusError
-from vecsearch.index import Index, check_place
+from vecsearch.index import Index
+from vecsearch.store.place import check_place
 from vecsearch.syncing import sync
 from vecsearch.text import analyzer_names
 from vecsearch.types import Document, Vectors

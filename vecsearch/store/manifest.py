@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from vecsearch.encoders.own import OwnVectors
 from vecsearch.errors import (
     FormatTooNew,
     IndexCorrupt,
@@ -24,6 +25,7 @@ from vecsearch.errors import (
     VecsearchError,
     folder_beside,
 )
+from vecsearch.passages import checked_overlap
 from vecsearch.store.files import LOCK, Disk, digest_file
 
 MANIFEST: Final = "manifest.json"
@@ -69,6 +71,11 @@ class EncoderEntry:
     folder: str
     files: tuple[FileEntry, ...]
 
+    @property
+    def embeds_text(self) -> bool:
+        """Whether it takes texts; else the vectors came with the documents."""
+        return self.fingerprint != OwnVectors(self.dim).fingerprint
+
 
 @dataclass(frozen=True, slots=True)
 class Passages:
@@ -76,6 +83,11 @@ class Passages:
 
     words: int
     overlap: int
+
+    @classmethod
+    def of(cls, words: int, overlap: int | None = None) -> Passages:
+        """Describe passages as `vecsearch.passages.split` takes them, or raise UsageError."""
+        return cls(words, checked_overlap(words, overlap))
 
 
 @dataclass(frozen=True, slots=True)
