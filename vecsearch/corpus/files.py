@@ -105,6 +105,41 @@ class ByteFile:
             yield CorpusError(self.name, number + 1 if number else None, reason(error))
 
 
+class InOneFile:
+    """What corpora that lie in one file share: its name, its size, how far it is read."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._file = ByteFile(path)
+
+    @property
+    def name(self) -> str:
+        """The path, or "standard input"."""
+        return self._file.name
+
+    @property
+    def total_bytes(self) -> int | None:
+        """The size of the file on disk; None for a stream."""
+        return self._file.total_bytes
+
+    @property
+    def bytes_read(self) -> int:
+        """How much of the file is read; compressed bytes, if it is compressed."""
+        return self._file.bytes_read
+
+
+class InShares(InOneFile):
+    """The same for files that a library reads, of which only the share of the rows is known."""
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(path)
+        self._share = 0.0
+
+    @property
+    def bytes_read(self) -> int:
+        """The share of the rows, or of the batches, that are read, of the size of the file."""
+        return int(self._share * (self.total_bytes or 0))
+
+
 def suffix(path: str | Path) -> str:
     """The lower-case suffix of a name, with the one before it if that is ".gz"."""
     name = Path(path)

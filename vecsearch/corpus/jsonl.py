@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from vecsearch.corpus.base import DEFAULT_FIELDS, Fields, Record
-from vecsearch.corpus.files import ByteFile, or_gzipped
+from vecsearch.corpus.files import ByteFile, InOneFile, or_gzipped
 from vecsearch.corpus.record import BadRecord, document_of, quoted
 from vecsearch.corpus.seen import unique
 from vecsearch.errors import CorpusError
@@ -18,27 +18,12 @@ SUFFIXES: Final = or_gzipped(".jsonl", ".ndjson", ".json")
 """Those of files that may hold JSON Lines."""
 
 
-class JsonLines:
+class JsonLines(InOneFile):
     """A file of JSON Lines, gzipped or not, or standard input for "-"; blank lines are skipped."""
 
     def __init__(self, path: str | Path, fields: Fields = DEFAULT_FIELDS) -> None:
-        self._file = ByteFile(path)
+        super().__init__(path)
         self._fields = fields
-
-    @property
-    def name(self) -> str:
-        """The path, or "standard input"."""
-        return self._file.name
-
-    @property
-    def total_bytes(self) -> int | None:
-        """The size of the file on disk; None for a stream."""
-        return self._file.total_bytes
-
-    @property
-    def bytes_read(self) -> int:
-        """How much of the file is read; compressed bytes, if it is compressed."""
-        return self._file.bytes_read
 
     def read(self) -> Iterator[Record | CorpusError]:
         """Read from the start."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from vecsearch.corpus.base import DEFAULT_FIELDS, Fields, Record
-from vecsearch.corpus.files import ByteFile, reason, suffix
+from vecsearch.corpus.files import InShares, reason, suffix
 from vecsearch.corpus.record import BadRecord, resolved
 from vecsearch.corpus.seen import unique
 from vecsearch.corpus.values import document_from, without_bytes
@@ -39,29 +39,13 @@ _INSTALL: Final = "pip install 'vecsearch[tables]'"
 _Reader: TypeAlias = Any  # one of pyarrow's, which has no types
 
 
-class ParquetFile:
+class ParquetFile(InShares):
     """A Parquet, Arrow or Feather file; all but Parquet are mapped into memory, not read whole."""
 
     def __init__(self, path: str | Path, fields: Fields = DEFAULT_FIELDS) -> None:
+        super().__init__(path)
         self._path = path
         self._fields = fields
-        self._share = 0.0
-        self._file = ByteFile(path)
-
-    @property
-    def name(self) -> str:
-        """The path."""
-        return self._file.name
-
-    @property
-    def total_bytes(self) -> int | None:
-        """The size of the file on disk."""
-        return self._file.total_bytes
-
-    @property
-    def bytes_read(self) -> int:
-        """The share of its rows, or of its batches, that are read, of the size of the file."""
-        return int(self._share * (self.total_bytes or 0))
 
     def read(self) -> Iterator[Record | CorpusError]:
         """Read from the start; `line` is the number of the row, from 1."""

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from vecsearch.corpus.base import DEFAULT_FIELDS, Fields, Record
-from vecsearch.corpus.files import ByteFile, reason
+from vecsearch.corpus.files import InShares, reason
 from vecsearch.corpus.record import BadRecord, document_of, resolved
 from vecsearch.corpus.seen import unique
 from vecsearch.corpus.sources import did_you_mean
@@ -39,33 +39,17 @@ _PROBLEMS: Final = {
 }
 
 
-class SqliteTable:
+class SqliteTable(InShares):
     """A table or view of a database, read as it is at one moment."""
 
     def __init__(
         self, path: str | Path, table: str | None = None, fields: Fields = DEFAULT_FIELDS
     ) -> None:
         """Name a table; without it, the only one of the database is read, else its only view."""
+        super().__init__(path)
         self._path = Path(path)
         self._table = table
         self._fields = fields
-        self._file = ByteFile(path)
-        self._share = 0.0
-
-    @property
-    def name(self) -> str:
-        """The path."""
-        return self._file.name
-
-    @property
-    def total_bytes(self) -> int | None:
-        """The size of the database on disk."""
-        return self._file.total_bytes
-
-    @property
-    def bytes_read(self) -> int:
-        """The share of the rows that are read, of the size of the database."""
-        return int(self._share * (self.total_bytes or 0))
 
     def read(self) -> Iterator[Record | CorpusError]:
         """Read from the start; `line` is the number of the row, from 1."""

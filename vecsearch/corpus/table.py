@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import Final
 
 from vecsearch.corpus.base import DEFAULT_FIELDS, Fields, Record
-from vecsearch.corpus.files import READING_ERRORS, ByteFile, head, reason, strangeness, suffix
+from vecsearch.corpus.files import (
+    READING_ERRORS,
+    InOneFile,
+    head,
+    reason,
+    strangeness,
+    suffix,
+)
 from vecsearch.corpus.record import BadRecord, document_of, quoted, resolved
 from vecsearch.corpus.seen import unique
 from vecsearch.errors import CorpusError
@@ -28,7 +35,7 @@ _BOOLEANS: Final = {"true": True, "false": False}
 _ESCAPED: Final = re.compile("[\udc80-\udcff]")
 
 
-class Table:
+class Table(InOneFile):
     """A .csv or .tsv file, gzipped or not, quoted as spreadsheets do it.
 
     A cell may be of any size and hold newlines. A row with fewer cells than the header has empty
@@ -36,24 +43,9 @@ class Table:
     """
 
     def __init__(self, path: str | Path, fields: Fields = DEFAULT_FIELDS) -> None:
-        self._file = ByteFile(path)
+        super().__init__(path)
         self._fields = fields
         self._delimiter = "\t" if suffix(path).startswith(".tsv") else ","
-
-    @property
-    def name(self) -> str:
-        """The path."""
-        return self._file.name
-
-    @property
-    def total_bytes(self) -> int | None:
-        """The size of the file on disk."""
-        return self._file.total_bytes
-
-    @property
-    def bytes_read(self) -> int:
-        """How much of the file is read; compressed bytes, if it is compressed."""
-        return self._file.bytes_read
 
     def read(self) -> Iterator[Record | CorpusError]:
         """Read from the start; `line` is where a row begins."""
