@@ -130,6 +130,7 @@ def add(
         raise click.UsageError("--sync encodes what changed itself; it doesn't go with --vectors.")
     with opened(index_folder, device) as index:
         reading = _Reading(corpus_source, Fields(id_field, title_field, text_field), on_error)
+        before = index.manifest().documents
         with reading, index.writer() as writer:
             if following:
                 changes = sync(writer, reading.corpus, reading.on_error, through=reading.watched)
@@ -143,7 +144,7 @@ def add(
             f"Synced {corpus_source}: {len(changes.added):,} new, {len(changes.changed):,} "
             f"changed, {len(changes.removed):,} gone, {changes.unchanged:,} as they were."
         )
-    reading.report("Added" if not following else "Read", index_folder)
+    reading.report("Read" if following else "Added", index_folder, None if following else before)
 
 
 @click.command(epilog="Example: vecsearch reencode notes.index --encoder minilm")
@@ -229,13 +230,18 @@ class _Reading:
         for error in self._skipped:
             say(f"Skipped: {error}")
 
-    def report(self, verb: str, folder: Path) -> None:
-        """Say what was read and what was skipped."""
+    def report(self, verb: str, folder: Path, before: int | None = None) -> None:
+        """Say what was read and what was skipped.
+
+        before: how many documents there were, if what was read may have replaced some of them.
+        """
         info = Index.open(folder).info()
+        again = 0 if before is None else self._read - (info["documents"] - before)
+        replaced = f", {again:,} in the place of earlier ones" if again > 0 else ""
         skipped = f", {len(self._skipped):,} skipped" if self._skipped else ""
         by = f"bm25, tfidf, dense ({info['encoder']})" if info["encoder"] else "bm25, tfidf"
         click.echo(
-            f"{verb} {counted(self._read)}{skipped}. {folder} holds "
+            f"{verb} {counted(self._read)}{replaced}{skipped}. {folder} holds "
             f"{counted(info['documents'])}, {size(info['bytes'])}, searchable by {by}."
         )
 
