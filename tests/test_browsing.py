@@ -118,16 +118,18 @@ def test_vectors_in_and_out_and_searched_by(tmp_path: Path) -> None:
     best = [f"d{n}" for n in np.argsort(-(matrix @ matrix[2]))]
     found = lines(ok("search", folder, "--vectors", tmp_path / "q.npy"))
     assert [each["id"] for each in found] == best
-    found = lines(ok("search", folder, "number1", "--vectors", tmp_path / "q.npy", "-k", "2"))
-    assert {each["id"] for each in found} == {best[0], "d1"}
+    both = ("search", folder, "number1", "--vectors", tmp_path / "q.npy", "--by")
+    assert {each["id"] for each in lines(ok(*both, "hybrid", "-k", "2"))} == {best[0], "d1"}
+    assert [each["id"] for each in lines(ok(*both, "dense"))] == best
     assert "search by a vector" in fails(2, "search", folder, "number1", "--by", "dense")
 
     queries = tmp_path / "queries.jsonl"
     queries.write_text('{"_id": "q1", "text": "x"}\n{"_id": "q2", "text": "y"}\n')
     np.save(tmp_path / "two.npy", matrix[[4, 2]])
-    asked = ("search", folder, "--queries", queries, "--by", "dense", "-k", "6", "--vectors")
+    asked = ("search", folder, "--queries", queries, "-k", "6", "--vectors")
     rows = [line.split() for line in ok(*asked, tmp_path / "two.npy").splitlines()]
     assert [row[2] for row in rows if row[0] == "q2"] == best
+    assert {row[5] for row in rows} == {"dense"}
     assert "2 queries want as many vectors, not 6" in fails(2, *asked, tmp_path / "v.npy")
 
     exported = ok("export", folder, "--vectors", tmp_path / "out.npy")

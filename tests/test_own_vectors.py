@@ -106,7 +106,7 @@ def test_words_work_and_are_the_default(own: Index) -> None:
 def test_a_text_and_a_vector_are_fused(own: Index) -> None:
     searcher = own.searcher()
     query = vectors_of(1, 8)[0]
-    hits = searcher.search("number7 ripe", vector=query, k=20)
+    hits = searcher.search("number7 ripe", vector=query, k=20, by="hybrid")
     dense = dict(searcher.rank_many([""], 100, by="dense", vectors=[query])[0])
     words = dict(searcher.rank_many(["number7 ripe"], 100, by="bm25")[0])
 
@@ -123,6 +123,8 @@ def test_many_vectors(own: Index) -> None:
     searcher = own.searcher()
     queries = vectors_of(300, 7)  # more than a block
     many = searcher.rank_many([""] * 300, 3, vectors=queries)
+    mixed = searcher.rank_many(["red", ""], 3, vectors=queries[:2])
+    assert mixed == many[:2]  # a query's neighbours decide nothing
     for i in (0, 17, 255, 256, 299):
         assert many[i] == [(hit.id, hit.score) for hit in searcher.search(vector=queries[i], k=3)]
 
@@ -144,6 +146,9 @@ def test_the_folder_alone_opens_and_is_checked(own: Index) -> None:
         ([1.0, 2.0], "5 numbers, not the shape"),
         ([[1.0] * 5] * 2, "must be one vector, not 2"),
         ([1, 2, 3, 4, float("nan")], "NaN"),
+        ([1, 2, 3, 4, float("inf")], "greater"),
+        ([1, 2, 3, 4, -3e38], "greater"),
+        ([1, 2, 3, 4, 1e300], "greater"),
         ("fives", "must be numbers"),
         (["a"] * 5, "must be numbers"),
         (7.0, "5 numbers, not the shape"),
@@ -207,18 +212,35 @@ def test_a_vector_beside_an_encoder_spares_the_encoding(tmp_path: Path) -> None:
 # ---- What is not encoded
 
 
-def test_blank_documents_are_not_encoded_and_not_near_anything(tmp_path: Path) -> None:
+@pytest.mark.parametrize("blanks", [1, 40])
+def test_blank_documents_are_not_encoded_and_not_found_by_meaning(tmp_path: Path, blanks) -> None:
     encoder = HashEncoder()
     told = counted(encoder)
+    texts = ["red apple", "green pear", "blue plum", "old fig", "new quince"]
+    documents = [Document(text, text) for text in texts]
+    documents += [Document(f"blank{n}", " \n\t") for n in range(blanks)]
+    searcher = Index.create(tmp_path / "i", encoder, documents=documents).searcher()
+    assert told == texts
+    assert not searcher.vectors("blank0").any()  # type: ignore[union-attr]
+    for query in ("red apple", "something else", "apple pear plum"):
+        hits = searcher.search(query, k=5, by="dense")
+        expected = encoder.encode(texts, "document") @ encoder.encode([query], "query")[0]
+        assert expected.min() < 0  # a zero would stand above it
+        assert [hit.id for hit in hits] == [texts[i] for i in np.argsort(-expected)]
+        assert len(searcher.search(query, k=30, by="hybrid")) == len(texts)
+    assert searcher.like("blank0") == []
+
+
+def test_an_index_of_blank_documents_finds_nothing(tmp_path: Path) -> None:
     index = Index.create(
-        tmp_path / "i", encoder, documents=[Document("blank", " \n\t"), Document("a", "red apple")]
+        tmp_path / "i", HashEncoder(), documents=[Document("a", ""), Document("b", " ")]
     )
-    assert told == ["red apple"]
-    assert not index.searcher().vectors("blank").any()  # type: ignore[union-attr]
+    for by in ("dense", "hybrid", "bm25"):
+        assert index.searcher().search("red", by=by) == []
 
 
 @pytest.mark.parametrize("passages", [None, 3])
-def test_a_replacement_with_the_same_text_keeps_its_vectors(tmp_path: Path, passages) -> None:
+def test_an_update_with_the_same_text_keeps_its_vectors(tmp_path: Path, passages) -> None:
     encoder = HashEncoder()
     documents = fruit(range(10))
     index = Index.create(tmp_path / "i", encoder, documents=documents, passages=passages)
@@ -226,7 +248,7 @@ def test_a_replacement_with_the_same_text_keeps_its_vectors(tmp_path: Path, pass
     told = counted(encoder)
     changed = [Document(each.id, each.text, each.title, {"fresh": True}) for each in documents[:5]]
     with index.writer() as writer:
-        writer.add([*changed, Document("d6", "another text")])
+        writer.update([*changed, Document("d6", "another text")])
         assert writer.get("d6") == Document("d6", "another text")
         assert writer.get("nobody") is None
     assert told == ["another text"]
@@ -240,7 +262,16 @@ def test_damaged_vectors_are_not_copied(tmp_path: Path) -> None:
     damage(index.folder / "segments/000001/vectors.safetensors")
     old = fruit([3])[0]
     with pytest.raises(IndexCorrupt, match=r"vectors\.safetensors"), index.writer() as writer:
-        writer.add(Document(old.id, old.text, old.title, {"n": 0}))
+        writer.update(Document(old.id, old.text, old.title, {"n": 0}))
+
+
+def test_what_is_added_is_as_in_an_index_made_afresh(tmp_path: Path) -> None:
+    encoder = HashEncoder(dim=DIM)
+    own = Document("a", "red car", vector=vectors_of(1)[0])
+    index = Index.create(tmp_path / "i", encoder, documents=[own])
+    with index.writer() as writer:
+        writer.add(Document("a", "red car"))
+    assert np.allclose(index.searcher().vectors("a"), encoder.encode(["red car"], "document"))
 
 
 def damage(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,8 +91,43 @@ def test_other_documents_stay(index: Index, notes: Path, tmp_path: Path) -> None
     assert held(index).keys() == {"lamp.md", "sub/oven.md", "typed", "paper.md"}
     (notes / "lamp.md").unlink()
     assert follow(index, papers) == Changes(unchanged=1)
-    # A part of the folder, followed by itself, has other ids.
-    assert follow(index, notes / "sub") == Changes(["oven.md"], [], ["sub/oven.md"])
+
+
+def test_a_part_of_a_followed_folder_and_the_whole_of_a_followed_part(
+    tmp_path: Path, notes, index
+) -> None:
+    before = index.manifest()
+    with pytest.raises(UsageError, match="as a document of"):
+        follow(index, notes / "sub")
+    assert index.manifest() == before
+    part = Index.create(tmp_path / "part", None)
+    follow(part, notes / "sub")
+    with pytest.raises(UsageError, match="as a document of"):
+        follow(part, notes)
+    assert held(part).keys() == {"oven.md"}
+
+
+def test_documents_that_only_tell_of_a_file_stay(index: Index, notes: Path) -> None:
+    remark = Document("remark-1", "on the lamp", meta={"file": str(notes / "lamp.md")})
+    other = Document("p.md", "on the lamp", meta={"file": str(notes / "lamp.md")})
+    with index.writer() as writer:
+        writer.add([remark, other])
+    assert follow(index, notes) == Changes(unchanged=3)
+    (notes / "lamp.md").unlink()
+    assert follow(index, notes).removed == ["lamp.md"]
+    assert held(index)["remark-1"] == remark
+
+
+def test_through_a_link_it_is_the_same_folder(
+    index: Index, notes: Path, tmp_path: Path, encoder
+) -> None:
+    texts = told(encoder)
+    (tmp_path / "link").symlink_to(notes)
+    (notes / "lamp.md").unlink()
+    changes = follow(index, tmp_path / "link")
+    assert changes.removed == ["lamp.md"]
+    assert texts == []
+    assert follow(index, notes).removed == []
 
 
 def test_a_file_that_would_replace_a_document_from_elsewhere(
@@ -117,6 +153,38 @@ def test_a_folder_that_was_moved_goes_on(
     assert texts == []  # only where they lie has changed
     assert held(index)["lamp.md"].meta["file"] == str(moved / "lamp.md")
     assert follow(index, moved) == Changes(unchanged=3)
+
+
+def test_what_was_deleted_while_a_folder_was_moved_goes(
+    index: Index, notes: Path, tmp_path
+) -> None:
+    moved = tmp_path / "elsewhere"
+    notes.rename(moved)
+    (moved / "lamp.md").unlink()
+    assert follow(index, moved).removed == ["lamp.md"]
+    assert held(index).keys() == {"kettle.md", "sub/oven.md"}
+
+
+def test_a_name_in_common_with_a_folder_that_is_gone_is_no_move(
+    index: Index, notes: Path, tmp_path
+) -> None:
+    papers = tmp_path / "papers"
+    write(papers, a="new", lamp="Another lamp.")
+    shutil.rmtree(notes)
+    before = index.manifest()
+    with pytest.raises(UsageError, match="most of them aren't here"):
+        follow(index, papers)
+    assert index.manifest() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are UTF-8 elsewhere")
+def test_a_folder_whose_path_is_not_utf_8(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    write(folder, a="one", b="two")
+    index = Index.create(tmp_path / "i", None)
+    assert follow(index, folder).added == ["a.md", "b.md"]
+    (folder / "b.md").unlink()
+    assert follow(index, folder) == Changes(removed=["b.md"], unchanged=1)
 
 
 def test_what_cant_be_read_now_stays(index: Index, notes: Path) -> None:

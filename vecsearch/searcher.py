@@ -89,7 +89,7 @@ class Searcher:
         where: a metadata filter such as 'lang = "en" and year >= 2020'.
         by: the name of a retriever, or one composed over `snapshot`.
         vector: (dim,), the query's vector, which the embeddings are then compared with instead of
-            the text's. Without a text the default is to search by it alone.
+            the text's. The default is then dense; hybrid fuses it with the text's words.
 
         Fewer than k come back only where fewer match. Raise UsageError for a k below 1 or a
         retriever that this index can't serve, FilterError for a filter that doesn't fit, and
@@ -255,7 +255,7 @@ class Searcher:
         for start in range(0, len(asked), _BLOCK):
             block = asked[start : start + _BLOCK]
             if given is not None:
-                retriever = self._named.over_vectors(by, "".join(queries), given[block])
+                retriever = self._named.over_vectors(by, given[block])
             found = retriever.retrieve([queries[i] for i in block], k, allow)
             for place, i in enumerate(block):
                 rankings[i] = _pairs(found, place)

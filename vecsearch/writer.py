@@ -85,7 +85,7 @@ class Writer:
         self._load_encoder = load_encoder
         self._batch = self._new_batch()
         self._changed = False
-        self._whole: set[str] = set()  # segments whose files were checked
+        self._whole: set[str] = set()  # segments whose vectors were checked
 
     def get(self, id: str) -> Document | None:
         """Return the living document of an id, what this block added included; None for none."""
@@ -109,17 +109,17 @@ class Writer:
         documents: a Document or a mapping of its fields, an iterable of those, or a frame of
             pandas, polars or Arrow; see `vecsearch.corpus.documents_of`.
 
-        A document whose title and text are those of the one that it replaces isn't encoded again.
         Memory stays bounded: a batch that is full is written, though not yet committed.
         """
-        self._check_use()
-        added = 0
-        for document in documents_of(documents):
-            self._batch.add(document, self._known_vectors(document))
-            added += 1
-            if self._batch.full:
-                self._flush()
-        return added
+        return self._add(documents, lambda document: None)
+
+    def update(self, documents: object) -> int:
+        """Add documents as `add` does, but encode only those whose title or text is new.
+
+        What replaces a document of the same title and text keeps its vectors, whether an encoder or
+        a caller made them.
+        """
+        return self._add(documents, self._known_vectors)
 
     def delete(self, ids: str | Iterable[str]) -> int:
         """Delete documents by id; return how many.
@@ -199,6 +199,16 @@ class Writer:
         """End the writer's life; what it didn't commit is swept by the next one."""
         self._user = None
 
+    def _add(self, documents: object, known: Callable[[Document], Vectors | None]) -> int:
+        self._check_use()
+        added = 0
+        for document in documents_of(documents):
+            self._batch.add(document, known(document))
+            added += 1
+            if self._batch.full:
+                self._flush()
+        return added
+
     def _check_use(self) -> None:
         if self._user != _this_thread():
             raise IndexProblem(
@@ -224,7 +234,8 @@ class Writer:
         if held.segment.vectors is None or (old.title, old.text) != (document.title, document.text):
             return None
         if held.entry.name not in self._whole:
-            self._check(held.entry.files)
+            # A copy gets a new digest, which would hide damage.
+            self._check(file for file in held.entry.files if "/vectors." in file.path)
             self._whole.add(held.entry.name)
         first, last = documents.row_starts[position : position + 2].tolist()
         return held.segment.vectors[first:last]

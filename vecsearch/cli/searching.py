@@ -41,7 +41,8 @@ _BLOCK = 64
     "vectors_file",
     metavar="FILE.npy",
     shell_complete=complete_file,
-    help="Vectors of your own, one for QUERY or for each of FILE, to compare with the embeddings.",
+    help="Vectors of your own, one for QUERY or for each of FILE, to compare with the embeddings: "
+    "by dense, or with --by hybrid beside the words.",
 )
 @click.option(
     "--run",
@@ -69,21 +70,12 @@ def search(
 
     A query is plain text: no character of it is syntax.
     """
-    if query is not None and queries is not None:
-        raise click.UsageError("Give either QUERY or --queries FILE, not both.")
-    if query is None and queries is None and vectors_file is None:
-        raise click.UsageError("Give QUERY, or --queries FILE.")
-    if run_file is not None and queries is None:
-        raise click.UsageError("--run goes with --queries.")
-    if queries is not None and as_json:
-        raise click.UsageError("--queries writes a TREC run, not JSON.")
-    if queries is not None and explain:
-        raise click.UsageError("--explain goes with QUERY: a TREC run holds no explanations.")
-    if vectors_file is not None and explain:
-        raise click.UsageError("--explain goes with a text: there is nothing to say of a vector.")
+    _check_usage(query, queries, vectors_file, run_file, as_json=as_json, explain=explain)
     with opened(index_folder, device) as index:
         searcher = index.searcher()
-        vectors = None if vectors_file is None else read_vectors(vectors_file)
+        vectors = None
+        if vectors_file is not None:
+            vectors, by = read_vectors(vectors_file), by or "dense"
         if queries is not None:
             asked = read_queries(queries)
             retriever = searcher.retriever(by)
@@ -104,6 +96,30 @@ def search(
             print_answers(answers, as_json=as_json)
         if not len(searcher):
             say(f"{index_folder} holds no document.")
+
+
+def _check_usage(
+    query: str | None,
+    queries: str | None,
+    vectors_file: str | None,
+    run_file: str | None,
+    *,
+    as_json: bool,
+    explain: bool,
+) -> None:
+    """Refuse options that don't go together."""
+    if query is not None and queries is not None:
+        raise click.UsageError("Give either QUERY or --queries FILE, not both.")
+    if query is None and queries is None and vectors_file is None:
+        raise click.UsageError("Give QUERY, or --queries FILE.")
+    if run_file is not None and queries is None:
+        raise click.UsageError("--run goes with --queries.")
+    if queries is not None and as_json:
+        raise click.UsageError("--queries writes a TREC run, not JSON.")
+    if queries is not None and explain:
+        raise click.UsageError("--explain goes with QUERY: a TREC run holds no explanations.")
+    if vectors_file is not None and explain:
+        raise click.UsageError("--explain goes with a text: there is nothing to say of a vector.")
 
 
 def _answers(searcher: Searcher, query: str, hits: Sequence[Hit], by: str | None) -> list[Answer]:

@@ -34,7 +34,7 @@ class TextFiles:
     bytes_read: Final = 0
 
     def __init__(self, path: str | Path) -> None:
-        self._path = Path(path)
+        self.path = Path(path)
         self.name = shown(path)
 
     def read(self) -> Iterator[Record | CorpusError]:
@@ -42,16 +42,16 @@ class TextFiles:
         return unique(self._records())
 
     def _records(self) -> Iterator[Record | CorpusError]:
-        if not self._path.is_dir():
-            yield from _read(self._path, self._path.name)
+        if not self.path.is_dir():
+            yield from _read(self.path, self.path.name)
             return
         empty = True
-        for found in walk(self._path, SUFFIXES):
+        for found in walk(self.path, SUFFIXES):
             empty = False
             if isinstance(found, CorpusError):
                 yield found
             else:
-                yield from _read(self._path / found, found)
+                yield from _read(self.path / found, found)
         if empty:
             yield CorpusError(
                 self.name,

@@ -93,7 +93,8 @@ def _inner_product(
 class Dense:
     """Ranks by the inner product of a query's vector with the rows' vectors.
 
-    A query without a vector (zero: no known token) finds nothing, since it is equally near to all.
+    A query without a vector (zero: no known token) finds nothing, since it is equally near to all,
+    and for the same reason a row without one is never found.
     """
 
     def __init__(self, snapshot: Snapshot, load_encoder: Callable[[], Encoder]) -> None:
@@ -141,6 +142,15 @@ class Dense:
         return told
 
 
+def _are_zero(
+    matrix: Vectors, rows: NDArray[np.int64], scores: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """Say which of the rows found, (k,), are zero: of blank texts, which are near to nothing."""
+    zero: NDArray[np.bool_] = scores == 0
+    zero[zero] = ~np.any(matrix[rows[zero]], axis=1)
+    return zero
+
+
 def _search(part: Part, queries: Vectors, k: int, allow: Mask) -> list[Ranking]:
     """Rank one segment's documents for each query.
 
@@ -162,10 +172,11 @@ def _search(part: Part, queries: Vectors, k: int, allow: Mask) -> list[Ranking]:
         rows, scores = index.search(queries[open_queries], asked, allow)
         settled = np.ones(len(open_queries), np.bool_)
         for i, query in enumerate(open_queries.tolist()):
-            kept = rows[i] >= 0
-            ranking = best_documents(part, rows[i][kept], scores[i][kept], k)
+            found = rows[i] >= 0
+            last = scores[i][found][-1:]
+            found &= ~_are_zero(matrix, rows[i], scores[i])
+            ranking = best_documents(part, rows[i][found], scores[i][found], k)
             rankings[query] = ranking
-            last = scores[i][kept][-1:]
             settled[i] = asked == most or (len(ranking[0]) == k and ranking[1][-1] > last[0])
         open_queries = open_queries[~settled]
         asked = min(2 * asked, most)

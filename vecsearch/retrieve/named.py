@@ -70,13 +70,12 @@ class Named:
             )
         raise UnknownName("retriever", name, get_args(Mode))
 
-    def over_vectors(self, by: str | Retriever | None, text: str, vectors: Vectors) -> Retriever:
-        """Return what ranks for queries that come with vectors, (queries, dim).
+    def over_vectors(self, by: str | Retriever | None, vectors: Vectors) -> Retriever:
+        """Return what ranks, by default dense, for queries that come with vectors, (queries, dim).
 
-        The default is hybrid, or dense where there is no `text` for its other arm. Raise UsageError
-        for a retriever that compares no vectors.
+        Raise UsageError for a retriever that compares no vectors.
         """
-        found = self.get(by or ("hybrid" if text.strip() else "dense"))
+        found = self.get(by or "dense")
         over = self._over(found, vectors)
         if over is None:
             raise UsageError(
