@@ -15,6 +15,7 @@ from vecsearch.cli.opening import opened
 from vecsearch.cli.options import by_option, index_argument, json_option, where_option
 from vecsearch.cli.output import Answer, print_answers, print_document, print_json, progress, say
 from vecsearch.errors import CorpusError, UsageError
+from vecsearch.index import Index
 from vecsearch.searcher import Searcher
 from vecsearch.snippets import marked_title
 from vecsearch.types import Document
@@ -51,6 +52,7 @@ def export(index_folder: Path, vectors_file: str | None, where: str | None) -> N
         )
         for document in found:
             print_json(record_of(document))
+        say(f"To have the same answers, index it with {_options(index, vectors_file)}.")
 
 
 @click.command(epilog="Example: vecsearch like notes.index kettle.md -k 5")
@@ -75,6 +77,18 @@ def like(
             for hit, shown in zip(hits, searcher.snippets(about, hits, "bm25"), strict=True)
         ]
         print_answers(answers, as_json=as_json)
+
+
+def _options(index: Index, vectors_file: str | None) -> str:
+    """The options with which an index was made, as `vecsearch index` takes them."""
+    manifest = index.manifest()
+    encoder = f"--encoder {manifest.encoder.name if manifest.encoder else 'none'}"
+    if vectors_file is not None:
+        encoder = f"--vectors {vectors_file}"
+    elif manifest.encoder and not manifest.encoder.embeds_text:
+        encoder = "--vectors FILE.npy, which export --vectors FILE.npy saves"
+    passages = f" --passages {manifest.passages.words}" if manifest.passages else ""
+    return f"--analyzer {manifest.analyzer['name']}{passages} {encoder}"
 
 
 def record_of(document: Document) -> dict[str, Any]:

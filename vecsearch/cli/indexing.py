@@ -125,7 +125,10 @@ def add(
     vectors_file: str | None,
     device: Device,
 ) -> None:
-    """Add a corpus to INDEX; a document whose id exists is replaced."""
+    """Add a corpus to INDEX; a document whose id exists is replaced.
+
+    What a changed file doesn't hold any more, such as a section, stays, but for --sync.
+    """
     if following and vectors_file is not None:
         raise click.UsageError("--sync encodes what changed itself; it doesn't go with --vectors.")
     with opened(index_folder, device) as index:
