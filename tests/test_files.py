@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import logging
@@ -804,6 +805,59 @@ def test_messages_against_the_rules(tmp_path, raw, text):
     assert "date" not in document.meta
 
 
+WESTERN = b"\x80 caf\xe9 \x81"  # the last byte is none of Windows-1252
+
+
+@pytest.mark.parametrize(
+    ("declared", "body", "text"),
+    [
+        (None, WESTERN, "€ café \x81"),
+        (None, "€ café".encode(), "€ café"),
+        ("us-ascii", WESTERN, "€ café \x81"),
+        ("nonsense", WESTERN, "€ café \x81"),
+        ("nonsense", "€ café".encode(), "€ café"),
+        ("hex", WESTERN, "€ café \x81"),
+        ("utf-8", b"caf\xe9 \xc3\xa9", "caf\ufffd é"),
+        ("shift_jis", "猫".encode("shift_jis") + b"\xff", "猫\ufffd"),
+        ("iso-2022-jp", "é猫".encode(), "é猫"),
+        ("koi8-r", "кот".encode("koi8-r"), "кот"),
+    ],
+)
+@pytest.mark.parametrize("coded", [False, True])
+def test_letters_of_bodies(tmp_path, declared, body, text, coded):
+    kind = f"Content-Type: text/plain; charset={declared}\n" if declared else ""
+    coding = "Content-Transfer-Encoding: base64\n" if coded else ""
+    raw = f"Subject: s\n{kind}{coding}\n".encode() + (base64.b64encode(body) if coded else body)
+    (document,) = read(put(tmp_path, "m.eml", raw))
+    assert document.text == text
+
+
+@pytest.mark.parametrize(
+    ("subject", "title"),
+    [
+        (b"caf\xe9 \x96 \x80", "café – €"),
+        ("café – €".encode(), "café – €"),
+        (b"na\xefve\n caf\xe9", "naïve café"),
+        (b"=?nonsense?q?caf=E9?= =?x-no?B?6Q==?= \xe9", "caféé é"),
+        (b"=?nonsense?q?caf=C3=A9?= =?us-ascii?q?=E9?=", "caféé"),
+        (b"=?koi8-r?b?y8/U?= =?utf-8*en?q?=C3=A9?=", "котé"),
+        (b"=?nonsense?b?a?= x", None),
+    ],
+)
+def test_letters_of_headers(tmp_path, subject, title):
+    raw = b"From: J\xf6rg <j@x.org>\nTo: =?x-no?q?=C4nn?= <a@x>, b@y\nSubject: " + subject
+    raw += b'\nContent-Type: multipart/mixed; boundary="b"\n\n--b\n\nhi\n--b\n'
+    raw += b'Content-Disposition: attachment; filename="p\xe4.pdf"\n\nx\n--b--\n'
+    (document,) = read(put(tmp_path, "m.eml", raw))
+    assert title is None or document.title == title
+    assert document.text == "hi"
+    assert own(document) == {
+        "from": "Jörg <j@x.org>",
+        "to": ["Änn <a@x>", "b@y"],
+        "attachments": ["pä.pdf"],
+    }
+
+
 def test_messages_that_are_none(tmp_path):
     assert "no headers" in told(put(tmp_path, "m.eml", "Dear all,\n\nhello"))[1]
     assert "no headers" in told(put(tmp_path, "m.eml", ""))[1]
@@ -835,11 +889,36 @@ def test_a_mailbox(tmp_path):
 def test_broken_mailboxes(tmp_path):
     path = put(tmp_path, "a.mbox", "Subject: x\n\ny")
     assert 'must begin with "From "' in told(path)[1]
-    raw = "From x\n\nno headers\n\nFrom x 10:00 2024\nSubject: s\n\nFrom a sentence\n\nFrom us"
+    start = "From x Mon Jan  1 10:00:00 2024"
+    raw = f"From x\n\nno headers\n\n{start}\nSubject: s\n\nFrom a sentence\n\nFrom us"
     error, good = open_corpus(put(tmp_path, "a.mbox", raw)).read()
     assert error.problem.startswith("message 1 of the mailbox can't be read: it has no headers")
     assert good.document.text == "From a sentence\n\nFrom us"
-    assert list(open_corpus(put(tmp_path, "a.mbox", "")).read()) == []
+    assert told(put(tmp_path, "a.mbox", ""))[1] == "the mailbox is empty: there is nothing in it."
+
+
+@pytest.mark.parametrize(
+    ("line", "begins"),
+    [
+        ("From ann@x.org Mon Jan  1 10:00:00 2024", True),
+        ("From MAILER-DAEMON Sun Nov 22 09:05:07 2026\r", True),
+        ("From - Sun Nov 22 10:00:00 2026", True),
+        ('From "ann b"@x.org Sun Nov 22 10:00 2026', True),
+        ("From 12@xxx Sun Nov 22 10:00:00 +0000 2026", True),
+        ("From ann@x.org Sun Nov 22 10:00:00 EST 2026 remote from y", True),
+        ("From ann@x.org  Sun Nov 22 10:00:00 2026 +0100", True),
+        ("From the beginning of 10:30 on, nobody spoke in 2024", False),
+        ("From Monday 10:00:00 2024", False),
+        ("From ann Mon Jan 1 10:00", False),
+        ("From ann Mon Jan 1 10:00:00 20245", False),
+        ("From what I heard on Mon Jan 1 10:00:00 2024", False),
+    ],
+)
+def test_where_a_message_of_a_mailbox_begins(tmp_path, line, begins):
+    raw = f"From x\nSubject: a\n\nhello\n\n{line}\nSubject: b\n\nx\n"
+    found = read(put(tmp_path, "a.mbox", raw))
+    assert [each.title for each in found] == (["a", "b"] if begins else ["a"])
+    assert begins or line in found[0].text
 
 
 def test_the_memory_of_a_mailbox_is_that_of_a_message(tmp_path):
