@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import logging
@@ -268,8 +269,12 @@ def test_all_text_is_in_one_section_in_order(lines, newline, ended):
     [
         ("date: 2026-11-22", {"date": "2026-11-22"}),
         ("at: 2026-11-22 10:20:30+02:00", {"at": "2026-11-22T10:20:30+02:00"}),
-        ("n: 1\nf: 1.5\nb: yes\nz:\nt: '1'", {"n": 1, "f": 1.5, "b": True, "z": None, "t": "1"}),
-        ("time: 12:30", {"time": "12:30"}),
+        ("n: 1\nf: 1.5\nb: true\nz:\nt: '1'", {"n": 1, "f": 1.5, "b": True, "z": None, "t": "1"}),
+        ("a: True\nb: FALSE\nc: ~\nd: null", {"a": True, "b": False, "c": None, "d": None}),
+        ("a: -3\nb: 1.10\nc: 0.5\nd: 1e-05", {"a": -3, "b": 1.1, "c": 0.5, "d": 1e-05}),
+        ("a: 'true'\nb: \"~\"\nc: '01'\nd: ''", {"a": "true", "b": "~", "c": "01", "d": ""}),
+        ("a: !!str 1\nb: !!int 3\nc: !!int 010", {"a": "1", "b": 3, "c": "010"}),
+        ("<<: {a: 1}\nb: [=, <<]", {"<<.a": 1, "b": ["=", "<<"]}),
         ("tags: [a, 2026-01-02, {x: 1}]", {"tags": ["a", "2026-01-02", '{"x":1}']}),
         ("author: {name: x, born: {year: 1}}", {"author.name": "x", "author.born.year": 1}),
         ("metadata: {lang: en}\n2020: x\nyes: 1", {"lang": "en", "2020": "x", "yes": 1}),
@@ -282,6 +287,29 @@ def test_front_matter(tmp_path, block, meta):
     for end in "---", "...":
         (document,) = read(put(tmp_path, "a.md", f"---\n{block}\n{end}\ntext"))
         assert (document.text, own(document)) == ("text", meta)
+
+
+@pytest.mark.parametrize(
+    "text",
+    (
+        "yes NO on Off y 01234 0o17 0x1F 0b1 1_000 +5 .5 5. 1e5 1e+999 12:30 190:20:30 .inf -.INF "
+        ".nan nUlL " + "1" * 5000
+    ).split(),
+)
+def test_what_only_looks_like_a_number_or_a_boolean_is_text(text):
+    found = front_matter(f"---\na: {text}\nb: [{text}, x]\nc: {{d: {text}}}\n---\n")
+    assert found.meta == {"a": text, "b": [text, "x"], "c.d": text}
+
+
+@pytest.mark.parametrize(
+    ("written", "title"),
+    [(text, text) for text in ("Yes", "1.10", "007", "true", "2026-11-22", "2026-02-30", "12:30")]
+    + [("'~'", "~"), ("!!str null", "null"), ("", ""), ("~", ""), ("null", "")]
+    + [("2026-11-22 10:20:30+02:00", "2026-11-22 10:20:30+02:00"), (">-\n  a\n  b", "a b")],
+)
+def test_a_title_is_text_as_it_is_written(written, title):
+    found = front_matter(f"---\ntitle: {written}\n---\n")
+    assert (found.title, found.meta) == (title, {})
 
 
 @pytest.mark.parametrize(
@@ -312,9 +340,12 @@ def test_other_blocks_between_dashes_are_text(tmp_path, content):
         ("a: &x 1", 2, "anchor or alias"),
         ("a: 1\nb: &x [1]\nc: [*x, *x]", 3, "anchor or alias"),
         ("a: !!python/object:os.system x", 2, "put in quotes"),
+        ("a: [1,\n !x y]", 3, '"!x" is no type of YAML\'s; a value that begins with ! is put'),
+        ("a: !!timestamp x", 2, '"x" is no date'),
+        ("a: 1\nb: 2\na: 3", 4, 'the field "a" is given a second time'),
+        ("title: x\ntitle: x", 3, "a second time"),
+        ("a:\n  b: 1\n  'b': 2", 4, 'the field "b" is given a second time'),
         ("a: 1\ndate: 2026-02-30", 3, '"2026-02-30" is no date'),
-        ("a: .inf", 2, "no finite number"),
-        ("a: " + "1" * 5000, 2, "no date or number"),
         ("a: 1\n? [x, y]\n: z", 3, "the name of a field must be a text"),
         ("a: " + "[" * 15_000, 2, "nested too deeply"),
         ("a: " + "x" * 17_000, 1, "more than 16,384 characters"),
@@ -774,6 +805,59 @@ def test_messages_against_the_rules(tmp_path, raw, text):
     assert "date" not in document.meta
 
 
+WESTERN = b"\x80 caf\xe9 \x81"  # the last byte is none of Windows-1252
+
+
+@pytest.mark.parametrize(
+    ("declared", "body", "text"),
+    [
+        (None, WESTERN, "€ café \x81"),
+        (None, "€ café".encode(), "€ café"),
+        ("us-ascii", WESTERN, "€ café \x81"),
+        ("nonsense", WESTERN, "€ café \x81"),
+        ("nonsense", "€ café".encode(), "€ café"),
+        ("hex", WESTERN, "€ café \x81"),
+        ("utf-8", b"caf\xe9 \xc3\xa9", "caf\ufffd é"),
+        ("shift_jis", "猫".encode("shift_jis") + b"\xff", "猫\ufffd"),
+        ("iso-2022-jp", "é猫".encode(), "é猫"),
+        ("koi8-r", "кот".encode("koi8-r"), "кот"),
+    ],
+)
+@pytest.mark.parametrize("coded", [False, True])
+def test_letters_of_bodies(tmp_path, declared, body, text, coded):
+    kind = f"Content-Type: text/plain; charset={declared}\n" if declared else ""
+    coding = "Content-Transfer-Encoding: base64\n" if coded else ""
+    raw = f"Subject: s\n{kind}{coding}\n".encode() + (base64.b64encode(body) if coded else body)
+    (document,) = read(put(tmp_path, "m.eml", raw))
+    assert document.text == text
+
+
+@pytest.mark.parametrize(
+    ("subject", "title"),
+    [
+        (b"caf\xe9 \x96 \x80", "café – €"),
+        ("café – €".encode(), "café – €"),
+        (b"na\xefve\n caf\xe9", "naïve café"),
+        (b"=?nonsense?q?caf=E9?= =?x-no?B?6Q==?= \xe9", "caféé é"),
+        (b"=?nonsense?q?caf=C3=A9?= =?us-ascii?q?=E9?=", "caféé"),
+        (b"=?koi8-r?b?y8/U?= =?utf-8*en?q?=C3=A9?=", "котé"),
+        (b"=?nonsense?b?a?= x", None),
+    ],
+)
+def test_letters_of_headers(tmp_path, subject, title):
+    raw = b"From: J\xf6rg <j@x.org>\nTo: =?x-no?q?=C4nn?= <a@x>, b@y\nSubject: " + subject
+    raw += b'\nContent-Type: multipart/mixed; boundary="b"\n\n--b\n\nhi\n--b\n'
+    raw += b'Content-Disposition: attachment; filename="p\xe4.pdf"\n\nx\n--b--\n'
+    (document,) = read(put(tmp_path, "m.eml", raw))
+    assert title is None or document.title == title
+    assert document.text == "hi"
+    assert own(document) == {
+        "from": "Jörg <j@x.org>",
+        "to": ["Änn <a@x>", "b@y"],
+        "attachments": ["pä.pdf"],
+    }
+
+
 def test_messages_that_are_none(tmp_path):
     assert "no headers" in told(put(tmp_path, "m.eml", "Dear all,\n\nhello"))[1]
     assert "no headers" in told(put(tmp_path, "m.eml", ""))[1]
@@ -805,11 +889,36 @@ def test_a_mailbox(tmp_path):
 def test_broken_mailboxes(tmp_path):
     path = put(tmp_path, "a.mbox", "Subject: x\n\ny")
     assert 'must begin with "From "' in told(path)[1]
-    raw = "From x\n\nno headers\n\nFrom x 10:00 2024\nSubject: s\n\nFrom a sentence\n\nFrom us"
+    start = "From x Mon Jan  1 10:00:00 2024"
+    raw = f"From x\n\nno headers\n\n{start}\nSubject: s\n\nFrom a sentence\n\nFrom us"
     error, good = open_corpus(put(tmp_path, "a.mbox", raw)).read()
     assert error.problem.startswith("message 1 of the mailbox can't be read: it has no headers")
     assert good.document.text == "From a sentence\n\nFrom us"
-    assert list(open_corpus(put(tmp_path, "a.mbox", "")).read()) == []
+    assert told(put(tmp_path, "a.mbox", ""))[1] == "the mailbox is empty: there is nothing in it."
+
+
+@pytest.mark.parametrize(
+    ("line", "begins"),
+    [
+        ("From ann@x.org Mon Jan  1 10:00:00 2024", True),
+        ("From MAILER-DAEMON Sun Nov 22 09:05:07 2026\r", True),
+        ("From - Sun Nov 22 10:00:00 2026", True),
+        ('From "ann b"@x.org Sun Nov 22 10:00 2026', True),
+        ("From 12@xxx Sun Nov 22 10:00:00 +0000 2026", True),
+        ("From ann@x.org Sun Nov 22 10:00:00 EST 2026 remote from y", True),
+        ("From ann@x.org  Sun Nov 22 10:00:00 2026 +0100", True),
+        ("From the beginning of 10:30 on, nobody spoke in 2024", False),
+        ("From Monday 10:00:00 2024", False),
+        ("From ann Mon Jan 1 10:00", False),
+        ("From ann Mon Jan 1 10:00:00 20245", False),
+        ("From what I heard on Mon Jan 1 10:00:00 2024", False),
+    ],
+)
+def test_where_a_message_of_a_mailbox_begins(tmp_path, line, begins):
+    raw = f"From x\nSubject: a\n\nhello\n\n{line}\nSubject: b\n\nx\n"
+    found = read(put(tmp_path, "a.mbox", raw))
+    assert [each.title for each in found] == (["a", "b"] if begins else ["a"])
+    assert begins or line in found[0].text
 
 
 def test_the_memory_of_a_mailbox_is_that_of_a_message(tmp_path):

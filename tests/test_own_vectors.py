@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy import HashEncoder, documents_of, fruit, look
 
-from vecsearch import BM25, Document, Index, Lexical, OwnVectors, VecsearchError
+from vecsearch import BM25, Document, Index, Lexical, OwnVectors, VecsearchError, corpus
 from vecsearch.encoders import load_encoder
 from vecsearch.errors import EncoderMismatch, IndexCorrupt, UnknownDocument, UsageError
 from vecsearch.searcher import Searcher
@@ -384,3 +384,85 @@ def test_documents_of_a_filter_come_once_with_passages(tmp_path: Path, passages)
     index = Index.create(tmp_path / "i", None, documents=fruit(range(9)), passages=passages)
     found = [each.id for each in index.searcher().documents("n >= 5")]
     assert found == [f"d{n}" for n in range(5, 9)]
+
+
+# ---- Mappings and frames that bring them
+
+
+def frames_of(rows: list[dict[str, object]]) -> dict[str, object]:
+    pd, pl, pa = map(pytest.importorskip, ("pandas", "polars", "pyarrow"))
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    matrix = np.array(columns["vector"], np.float32)
+    arrays = {**columns, "vector": list(matrix)}
+    fixed = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), DIM)
+    return {
+        "mappings": rows,
+        "arrays": [{**row, "vector": vector} for row, vector in zip(rows, matrix, strict=True)],
+        "tuples": [{**row, "vector": tuple(row["vector"])} for row in rows],
+        "pandas": pd.DataFrame(columns),
+        "pandas of arrays": pd.DataFrame(arrays),
+        "polars": pl.DataFrame(columns),
+        "polars of arrays": pl.DataFrame({**columns, "vector": matrix}),
+        "lazy": pl.LazyFrame(columns),
+        "arrow": pa.table(columns),
+        "arrow, fixed": pa.table({**columns, "vector": fixed}).to_batches()[0],
+    }
+
+
+def test_rows_bring_their_vectors(tmp_path: Path) -> None:
+    matrix = vectors_of(6)
+    rows = [
+        {"id": f"d{i}", "text": f"fruit {i}", "n": i, "vector": vector.tolist()}
+        for i, vector in enumerate(matrix)
+    ]
+    query = vectors_of(1, 9)[0]
+    expected = [f"d{i}" for i in np.argsort(-(matrix @ query))]
+    for name, frame in frames_of(rows).items():
+        index = Index.create(tmp_path / name, OwnVectors(DIM), documents=frame)
+        searcher = index.searcher()
+        hits = searcher.search(vector=query, k=6)
+        assert [hit.id for hit in hits] == expected, name
+        assert dict(hits[0].document.meta) == {"n": int(hits[0].id[1:])}, name
+        stored = [searcher.vectors(f"d{i}") for i in range(6)]
+        assert np.array_equal(np.concatenate(stored), matrix), name
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), np.float32("nan")])
+def test_a_missing_vector_is_none(tmp_path: Path, missing: object) -> None:
+    row = {"id": "a", "text": "x", "vector": missing}
+    assert list(corpus.documents_of(row)) == [Document("a", "x")]
+    with pytest.raises(UsageError, match="Document 'a' has no vector"):
+        Index.create(tmp_path / "i", OwnVectors(2), documents=row)
+
+
+def test_a_field_of_this_name_that_is_no_list_is_metadata(tmp_path: Path) -> None:
+    (word,) = corpus.documents_of({"id": "a", "text": "x", "vector": "pUC19"})
+    assert (word.vector, word.meta) == (None, {"vector": "pUC19"})
+    chosen = corpus.Fields(text="vector")
+    (text,) = corpus.documents_of({"id": "a", "vector": "x", "title": "t"}, chosen)
+    assert (text.vector, text.text, text.meta) == (None, "x", {})
+    path = tmp_path / "a.jsonl"  # files bring none: `--vectors` does
+    path.write_text('{"id": "a", "text": "x", "vector": [1, 2]}\n')
+    (line,) = corpus.documents(corpus.open_corpus(path))
+    assert (line.vector, line.meta) == (None, {"vector": [1, 2]})
+
+
+@pytest.mark.parametrize(
+    ("vector", "words"),
+    [
+        ([1.0], r"must have 2 numbers, not the shape \(1, 1\)"),
+        (["a", "b"], "must be numbers"),
+        ([{}, 1], "must be numbers"),
+        ([1, [2]], "must be numbers"),
+        ([10**400, 1], "must be numbers"),
+        ([1.0, float("nan")], "must be finite numbers"),
+        ([1.0, None], "must be finite numbers"),
+        ([], "must have 2 numbers"),
+        (np.array(1.0), "must have 2 numbers"),
+        (np.ones((2, 2)), "must be one vector, not 2"),
+    ],
+)
+def test_a_bad_vector_is_told_with_its_document(tmp_path: Path, vector, words) -> None:
+    rows = [{"id": "a", "text": "x", "vector": [1, 2]}, {"id": "b", "text": "", "vector": vector}]
+    with pytest.raises(UsageError, match=f"^The vector of document 'b' {words}.*[.]$"):
+        Index.create(tmp_path / "i", OwnVectors(2), documents=rows)

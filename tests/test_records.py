@@ -626,6 +626,7 @@ def test_the_table_is_the_only_one_or_named(tmp_path):
     only_problem(path, "several tables: 'an \"other', 'notes', 'seen'; choose one, as in sqlite:")
     assert read(f'sqlite:{path}?table=an+"other') == [Document("2", "y", "", {"select": "z"})]
     only_problem(f"sqlite:{path}?table=nots", "no table 'nots'. Did you mean 'notes'?", "'seen'")
+    only_problem(f"sqlite:{path}?table=NOTES", "no table 'NOTES'. Did you mean 'notes'?")
     database(tmp_path / "v.db", "CREATE VIEW v AS SELECT 1 AS id, 'x' AS text")
     assert read(tmp_path / "v.db") == [Document("1", "x")]
     database(tmp_path / "b.db", "CREATE VIEW v AS SELECT * FROM gone")
@@ -830,10 +831,17 @@ def test_the_nearest_name_is_suggested(tmp_path):
     assert caught.value.problem == (
         f"there is no such file or folder. Did you mean '{tmp_path / 'notes.jsonl'}'?"
     )
+    for name in "NOTSE.JSONL", "NOTES":
+        with pytest.raises(CorpusError, match=r"Did you mean '.*/notes\.jsonl'\?$"):
+            open_corpus(tmp_path / name)
     with pytest.raises(CorpusError, match=r"no such file or folder\.$"):
         open_corpus(tmp_path / "elsewhere")
     with pytest.raises(CorpusError, match=r"Did you mean 'sqlite:notes\.db\?table=x'\?$"):
         open_corpus("sqlit:notes.db?table=x")
+    with pytest.raises(CorpusError, match=r"Did you mean 'hf:owner/name'\?$"):
+        open_corpus("HF:owner/name")
+    with pytest.raises(UsageError, match=r"no key 'TABLE'\. Did you mean 'table'"):
+        open_corpus("sqlite:notes.db?TABLE=x")
     with pytest.raises(UsageError, match="'ir:' names nothing"):
         open_corpus("ir:")
 
@@ -1011,6 +1019,7 @@ def test_the_text_of_papers(registry):
 
 def test_data_sets_that_cannot_be_had(registry):
     only_problem("ir:vs-toy/tset", "knows no data set of this name. Did you mean 'vs-toy/test'")
+    only_problem("ir:VS-TOY/TEST", "of this name. Did you mean 'vs-toy/test'?")
     only_problem("ir:zzzzzzzz", "of this name.")
     only_problem("ir:vs-gone", "must be fetched by hand", "gone.tsv")
     toy = open_corpus("ir:vs-toy")

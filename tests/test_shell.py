@@ -154,6 +154,8 @@ class TestSettings:
     def test_a_wrong_command_suggests_the_nearest(self, session):
         with pytest.raises(UsageError, match="Did you mean :compare"):
             perform(session, ":comapre")
+        with pytest.raises(UsageError, match=r"no command :HELP\. Did you mean :help\?"):
+            perform(session, ":HELP")
 
 
 class TestDocuments:

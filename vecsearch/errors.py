@@ -51,7 +51,7 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
 
 
 def folder_beside(path: Path, fits: Callable[[Path], bool]) -> str:
-    """Suggest, as `did_you_mean` does, the nearest in name of the folders beside one."""
+    """Suggest, as `did_you_mean` does, the nearest in name of what is beside a path and fits."""
     try:
         names = [each.name for each in islice(path.parent.iterdir(), _MOST)]
         beside = [name for name in names if fits(path.with_name(name))]

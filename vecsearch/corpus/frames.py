@@ -1,20 +1,24 @@
 """Documents of what a Python program holds: mappings, and frames of pandas, polars and Arrow.
 
 Frames are known by their methods, so that no library is imported to find out. A row of a frame is
-a record like a line of JSON Lines; `values` says what becomes of its values.
+a record like a line of JSON Lines; `values` says what becomes of its values. Numbers in a field
+`vector` are the document's vector and no metadata.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from vecsearch.corpus.base import DEFAULT_FIELDS, Fields
 from vecsearch.corpus.parquet import rows_of
 from vecsearch.corpus.record import BadRecord
-from vecsearch.corpus.values import document_from
+from vecsearch.corpus.values import document_from, is_missing, vector_of
 from vecsearch.errors import UsageError
 from vecsearch.types import Document
+
+_VECTOR: Final = "vector"
 
 
 def documents_of(items: object, fields: Fields = DEFAULT_FIELDS) -> Iterator[Document]:
@@ -24,7 +28,8 @@ def documents_of(items: object, fields: Fields = DEFAULT_FIELDS) -> Iterator[Doc
         of both, as a data set of Hugging Face's is too; or a frame, a document a row: a pandas
         DataFrame, whose named index levels count as columns, a polars DataFrame or LazyFrame,
         which is collected, or an Arrow Table, RecordBatch, RecordBatchReader or dataset.
-    fields: what holds the id, title and text of a mapping or a row.
+    fields: what holds the id, title and text of a mapping or a row. What the field `vector` holds,
+        if it is a list, tuple or array, is the document's vector, whose numbers the index checks.
 
     Raises UsageError for anything else, and, while it is iterated over, for an item that makes no
     document; the message counts items from 1.
@@ -53,10 +58,21 @@ def _documents(items: Iterable[object], fields: Fields) -> Iterator[Document]:
                     "a document is a Document or a mapping of its fields, not of the type "
                     f"{type(item).__name__}."
                 )
-            document = document_from(item, fields)
+            document = _document(item, fields)
         except BadRecord as problem:
             raise UsageError(f"Item {number} makes no document: {problem}") from None
         yield document
+
+
+def _document(item: Mapping[Any, object], fields: Fields) -> Document:
+    if _VECTOR not in item or _VECTOR in fields.names:
+        return document_from(item, fields)
+    given = item[_VECTOR]
+    vector = vector_of(given)
+    if vector is None and not is_missing(given):  # text or a number: metadata of this name
+        return document_from(item, fields)
+    rest = {name: value for name, value in item.items() if name != _VECTOR}
+    return replace(document_from(rest, fields), vector=vector)
 
 
 def _rows(items: Any) -> Iterable[object] | None:  # noqa: ANN401 - whatever a caller gave

@@ -18,9 +18,8 @@ from vecsearch.corpus.base import DEFAULT_FIELDS, Fields, Record
 from vecsearch.corpus.libraries import INSTALL, quiet, quietly, said
 from vecsearch.corpus.record import BadRecord, resolved
 from vecsearch.corpus.seen import unique
-from vecsearch.corpus.sources import did_you_mean
 from vecsearch.corpus.values import document_from, without_bytes
-from vecsearch.errors import CorpusError
+from vecsearch.errors import CorpusError, did_you_mean
 
 _ROW: Final = "row number"  # the field of the id that a row has by its place
 _SAVED: Final = ("dataset_dict.json", "state.json")  # what `save_to_disk` leaves in a folder

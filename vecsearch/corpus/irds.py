@@ -5,7 +5,6 @@ The library, of the extra `datasets`, fetches what it doesn't have yet into a fo
 
 from __future__ import annotations
 
-import difflib
 import io
 import os
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from vecsearch.corpus.libraries import INSTALL, quiet, quietly, said
 from vecsearch.corpus.record import BadRecord
 from vecsearch.corpus.seen import unique
 from vecsearch.corpus.values import document_from, without_bytes
-from vecsearch.errors import CorpusError
+from vecsearch.errors import CorpusError, did_you_mean
 from vecsearch.types import Qrels, Query
 
 _LONG: Final = 200  # characters of a field that isn't kept a second time beside the text
@@ -97,8 +96,7 @@ class IrDataset:
             try:
                 found = ir_datasets.load(self._id)
             except KeyError:
-                near = difflib.get_close_matches(self._id, list(ir_datasets.registry), n=3)
-                hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+                hint = did_you_mean(self._id, ir_datasets.registry)
                 problem = f"ir_datasets knows no data set of this name.{hint}"
                 raise BadRecord(problem) from None
             if not found.has(kind):

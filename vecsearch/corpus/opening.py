@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import stat
 from pathlib import Path
 from typing import Final
@@ -24,7 +23,7 @@ from vecsearch.corpus.sqlite import SUFFIXES as SQLITE_SUFFIXES
 from vecsearch.corpus.sqlite import SqliteTable
 from vecsearch.corpus.table import Table
 from vecsearch.corpus.walking import first, is_index
-from vecsearch.errors import CorpusError, UsageError
+from vecsearch.errors import CorpusError, UsageError, folder_beside, nearest
 
 _TABLE_SUFFIXES: Final = or_gzipped(".csv", ".tsv")
 _SCHEMES: Final = ("sqlite", "hf", "ir")
@@ -111,14 +110,8 @@ def _mode(path: Path) -> int:
 def _nearest(path: Path) -> str:
     """Suggest what a path that leads nowhere may have meant: another scheme, or another name."""
     scheme, colon, rest = str(path).partition(":")
-    if colon and (near := difflib.get_close_matches(scheme, _SCHEMES, n=1)):
-        return f" Did you mean {f'{near[0]}:{rest}'!r}?"
-    try:
-        names = [found.name for found in path.parent.iterdir()]
-    except (OSError, ValueError):
-        return ""
-    near = difflib.get_close_matches(path.name, names, n=1)
-    return f" Did you mean {shown(path.with_name(near[0]))!r}?" if near else ""
+    near = nearest(scheme, _SCHEMES) if colon else None
+    return f" Did you mean {f'{near}:{rest}'!r}?" if near else folder_beside(path, Path.exists)
 
 
 def _folder(path: Path, fields: Fields) -> Corpus:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 from vecsearch.corpus.base import Fields
-from vecsearch.errors import UsageError
+from vecsearch.errors import UsageError, did_you_mean
 
 _FIELDS: Final = ("id", "title", "text")
 
@@ -53,12 +52,6 @@ def parse_source(source: str, rest: str, options: Sequence[str], fields: Fields)
         key: _one(source, key, values.pop(key, None), getattr(fields, key)) for key in _FIELDS
     }
     return Source(name, Fields(**chosen), values)
-
-
-def did_you_mean(name: str, known: Collection[str]) -> str:
-    """A question that suggests the nearest name, after a space; empty if none is near."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _one(source: str, key: str, here: str | None, there: str | None) -> str | None:

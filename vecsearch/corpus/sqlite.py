@@ -19,8 +19,7 @@ from vecsearch.corpus.base import DEFAULT_FIELDS, Fields, Record
 from vecsearch.corpus.files import InShares, reason
 from vecsearch.corpus.record import BadRecord, document_of, resolved
 from vecsearch.corpus.seen import unique
-from vecsearch.corpus.sources import did_you_mean
-from vecsearch.errors import CorpusError
+from vecsearch.errors import CorpusError, did_you_mean
 
 SUFFIXES: Final = (".db", ".sqlite", ".sqlite3")
 """Those of files that may be databases."""

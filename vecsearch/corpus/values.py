@@ -20,7 +20,7 @@ import numpy as np
 
 from vecsearch.corpus.base import Fields
 from vecsearch.corpus.record import BadRecord, document_of
-from vecsearch.types import Document
+from vecsearch.types import Document, Vector
 
 _AS_THEY_ARE: Final = frozenset({str, int, bool, type(None)})
 _BYTES: Final = (bytes, bytearray, memoryview)
@@ -33,6 +33,13 @@ def document_from(record: Mapping[Any, object], fields: Fields) -> Document:
         return document_of(_object(record), fields)
     except RecursionError:
         raise BadRecord("the record is nested too deeply.") from None
+
+
+def vector_of(value: Any) -> Vector | None:  # noqa: ANN401 - whatever a caller gave
+    """The vector that a value is, of numbers or not; None if it is no list, tuple or array."""
+    if not isinstance(value, np.ndarray) and hasattr(value, "tolist"):  # a Series, a tensor
+        value = value.tolist()
+    return value if isinstance(value, list | tuple | np.ndarray) else None
 
 
 def without_bytes(record: Mapping[str, object], used: Collection[str]) -> dict[str, object]:
@@ -76,7 +83,7 @@ def _plain(value: Any) -> object:  # noqa: ANN401 - that is the point
         raise _Unknown("bytes, which no text can be made of unseen; decode them or drop the field.")
     if isinstance(value, list | tuple):
         return [_plain(element) for element in value]
-    if _is_missing(value):
+    if is_missing(value):
         return None
     for kind, convert in _CONVERSIONS:
         if isinstance(value, kind):
@@ -89,9 +96,9 @@ def _plain(value: Any) -> object:  # noqa: ANN401 - that is the point
     )
 
 
-def _is_missing(value: Any) -> bool:  # noqa: ANN401
-    """Whether it is NaN or NaT, which differ from themselves, or pandas.NA."""
-    if type(value).__name__ == "NAType":
+def is_missing(value: Any) -> bool:  # noqa: ANN401
+    """Whether it is None, pandas.NA, or NaN or NaT, which differ from themselves."""
+    if value is None or type(value).__name__ == "NAType":
         return True
     single = isinstance(value, np.generic | float | Decimal | date | timedelta)
     return single and bool(value != value)

@@ -89,7 +89,7 @@ def checked_vectors(given: object, what: str, dim: int | None = None) -> Vectors
     try:
         with np.errstate(over="ignore"):  # an infinity is told below
             vectors = np.array(given, np.float32, order="C", ndmin=2)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise UsageError(f"{what} must be numbers ({error}).") from None
     if vectors.ndim != 2 or (dim is not None and vectors.shape[1] != dim):
         wanted = "numbers" if dim is None else f"{dim} numbers"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -12,7 +11,7 @@ from vecsearch.cli.output import counted
 from vecsearch.cli.shell import view
 from vecsearch.cli.shell.news import difference
 from vecsearch.cli.shell.session import Session, passing
-from vecsearch.errors import UsageError
+from vecsearch.errors import UsageError, nearest
 
 
 class Outcome(NamedTuple):
@@ -57,8 +56,8 @@ def command_named(name: str) -> Command:
     found = next((each for each in COMMANDS if each.name == name), None)
     if found:
         return found
-    near = difflib.get_close_matches(name, [each.name for each in COMMANDS], n=1, cutoff=0.5)
-    hint = f" Did you mean :{near[0]}?" if near else ""
+    near = nearest(name, (each.name for each in COMMANDS))
+    hint = "" if near is None else f" Did you mean :{near}?"
     raise UsageError(
         f"There is no command :{name}.{hint} :help lists them; for a query that begins with a "
         "colon, type a space before it."

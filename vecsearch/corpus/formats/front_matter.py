@@ -1,14 +1,18 @@
-"""Front matter: the metadata at the head of a Markdown file, YAML between lines of dashes."""
+"""Front matter: the metadata at the head of a Markdown file, YAML between lines of dashes.
+
+What isn't in quotes is typed by its look, as in YAML 1.2: true and false are booleans, null, a
+tilde or nothing is null, and decimal numbers are numbers, by the rule for the cells of a table; so
+yes, NO, 01234, 0x1F, 12:30, 1e5 and .inf are text. Dates and times become ISO text.
+"""
 
 from __future__ import annotations
 
-import math
 import re
-from datetime import date
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from vecsearch.corpus.formats.base import Unreadable
 from vecsearch.corpus.record import metadata_of, quoted
+from vecsearch.corpus.table import typed
 from vecsearch.types import MetaValue
 
 if TYPE_CHECKING:
@@ -20,6 +24,12 @@ _KEY: Final = re.compile(r"(?:[ \t]*#.*\n)*[^\W\d][\w.-]*[ \t]*:(?:\s|\Z)")
 _LARGEST: Final = 1 << 14  # characters; YAML is read slowly, these in up to two seconds
 _DEEPEST: Final = 50
 _ADVICE: Final = "a value that holds any of : # * & [ { is put in quotes."
+_PLAIN: Final = "plain"  # the tag of a value that has neither quotes nor a tag of its own
+_YAML: Final = "tag:yaml.org,2002:"
+_TIME: Final = f"{_YAML}timestamp"
+_TEXT: Final = tuple(_YAML + kind for kind in ("str", "binary"))
+_BY_LOOK: Final = (_PLAIN, *(_YAML + kind for kind in ("bool", "float", "int", "null")))
+_NULLS: Final = frozenset({"~", "null", "Null", "NULL"})
 
 
 class FrontMatter(NamedTuple):
@@ -37,8 +47,9 @@ def front_matter(content: str) -> FrontMatter:
     """Read the front matter of a file, if it has any.
 
     A block between lines of dashes that isn't a mapping is text. One that begins like a mapping
-    and is broken raises Unreadable with the line. Dates become ISO text; aliases, with which a
-    small block can stand for an endless one, are refused.
+    and is broken raises Unreadable with the line; so does a field that is given twice. The title
+    is text as it is written, whatever it looks like. Aliases, with which a small block can stand
+    for an endless one, are refused.
     """
     opening = _OPENING.match(content)
     closing = _CLOSING.search(content, opening.end()) if opening else None
@@ -56,7 +67,7 @@ def front_matter(content: str) -> FrontMatter:
     title = fields.get("title")
     used = set() if isinstance(title, dict | list) else {"title"}
     meta = metadata_of(fields, used)
-    return FrontMatter(str(title) if used and title is not None else "", meta, closing.end())
+    return FrontMatter(title if isinstance(title, str) else "", meta, closing.end())
 
 
 def _fields(block: str) -> dict[str, object] | None:
@@ -68,11 +79,12 @@ def _fields(block: str) -> dict[str, object] | None:
     try:
         _refuse_bombs(block)
         loader = yaml.SafeLoader(block)
+        loader.yaml_implicit_resolvers = _resolvers()
         try:
             node = loader.get_single_node()
             if not isinstance(node, yaml.MappingNode):
                 return None
-            return _mapping(loader, node)
+            return _mapping(loader, node, texts=("title",))
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
@@ -108,17 +120,36 @@ def _line(mark: Any) -> int:  # noqa: ANN401 - there are two classes of marks
     return mark.line + 2 if mark else 1
 
 
-def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[str, object]:
+def _resolvers() -> dict[str | None, list[tuple[str, re.Pattern[str]]]]:
+    """By its first character, the tags that a plain value may have; None is any character."""
+    import yaml
+
+    found: dict[str | None, list[tuple[str, re.Pattern[str]]]] = {
+        first: [pair for pair in pairs if pair[0] == _TIME]
+        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    return {**found, None: [(_PLAIN, re.compile(""))]}
+
+
+def _mapping(
+    loader: yaml.SafeLoader, node: yaml.MappingNode, texts: tuple[str, ...] = ()
+) -> dict[str, object]:
+    """The fields of a mapping; those that `texts` names are as they are written, or null."""
     import yaml
 
     fields: dict[str, object] = {}
     for key, value in node.value:
+        line = _line(key.start_mark)
         if not isinstance(key, yaml.ScalarNode):
+            raise Unreadable("front matter: the name of a field must be a text; " + _ADVICE, line)
+        if key.value in fields:
             raise Unreadable(
-                "front matter: the name of a field must be a text; " + _ADVICE,
-                _line(key.start_mark),
+                f"front matter: the field {quoted(key.value)} is given a second time; several "
+                "values of one field are a list, [a, b].",
+                line,
             )
-        fields[key.value] = _value(loader, value)
+        as_written = key.value in texts and isinstance(value, yaml.ScalarNode)
+        fields[key.value] = _as_written(value) if as_written else _value(loader, value)
     return fields
 
 
@@ -129,23 +160,30 @@ def _value(loader: yaml.SafeLoader, node: yaml.Node) -> object:
         return _mapping(loader, node)
     if isinstance(node, yaml.SequenceNode):
         return [_value(loader, element) for element in node.value]
-    line = _line(node.start_mark)
+    if node.tag == _TIME:
+        return _time(loader, node)
+    if node.tag in _BY_LOOK:
+        return typed(node.value) if node.value not in _NULLS else None
+    if node.tag in _TEXT:
+        return node.value
+    raise Unreadable(
+        f"front matter: {quoted(node.tag)} is no type of YAML's; a value that begins with ! is "
+        "put in quotes.",
+        _line(node.start_mark),
+    )
+
+
+def _as_written(node: yaml.ScalarNode) -> str | None:
+    return None if node.tag in _BY_LOOK and node.value in _NULLS else node.value
+
+
+def _time(loader: yaml.SafeLoader, node: yaml.Node) -> str:
+    """Write a date or a time as ISO text."""
     try:
-        value = loader.construct_object(node)
-    except (ValueError, ArithmeticError):  # such as 2026-02-30, or an integer of 5000 digits
+        return str(loader.construct_object(node).isoformat())
+    except (ValueError, ArithmeticError, AttributeError):  # such as 2026-02-30
         raise Unreadable(
-            f"front matter: {quoted(node.value)} is no date or number that there is; "
+            f"front matter: {quoted(node.value)} is no date that there is; "
             "to keep it as text, put it in quotes.",
-            line,
+            _line(node.start_mark),
         ) from None
-    if isinstance(value, float) and not math.isfinite(value):
-        raise Unreadable(
-            f"front matter: {quoted(node.value)} is no finite number; "
-            "to keep it as text, put it in quotes.",
-            line,
-        )
-    if isinstance(value, date):  # or a time
-        return value.isoformat()
-    if isinstance(value, int | float) and ":" in node.value:
-        return node.value  # 12:30 is 750 in YAML, and the time of day to everybody else
-    return value if value is None or isinstance(value, str | int | float) else node.value

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from vecsearch.corpus.files import HEAD, strangeness
+from vecsearch.corpus.formats import charsets
 from vecsearch.corpus.formats.base import Part, Unreadable, words_of
 from vecsearch.corpus.formats.html import page_of
 from vecsearch.corpus.seen import SeenIds
@@ -21,7 +22,13 @@ if TYPE_CHECKING:
     from email.message import EmailMessage, MIMEPart
 
 _START: Final = b"From "
-_NEXT: Final = re.compile(rb"From .*\d:\d\d")  # with a time: not just a sentence that begins so
+# A sender, then the date as in C, "Sun Nov 22 10:00:00 2026", some with a zone before the year or
+# after it: many a sentence begins with "From ", and some go on with a time.
+_NEXT: Final = re.compile(
+    rb'From +(?:"[^"]*"\S*|\S+) +(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) +'
+    rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +\d\d? +\d\d?:\d\d(?::\d\d)?"
+    rb"(?: +[A-Za-z+-][\w:+-]*){0,2} +\d{4}(?!\S)"
+)
 _QUOTED: Final = re.compile(rb"^>(>*From )", re.MULTILINE)
 _NO_HEADERS: Final = "it has no headers, such as From: and Subject:, at its start."
 
@@ -58,7 +65,9 @@ def read_mailbox(path: Path) -> Iterator[Part | Unreadable]:
 def _messages(file: IO[bytes]) -> Iterator[bytes]:
     """Split a mailbox at the lines that begin a message; its quoted "From " lines are restored."""
     first = file.readline()
-    if first and not first.startswith(_START):
+    if not first:
+        raise Unreadable("the mailbox is empty: there is nothing in it.")
+    if not first.startswith(_START):
         raise Unreadable('this isn\'t a mailbox: its first line must begin with "From ".')
     lines: list[bytes] = []
     blank = False
@@ -69,16 +78,15 @@ def _messages(file: IO[bytes]) -> Iterator[bytes]:
         else:
             lines.append(line)
         blank = not line.strip()
-    if first:
-        yield _QUOTED.sub(rb"\1", b"".join(lines))
+    yield _QUOTED.sub(rb"\1", b"".join(lines))
 
 
 def _part(data: bytes) -> tuple[Part, str]:
     """Make a document of a message; also its Message-ID, if it has one."""
-    from email import message_from_bytes, policy  # slow to import
+    from email import message_from_bytes  # slow to import
 
     try:
-        message = message_from_bytes(data, policy=policy.default)
+        message = message_from_bytes(data, policy=charsets.policy())
         if not message.keys():
             raise Unreadable(_NO_HEADERS)
         part = Part("", _body(message), _header(message, "subject"), _meta(message))
@@ -99,13 +107,10 @@ def _body(message: EmailMessage) -> str:
 
 
 def _decoded(part: MIMEPart) -> str:
-    """The text of a part; where its charset is unknown or wrong, as much as can be made out."""
+    """The text of a part, as far as it can be made out."""
     payload: Any = part.get_payload(decode=True)
     data = payload if isinstance(payload, bytes) else b""
-    try:
-        return data.decode(part.get_content_charset("utf-8"))
-    except (LookupError, ValueError):
-        return data.decode("utf-8", "replace")
+    return charsets.letters(data, part.get_content_charset(charsets.ASCII))
 
 
 def _meta(message: EmailMessage) -> dict[str, MetaValue]:
