@@ -130,7 +130,8 @@ def ids(searcher):
 
 def check_sum(told):
     """Parts sum to the score, and those of each arm to the arm's."""
-    assert (told.score is None) == (told.rank is None) == (told.span is None) == bool(told.note)
+    assert (told.score is None) == (told.rank is None) == (told.span is None)
+    assert (told.score is None) == bool(told.note and "The model read only" not in told.note)
     if told.score is None:
         assert told.parts == ()
         return
@@ -293,6 +294,41 @@ def test_words_carry_the_similarity_where_the_encoder_tells(plain):
             assert document.text[slice(*part.span)] == part.text
             assert told.span.start <= part.span.start
     assert [part.text for part in texts if part.span is None] != []  # of the title
+
+
+def test_what_the_model_never_read_is_told(tmp_path):
+    class Short(WordEncoder):
+        """It reads five words."""
+
+        def encode(self, texts, role):
+            return super().encode([" ".join(text.split()[:5]) for text in texts], role)
+
+        def encode_tokens(self, text, role):
+            return super().encode_tokens(" ".join(text.split()[:5]), role)
+
+    documents = [
+        Document("long", "old pear and fig or " + "old filler " * 500 + "red apple", "Of"),
+        Document("fits", "ripe red apple pie"),
+        Document("ends", "one old red apple pie \u200b \n ..."),
+        Document("blank", " "),
+    ]
+    index = Index.create(tmp_path / "i", Short(), documents=documents)
+    told = {each.id: index.searcher().explain("red apple", each.id) for each in documents}
+    note = (
+        "The model read only the first 19 of 5,532 characters; shorter passages (--passages) let "
+        "it read all."
+    )
+    text = f"Of {documents[0].text}"
+    assert (text[:19], len(text)) == ("Of old pear and fig", 5532)
+    [dense] = [part.explanation for part in told["long"].parts if part.name == "dense"]
+    assert dense.note == note
+    assert explanation_json(dense)["note"] == note
+    assert note in " ".join(" ".join(explanation_lines(told["long"], 50)).split())
+    for name in ("fits", "ends"):
+        assert all(part.explanation.note == "" for part in told[name].parts)
+    # Such as leave out pieces don't say what they read.
+    silent = Dense(index.searcher().snapshot, HashEncoder)
+    assert index.searcher().explain("red apple", "long", by=silent).note == ""
 
 
 def test_other_encoders_leave_out_piece_by_piece(tmp_path):

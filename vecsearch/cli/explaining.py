@@ -32,6 +32,7 @@ def explanation_lines(explanation: Explanation, width: int = 80) -> list[str]:
         return _wrapped(f"{head} {explanation.note}", width, "")
     inner = max(width - len(_INDENT), 20)
     lines = [*_part_lines(explanation.parts, inner), *_wrapped(_method(explanation), inner, "")]
+    lines += _wrapped(explanation.note, inner, "") if explanation.note else []
     for part in explanation.parts:
         if isinstance(part, ArmPart):
             lines += explanation_lines(part.explanation, inner)

@@ -138,7 +138,7 @@ class Dense:
                 rank, score, row = standing
                 hit = self._snapshot.hit(row, score)
                 carried = carriers(encoder, vectors[0], hit.document, hit.span, score)
-                told.append(Explanation(hit.id, self.name, score, rank, hit.span, *carried, ""))
+                told.append(Explanation(hit.id, self.name, score, rank, hit.span, *carried))
         return told
 
 
