@@ -620,7 +620,7 @@ def test_an_index_explains_by_the_words_of_its_model(model, tmp_path):
     assert "punctuation" in rest.text
     assert told.note == ""
     empty = searcher.explain("a red lamp", "b", by="dense")
-    assert [type(part).__name__ for part in empty.parts] == ["Remainder"]
+    assert (empty.score, empty.note) == (None, "The document is blank.")
 
 
 @pytest.mark.parametrize(("prompts", "end"), [(None, "lamp xyzx"), (PROMPTS, "lamp xy")])

@@ -466,6 +466,24 @@ def test_why_a_document_is_not_ranked(plain):
     assert both == (
         "bm25: It shares no term with the query. tfidf: It shares no term with the query."
     )
+    for blank in ("blank", "nothing"):
+        assert note("red", blank, by="dense") == "The document is blank."
+        assert note("red", blank, "n > 12", by="dense") == "The filter keeps it out."
+        assert note("red", blank, by="hybrid") == (
+            "bm25: It shares no term with the query. dense: The document is blank."
+        )
+
+
+def test_a_document_whose_vector_is_zero_is_not_ranked(tmp_path):
+    class Deaf(HashEncoder):
+        def encode(self, texts, role):
+            return super().encode([text.replace("???", "") for text in texts], role)
+
+    documents = [Document("a", "red lamp"), Document("b", "", "???")]
+    searcher = Index.create(tmp_path / "i", Deaf(), documents=documents).searcher()
+    told = searcher.explain("red", "b", by="dense")
+    check_sum(told)
+    assert told.note == "Its vector is zero."
 
 
 def test_a_query_without_a_vector_ranks_nothing(plain):
