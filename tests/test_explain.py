@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import random
@@ -35,7 +36,12 @@ from vecsearch import (
     WeightedSum,
 )
 from vecsearch.cli.app import main
-from vecsearch.cli.explaining import explanation_json, explanation_lines
+from vecsearch.cli.explaining import (
+    explanation_json,
+    explanation_lines,
+    method_lines,
+    shared_methods,
+)
 from vecsearch.cli.output import Answer, print_answers
 from vecsearch.encoders.base import TokenVectors
 from vecsearch.encoders.words import word_spans
@@ -632,7 +638,32 @@ def test_the_table_holds_the_block(plain, monkeypatch, capsys):
     # The block isn't folded once more: each line of it stands whole.
     inner = 80 - len("1") - len("0.0000") - 6
     lines = [line.strip() for line in shown.splitlines()]
-    assert all(line.strip() in lines for each in told for line in explanation_lines(each, inner))
+    methods = shared_methods(told)
+    assert methods.keys() == {"hybrid", "bm25", "dense"}
+    for each in told:
+        assert all(line.strip() in lines for line in explanation_lines(each, inner, methods))
+    # What is the same for all hits stands once, after the last.
+    prose = " ".join(shown.split())
+    for by, method in methods.items():
+        assert prose.count(" ".join(method.split())) == 1
+        assert prose.index(f"{by}: {method}") > prose.rindex("rank 3")
+
+
+def test_only_methods_that_all_hits_share_are_told_together(plain):
+    told = [plain.explain("red apple", name, by="bm25") for name in ("d12", "d15", "d13")]
+    dense = plain.explain("red apple", "d12", by="dense")
+    other = dataclasses.replace(dense, method="Another.")
+    lexical = {"bm25": told[0].method}
+    assert shared_methods([*told, dense, other]) == lexical
+    assert shared_methods([*told, dense, dense]) == {**lexical, "dense": dense.method}
+    assert shared_methods([]) == {}
+    for each in (dense, other):
+        assert explanation_lines(each, 80, lexical) == explanation_lines(each)
+    # A hit keeps the numbers that are its own.
+    alone = " ".join(" ".join(explanation_lines(told[0], 80, lexical)).split())
+    whole = " ".join(" ".join(explanation_lines(told[0])).split())
+    assert f"{alone} {told[0].method}" == whole
+    assert max(map(cell_len, method_lines(lexical, 40))) <= 40
 
 
 def test_search_explains_in_a_pipe(tmp_path):
