@@ -618,5 +618,20 @@ def test_an_index_explains_by_the_words_of_its_model(model, tmp_path):
     assert {part.text: part.span for part in texts}["xyz"] == Span(9, 12)
     assert math.fsum(part.value for part in told.parts) == pytest.approx(told.score, abs=1e-5)
     assert "punctuation" in rest.text
+    assert told.note == ""
     empty = searcher.explain("a red lamp", "b", by="dense")
-    assert [type(part).__name__ for part in empty.parts] == ["Remainder"]
+    assert (empty.score, empty.note) == (None, "The document is blank.")
+
+
+@pytest.mark.parametrize(("prompts", "end"), [(None, "lamp xyzx"), (PROMPTS, "lamp xy")])
+def test_what_a_model_cuts_off_is_told(model, tmp_path, prompts, end):
+    """Of 14 tokens two are the model's marks and two may be the prompt's; a letter is one."""
+    encoder = load_encoder(model(prompts=prompts, most=14))
+    read = len("red " * 7 + end)
+    texts = {"long": "red " * 7 + "lamp xyzxyz " + "red " * 600 + "a house.", "fits": "red " * 8}
+    documents = [Document(name, text) for name, text in texts.items()]
+    searcher = Index.create(tmp_path / "i", encoder, documents=documents).searcher()
+    told = searcher.explain("a house", "long", by="dense")
+    assert told.exact
+    assert f"read only the first {read} of 2,448 characters" in told.note
+    assert searcher.explain("a house", "fits", by="dense").note == ""

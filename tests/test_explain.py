@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import random
@@ -35,7 +36,12 @@ from vecsearch import (
     WeightedSum,
 )
 from vecsearch.cli.app import main
-from vecsearch.cli.explaining import explanation_json, explanation_lines
+from vecsearch.cli.explaining import (
+    explanation_json,
+    explanation_lines,
+    method_lines,
+    shared_methods,
+)
 from vecsearch.cli.output import Answer, print_answers
 from vecsearch.encoders.base import TokenVectors
 from vecsearch.encoders.words import word_spans
@@ -130,7 +136,8 @@ def ids(searcher):
 
 def check_sum(told):
     """Parts sum to the score, and those of each arm to the arm's."""
-    assert (told.score is None) == (told.rank is None) == (told.span is None) == bool(told.note)
+    assert (told.score is None) == (told.rank is None) == (told.span is None)
+    assert (told.score is None) == bool(told.note and "The model read only" not in told.note)
     if told.score is None:
         assert told.parts == ()
         return
@@ -295,6 +302,41 @@ def test_words_carry_the_similarity_where_the_encoder_tells(plain):
     assert [part.text for part in texts if part.span is None] != []  # of the title
 
 
+def test_what_the_model_never_read_is_told(tmp_path):
+    class Short(WordEncoder):
+        """It reads five words."""
+
+        def encode(self, texts, role):
+            return super().encode([" ".join(text.split()[:5]) for text in texts], role)
+
+        def encode_tokens(self, text, role):
+            return super().encode_tokens(" ".join(text.split()[:5]), role)
+
+    documents = [
+        Document("long", "old pear and fig or " + "old filler " * 500 + "red apple", "Of"),
+        Document("fits", "ripe red apple pie"),
+        Document("ends", "one old red apple pie \u200b \n ..."),
+        Document("blank", " "),
+    ]
+    index = Index.create(tmp_path / "i", Short(), documents=documents)
+    told = {each.id: index.searcher().explain("red apple", each.id) for each in documents}
+    note = (
+        "The model read only the first 19 of 5,532 characters; shorter passages (--passages) let "
+        "it read all."
+    )
+    text = f"Of {documents[0].text}"
+    assert (text[:19], len(text)) == ("Of old pear and fig", 5532)
+    [dense] = [part.explanation for part in told["long"].parts if part.name == "dense"]
+    assert dense.note == note
+    assert explanation_json(dense)["note"] == note
+    assert note in " ".join(" ".join(explanation_lines(told["long"], 50)).split())
+    for name in ("fits", "ends"):
+        assert all(part.explanation.note == "" for part in told[name].parts)
+    # Such as leave out pieces don't say what they read.
+    silent = Dense(index.searcher().snapshot, HashEncoder)
+    assert index.searcher().explain("red apple", "long", by=silent).note == ""
+
+
 def test_other_encoders_leave_out_piece_by_piece(tmp_path):
     text = "red apple pie. " + "Nothing of the kind here. " * 40 + "Then a red lamp!"
     documents = [Document("short", "red green lamp", "Old"), Document("long", text)]
@@ -430,6 +472,24 @@ def test_why_a_document_is_not_ranked(plain):
     assert both == (
         "bm25: It shares no term with the query. tfidf: It shares no term with the query."
     )
+    for blank in ("blank", "nothing"):
+        assert note("red", blank, by="dense") == "The document is blank."
+        assert note("red", blank, "n > 12", by="dense") == "The filter keeps it out."
+        assert note("red", blank, by="hybrid") == (
+            "bm25: It shares no term with the query. dense: The document is blank."
+        )
+
+
+def test_a_document_whose_vector_is_zero_is_not_ranked(tmp_path):
+    class Deaf(HashEncoder):
+        def encode(self, texts, role):
+            return super().encode([text.replace("???", "") for text in texts], role)
+
+    documents = [Document("a", "red lamp"), Document("b", "", "???")]
+    searcher = Index.create(tmp_path / "i", Deaf(), documents=documents).searcher()
+    told = searcher.explain("red", "b", by="dense")
+    check_sum(told)
+    assert told.note == "Its vector is zero."
 
 
 def test_a_query_without_a_vector_ranks_nothing(plain):
@@ -578,7 +638,32 @@ def test_the_table_holds_the_block(plain, monkeypatch, capsys):
     # The block isn't folded once more: each line of it stands whole.
     inner = 80 - len("1") - len("0.0000") - 6
     lines = [line.strip() for line in shown.splitlines()]
-    assert all(line.strip() in lines for each in told for line in explanation_lines(each, inner))
+    methods = shared_methods(told)
+    assert methods.keys() == {"hybrid", "bm25", "dense"}
+    for each in told:
+        assert all(line.strip() in lines for line in explanation_lines(each, inner, methods))
+    # What is the same for all hits stands once, after the last.
+    prose = " ".join(shown.split())
+    for by, method in methods.items():
+        assert prose.count(" ".join(method.split())) == 1
+        assert prose.index(f"{by}: {method}") > prose.rindex("rank 3")
+
+
+def test_only_methods_that_all_hits_share_are_told_together(plain):
+    told = [plain.explain("red apple", name, by="bm25") for name in ("d12", "d15", "d13")]
+    dense = plain.explain("red apple", "d12", by="dense")
+    other = dataclasses.replace(dense, method="Another.")
+    lexical = {"bm25": told[0].method}
+    assert shared_methods([*told, dense, other]) == lexical
+    assert shared_methods([*told, dense, dense]) == {**lexical, "dense": dense.method}
+    assert shared_methods([]) == {}
+    for each in (dense, other):
+        assert explanation_lines(each, 80, lexical) == explanation_lines(each)
+    # A hit keeps the numbers that are its own.
+    alone = " ".join(" ".join(explanation_lines(told[0], 80, lexical)).split())
+    whole = " ".join(" ".join(explanation_lines(told[0])).split())
+    assert f"{alone} {told[0].method}" == whole
+    assert max(map(cell_len, method_lines(lexical, 40))) <= 40
 
 
 def test_search_explains_in_a_pipe(tmp_path):

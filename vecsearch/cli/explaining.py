@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -25,17 +25,45 @@ _LONGEST_TEXT: Final = 40
 _INDENT: Final = "  "
 
 
-def explanation_lines(explanation: Explanation, width: int = 80) -> list[str]:
-    """Write an explanation as lines of at most `width` columns, for any terminal or file."""
+def explanation_lines(
+    explanation: Explanation, width: int = 80, told: Container[str] = ()
+) -> list[str]:
+    """Write an explanation as lines of at most `width` columns, for any terminal or file.
+
+    told: the retrievers whose method is told elsewhere, for all hits together.
+    """
     head = f"{explanation.by}: {_place(explanation)}"
     if explanation.score is None:
         return _wrapped(f"{head} {explanation.note}", width, "")
     inner = max(width - len(_INDENT), 20)
-    lines = [*_part_lines(explanation.parts, inner), *_wrapped(_method(explanation), inner, "")]
+    lines = _part_lines(explanation.parts, inner)
+    for sentence in (_method(explanation, told), explanation.note):
+        lines += _wrapped(sentence, inner, "") if sentence else []
     for part in explanation.parts:
         if isinstance(part, ArmPart):
-            lines += explanation_lines(part.explanation, inner)
+            lines += explanation_lines(part.explanation, inner, told)
     return [head, *(_INDENT + line for line in lines)]
+
+
+def shared_methods(explanations: Sequence[Explanation]) -> dict[str, str]:
+    """Return retriever -> method of the retrievers that found all parts by one and the same."""
+    found: dict[str, set[str]] = {}
+    for explanation in _with_arms(explanations):
+        if explanation.method:
+            found.setdefault(explanation.by, set()).add(explanation.method)
+    return {by: methods.pop() for by, methods in found.items() if len(methods) == 1}
+
+
+def method_lines(told: Mapping[str, str], width: int = 80) -> list[str]:
+    """Write methods, as `shared_methods` gives them, as lines of at most `width` columns."""
+    return [line for by, method in told.items() for line in _wrapped(method, width, f"{by}: ")]
+
+
+def _with_arms(explanations: Sequence[Explanation]) -> Iterator[Explanation]:
+    for explanation in explanations:
+        yield explanation
+        arms = [part.explanation for part in explanation.parts if isinstance(part, ArmPart)]
+        yield from _with_arms(arms)
 
 
 def explanation_json(explanation: Explanation) -> dict[str, Any]:
@@ -101,14 +129,16 @@ def _place(explanation: Explanation) -> str:
     return f"score {explanation.score:.4f}, rank {explanation.rank}"
 
 
-def _method(explanation: Explanation) -> str:
+def _method(explanation: Explanation, told: Container[str]) -> str:
+    """Say how the parts were found, unless that is told, with the numbers that are the hit's."""
+    method = "" if explanation.by in told else explanation.method
     for part in explanation.parts:
         if isinstance(part, TermPart):
             return (
                 f"N = {part.rows}, length = {part.length}, average length = "
-                f"{part.average_length:.1f}. {explanation.method}"
+                f"{part.average_length:.1f}. {method}"
             )
-    return explanation.method
+    return method
 
 
 def _part_lines(parts: Sequence[ScorePart], width: int) -> list[str]:

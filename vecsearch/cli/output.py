@@ -12,7 +12,13 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import click
 
-from vecsearch.cli.explaining import explanation_json, explanation_lines, single
+from vecsearch.cli.explaining import (
+    explanation_json,
+    explanation_lines,
+    method_lines,
+    shared_methods,
+    single,
+)
 from vecsearch.cli.printable import CONTROLS
 from vecsearch.cli.printable import printable as printable  # taken from here by other rooms
 from vecsearch.retrieve.explanation import Explanation
@@ -75,6 +81,7 @@ def _print_table(answers: Sequence[Answer]) -> None:
     console = Console(highlight=False)
     score_width = max(len(f"{answer.hit.score:.4f}") for answer in answers)
     room = console.width - len(str(len(answers))) - score_width - 6  # what padding takes
+    methods = shared_methods([each.explanation for each in answers if each.explanation])
     for rank, (hit, title, snippet, explanation) in enumerate(answers, start=1):
         head, body = Text(printable(title.text), style="bold"), Text(printable(snippet.text))
         for text, highlights in ((head, title.highlights), (body, snippet.highlights)):
@@ -83,10 +90,12 @@ def _print_table(answers: Sequence[Answer]) -> None:
         gap = "  " if title.text else ""
         shown = Text.assemble(head, gap, (printable(hit.id), "cyan"), "\n", body, "\n")
         if explanation is not None:
-            lines = explanation_lines(explanation, max(room, 30))
+            lines = explanation_lines(explanation, max(room, 30), methods)
             shown.append("".join(f"{line}\n" for line in ("", *lines)))
         table.add_row(str(rank), f"{hit.score:.4f}", shown)
     console.print(table)
+    for line in method_lines(methods, console.width):
+        console.print(line, markup=False)
 
 
 def print_document(document: Document) -> None:

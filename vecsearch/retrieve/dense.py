@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from vecsearch.encoders.base import Encoder, encode
 from vecsearch.errors import EncoderMismatch
 from vecsearch.retrieve.base import Ranking, best_documents, check_k, merge_rankings, top_k
-from vecsearch.retrieve.explanation import FILTERED, Explanation, standings, unranked
+from vecsearch.retrieve.explanation import FILTERED, Explanation, passes, standings, unranked
 from vecsearch.retrieve.similarity import carriers
 from vecsearch.store.snapshot import Part, Snapshot
-from vecsearch.types import ALL, Mask, TopK, Vectors
+from vecsearch.types import ALL, Mask, TopK, Vectors, seen_text
 
 
 class VectorIndex(Protocol):
@@ -131,15 +131,24 @@ class Dense:
         told = []
         for rows, standing in zip(documents, found, strict=True):
             if standing is None:
-                known = bool(vectors.any())
-                note = FILTERED if known else "The query has no vector: no token of it is known."
-                told.append(unranked(self._snapshot.id_of(rows.start), self.name, note))
+                told.append(self._unranked(rows, vectors[0], allow))
             else:
                 rank, score, row = standing
                 hit = self._snapshot.hit(row, score)
                 carried = carriers(encoder, vectors[0], hit.document, hit.span, score)
-                told.append(Explanation(hit.id, self.name, score, rank, hit.span, *carried, ""))
+                told.append(Explanation(hit.id, self.name, score, rank, hit.span, *carried))
         return told
+
+    def _unranked(self, rows: slice, query: NDArray[np.float32], allow: Mask) -> Explanation:
+        document = self._snapshot.document(rows.start)
+        note = "Its vector is zero."
+        if not query.any():
+            note = "The query has no vector: no token of it is known."
+        elif not passes(rows, allow):
+            note = FILTERED
+        elif not seen_text(document.title, document.text).strip():
+            note = "The document is blank."
+        return unranked(document.id, self.name, note)
 
 
 def _are_zero(

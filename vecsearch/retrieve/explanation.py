@@ -114,7 +114,7 @@ class Explanation:
     method: how the parts were found, in a sentence or two.
     exact: whether each part is what its piece adds; False for an approximation. In a fusion this
         is about the arms' shares; each arm's explanation speaks for itself.
-    note: why the document isn't ranked; empty where it is.
+    note: why the document isn't ranked; where it is, how much of it the model read if not all.
     """
 
     id: str

@@ -32,11 +32,15 @@ _OTHER_VECTOR: Final = (
 
 
 class Carriers(NamedTuple):
-    """What carries a similarity: parts that sum to it, how they were found, and whether exactly."""
+    """What carries a similarity: parts that sum to it, how they were found, and whether exactly.
+
+    note: how much of the text the model read, where that is known and isn't all.
+    """
 
     parts: tuple[ScorePart, ...]
     method: str
     exact: bool
+    note: str = ""
 
 
 class _Seen(NamedTuple):
@@ -94,6 +98,19 @@ def _by_token(
         "exactly; but the vector of a token also holds what stands around it, so a share isn't "
         "what the word would be worth alone." + ("" if same else _OTHER_VECTOR),
         same,
+        _unread(tokens, seen.text),
+    )
+
+
+def _unread(tokens: TokenVectors, text: str) -> str:
+    """Say where a model stopped reading; "" where it read all, or no token can be placed."""
+    read = max((span.end for span in tokens.spans if span is not None), default=len(text))
+    # Only letters and digits are missed: tokenizers drop white space and what can't be seen.
+    if not any(character.isalnum() for character in text[read:]):
+        return ""
+    return (
+        f"The model read only the first {read:,} of {len(text):,} characters; shorter passages "
+        "(--passages) let it read all."
     )
 
 
