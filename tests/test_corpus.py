@@ -21,12 +21,12 @@ from toy import HashEncoder
 
 from vecsearch.corpus import (
     BeirFolder,
+    DocumentFiles,
     Fields,
     JsonLines,
     JsonLinesFolder,
     Record,
     Table,
-    TextFiles,
     documents,
     open_corpus,
     read_qrels,
@@ -54,7 +54,7 @@ def jsonl(*records):
 def read(path, fields=Fields()):  # noqa: B008 - a frozen value
     """Read the documents, those of a file without its path and time, which aren't in it."""
     found = list(documents(open_corpus(path, fields)))
-    if not isinstance(open_corpus(path, fields), TextFiles):
+    if not isinstance(open_corpus(path, fields), DocumentFiles):
         return found
     return [
         replace(d, meta={k: d.meta[k] for k in d.meta.keys() - {"file", "modified"}}) for d in found
@@ -1096,7 +1096,7 @@ def test_progress(tmp_path, name):
 
 def test_the_progress_of_a_folder_is_unknown(tmp_path):
     corpus = open_corpus(put(tmp_path, "a.txt", "x").parent)
-    assert isinstance(corpus, TextFiles)
+    assert isinstance(corpus, DocumentFiles)
     assert (corpus.total_bytes, corpus.bytes_read) == (None, 0)
 
 

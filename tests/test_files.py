@@ -21,7 +21,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from toy import HashEncoder
 
-from vecsearch.corpus import TextFiles, documents, open_corpus
+from vecsearch.corpus import DocumentFiles, documents, open_corpus
 from vecsearch.corpus.formats import FORMATS, SUFFIXES, Unreadable
 from vecsearch.corpus.formats.front_matter import front_matter
 from vecsearch.corpus.formats.markdown import Slugs, headings, sections
@@ -531,7 +531,7 @@ def test_pdfs_with_flips_give_pages_or_sentences(tmp_path, pypdf, capfd):
         data = bytearray(whole)
         for _ in range(chance.randint(1, 12)):
             data[chance.randrange(len(data))] = chance.randrange(256)
-        for each in TextFiles(put(tmp_path, "a.pdf", data)).read():
+        for each in DocumentFiles(put(tmp_path, "a.pdf", data)).read():
             assert "\n" not in getattr(each, "problem", "")
     assert capfd.readouterr() == ("", "")
 

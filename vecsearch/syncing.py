@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from vecsearch.corpus import Corpus, TextFiles, documents, stop
+from vecsearch.corpus import Corpus, DocumentFiles, documents, stop
 from vecsearch.corpus.files import shown
 from vecsearch.errors import CorpusError, UsageError
 from vecsearch.store.documents import encode_document
@@ -48,7 +48,7 @@ def sync(
     Raise UsageError for another corpus, and where a file would replace or repeat a document of
     another folder; CorpusError for a folder without any document: it may just not be mounted.
     """
-    if not isinstance(corpus, TextFiles) or not corpus.path.is_dir():
+    if not isinstance(corpus, DocumentFiles) or not corpus.path.is_dir():
         raise UsageError(
             f"{corpus.name} can't be followed: that takes a folder of files that are documents."
         )

@@ -8,7 +8,7 @@ errors as values, each with its file and line, so that a caller may skip one and
 
 from vecsearch.corpus.base import Corpus, Fields, Record, documents, stop
 from vecsearch.corpus.beir import BeirFolder
-from vecsearch.corpus.folder import TextFiles
+from vecsearch.corpus.folder import DocumentFiles
 from vecsearch.corpus.frames import documents_of
 from vecsearch.corpus.huggingface import HuggingFaceDataset
 from vecsearch.corpus.irds import IrDataset
@@ -24,6 +24,7 @@ from vecsearch.corpus.vectors import read_vectors
 __all__ = [
     "BeirFolder",
     "Corpus",
+    "DocumentFiles",
     "Fields",
     "HuggingFaceDataset",
     "IrDataset",
@@ -33,7 +34,6 @@ __all__ = [
     "Record",
     "SqliteTable",
     "Table",
-    "TextFiles",
     "documents",
     "documents_of",
     "open_corpus",

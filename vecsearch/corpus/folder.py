@@ -20,7 +20,7 @@ from vecsearch.types import Document, MetaValue
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-class TextFiles:
+class DocumentFiles:
     """The files of the kinds in SUFFIXES beneath a folder, by name; or one such file.
 
     A document's id is its file's path within the folder, with forward slashes; where a file holds

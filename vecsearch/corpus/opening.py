@@ -9,7 +9,7 @@ from typing import Final
 from vecsearch.corpus.base import DEFAULT_FIELDS, Corpus, Fields
 from vecsearch.corpus.beir import BeirFolder, is_beir
 from vecsearch.corpus.files import STANDARD_INPUT, or_gzipped, reason, shown, suffix
-from vecsearch.corpus.folder import TextFiles
+from vecsearch.corpus.folder import DocumentFiles
 from vecsearch.corpus.formats import SUFFIXES as TEXT_SUFFIXES
 from vecsearch.corpus.huggingface import HuggingFaceDataset
 from vecsearch.corpus.irds import IrDataset
@@ -129,13 +129,13 @@ def _folder(path: Path, fields: Fields) -> Corpus:
     return _texts(path, fields)
 
 
-def _texts(path: Path, fields: Fields) -> TextFiles:
+def _texts(path: Path, fields: Fields) -> DocumentFiles:
     if fields != DEFAULT_FIELDS:
         raise UsageError(
             f"{shown(path)}: {_listed(TEXT_SUFFIXES)} files have no fields to choose from; the id "
             "is the path, the text is the file."
         )
-    return TextFiles(path)
+    return DocumentFiles(path)
 
 
 def _listed(names: tuple[str, ...]) -> str:
