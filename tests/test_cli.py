@@ -12,6 +12,11 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
+
+from vecsearch import Document
+from vecsearch.cli.output import print_document
+from vecsearch.cli.printable import printable
 
 SAMPLE = Path(__file__).resolve().parent.parent / "corpora" / "lighthouse"
 COMMANDS = ("index", "add", "delete", "search", "eval", "info", "verify", "compact", "encoders")
@@ -581,11 +586,30 @@ def test_closed_streams_lead_nowhere(index, closed):
 
 
 def test_json_holds_no_control_characters(tmp_path):
-    source = corpus(tmp_path / "c.jsonl", {"id": "c", "text": "lamp", "x": "a\x9b31m\x7f\u2028b"})
+    source = corpus(
+        tmp_path / "c.jsonl", {"id": "c", "text": "lamp", "x": "a\x9b31m\x7f\u2028\u200fb"}
+    )
     ok("index", source, tmp_path / "i", "--encoder", "none")
     out = ok("search", tmp_path / "i", "lamp")
-    assert not {"\x9b", "\x7f", "\u2028"} & set(out)
-    assert lines(out.replace("\n", ""))[0]["metadata"]["x"] == "a\x9b31m\x7f\u2028b"
+    assert not {"\x9b", "\x7f", "\u2028", "\u200f"} & set(out)
+    assert lines(out.replace("\n", ""))[0]["metadata"]["x"] == "a\x9b31m\x7f\u2028\u200fb"
+
+
+def test_a_document_is_shown_with_its_white_space_and_scripts(capsys):
+    text = "a\tb\r\n\x0bc\x1b[2J\x85d\ud800"
+    print_document(Document("i\t", text, "T\t1", {"m\r": "\u202e"}))
+    assert capsys.readouterr().out == ('T 1\nid  i \nm   "\ufffd"\n\na b \n c\ufffd[2J d\ufffd\n\n')
+    kept = "می\u200cخواهم 👩\u200d🚀 ❤\ufe0f नमस्ते क्\u200dष שָׁלוֹם"
+    assert printable(kept) == kept
+
+
+@pytest.mark.parametrize("mark", ["\u061c", "\u200e", "\u200f", "\ufeff"])
+def test_marks_of_direction_turn_nothing_and_are_not_seen(mark):
+    shown = printable(f"שלום!{mark} x")
+    assert mark not in shown
+    assert len(shown) == 8
+    assert cell_len(shown) == 7
+    assert "\ufffd" not in shown
 
 
 def test_an_empty_path_is_not_this_folder(index, tmp_path):

@@ -891,7 +891,9 @@ def test_an_unknown_kind_of_file(tmp_path, name):
 def test_fields_of_texts_are_refused(tmp_path):
     path = put(tmp_path, "a.txt", "x")
     for source in path, tmp_path:
-        with pytest.raises(UsageError, match="no fields to choose from"):
+        with pytest.raises(
+            UsageError, match=r"no fields to choose from; an id is a path, .* sees of it\.$"
+        ):
             open_corpus(source, Fields(text="body"))
 
 

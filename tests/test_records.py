@@ -491,6 +491,25 @@ def test_text_of_columns_that_is_not_utf8(tmp_path, pa):
         assert "UTF8" in bad[1]
 
 
+def test_times_that_no_calendar_has(tmp_path, pa):
+    data = {"id": [1, 2, 3], "text": ["x", "y", "z"]}
+    for days, kind in ([0, 2**31 - 1, 1], pa.date32()), ([0, 2**62, 1], pa.duration("s")):
+        numbers = pa.array(days, pa.int32() if kind == pa.date32() else pa.int64())
+        table = pa.table({**data, "on": numbers.cast(kind)})
+        first, bad, last = read(write(tmp_path / "a.parquet", table))
+        assert (first.id, last.id) == ("1", "3")
+        problem = (
+            "the column 'on' holds a date, time or duration that is too large; dates are of the "
+            "years 1 to 9999."
+        )
+        assert bad == (2, problem)
+        found = documents_of(table)
+        next(found)
+        with pytest.raises(UsageError) as caught:
+            next(found)
+        assert str(caught.value) == f"Item 2 makes no document: {problem}"
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [

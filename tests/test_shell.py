@@ -17,6 +17,7 @@ from terminal import CTRL_A, CTRL_C, CTRL_D, TAB, UP, terminal
 from toy import HashEncoder
 
 from vecsearch import Document, Hit, Index
+from vecsearch.cli.printable import printable
 from vecsearch.cli.shell.commands import COMMANDS, perform
 from vecsearch.cli.shell.comparison import compared
 from vecsearch.cli.shell.completion import completions
@@ -24,7 +25,7 @@ from vecsearch.cli.shell.ids import ids_with_prefix
 from vecsearch.cli.shell.news import News
 from vecsearch.cli.shell.session import Session
 from vecsearch.cli.shell.tasks import Task
-from vecsearch.cli.shell.view import clean, plain
+from vecsearch.cli.shell.view import plain
 from vecsearch.errors import FilterError, IndexNotFound, UnknownDocument, UnknownName, UsageError
 from vecsearch.types import Span
 
@@ -373,7 +374,7 @@ class TestView:
 
     @given(st.text())
     def test_cleaning_keeps_every_place(self, text):
-        assert len(clean(text)) == len(text)
+        assert len(printable(text)) == len(text)
 
 
 @pytest.mark.parametrize(

@@ -665,10 +665,25 @@ BAD = [
             {"\ud800": 1},
             {1: "a"},
             {None: "a"},
-            {"x": 10**5000},
+            {"x": 10**4300},
+            {"x": [1, -(10**5000)]},
         )
     ),
 ]
+
+
+def test_the_field_of_a_number_that_can_not_be_stored_is_named() -> None:
+    most = {"n": [10**4300 - 1, 1 - 10**4300]}
+    assert json.loads(encode_document(Document("a", "x", meta=most)))[2] == most
+    for value in 10**4300, [0, -(10**4300)]:
+        with pytest.raises(UsageError) as caught:
+            encode_document(Document("a", "x", meta={"n": value}))
+        assert str(caught.value) == (
+            "The metadata field 'n' of document 'a' holds an integer of more than 4,300 digits; "
+            "give it as text."
+        )
+    with pytest.raises(UsageError, match=r"field 'n' of document 'a' holds inf; it takes .*finite"):
+        encode_document(Document("a", "x", meta={"n": float("inf")}))
 
 
 @pytest.mark.parametrize("document", BAD)

@@ -25,6 +25,7 @@ _QUERY_WORDS: Final = range(4, 31)
 _LEFT_WORDS: Final = 8
 """What a docstring must still say without its summary, for the summary to be a query."""
 
+_QRELS: Final = "qrels"
 _SPLITS: Final = ("train", "train", "train", "dev", "test")
 
 _CALL: Final = re.compile(
@@ -59,6 +60,10 @@ def main() -> None:
     if len(sys.argv) > 2 or sys.argv[1:2] in (["-h"], ["--help"]):
         sys.exit("Usage: python corpora/pydocs/make.py [FOLDER]")
     folder = Path(sys.argv[1]) if len(sys.argv) == 2 else Path(__file__).resolve().parent
+    try:
+        (folder / _QRELS).mkdir(parents=True, exist_ok=True)  # before the work, if it can't be
+    except OSError as error:
+        sys.exit(f"Error: {error}")
     objects = documented()
     if not any(each.line for each in objects):
         sys.exit(f"Error: the sources of the standard library aren't beside {sys.executable}.")
@@ -69,7 +74,7 @@ def main() -> None:
         judged[split_of(name)].append(f"{name}\t{name}\t1")
     try:
         for split, lines in judged.items():
-            write(folder / "qrels" / f"{split}.tsv", ["query-id\tcorpus-id\tscore", *lines])
+            write(folder / _QRELS / f"{split}.tsv", ["query-id\tcorpus-id\tscore", *lines])
         asked = ({"_id": name, "text": text} for name, text in queries.items())
         write(folder / "queries.jsonl", map(to_json, asked))
         write(folder / "corpus.jsonl", (to_json(record(each)) for each in items))
@@ -161,7 +166,6 @@ def to_json(value: Mapping[str, object]) -> str:
 
 def write(path: Path, lines: Iterable[str]) -> None:
     """Write a text file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.new")
     with fresh.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
         file.writelines(f"{line}\n" for line in lines)

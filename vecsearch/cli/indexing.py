@@ -1,4 +1,4 @@
-"""Commands that change an index: index, add, delete, compact. Each is one commit."""
+"""Commands that change an index: index, add, reencode, delete, compact. Each is one commit."""
 
 from __future__ import annotations
 

@@ -32,17 +32,18 @@ _SCHEMES: Final = ("sqlite", "hf", "ir")
 def open_corpus(source: str | Path, fields: Fields = DEFAULT_FIELDS) -> Corpus:
     """Find the reader of a source; it reads nothing yet.
 
-    source: a file or a folder, or "-", JSON Lines from standard input. A file is a .txt, .md or
-        .html document, JSON Lines in a .jsonl, .ndjson or .json file, or a .csv or .tsv table with
+    source: a file or a folder, or "-", JSON Lines from standard input. A file is a document of one
+        of the suffixes in `vecsearch.corpus.formats.SUFFIXES` (text, Markdown, HTML, PDF, Word,
+        books and mail), JSON Lines in a .jsonl, .ndjson or .json file, or a .csv or .tsv table with
         a header; all but documents may be gzipped. It may also be columns, in a .parquet, .arrow,
         .ipc or .feather file, or a .db, .sqlite or .sqlite3 database. A folder is BEIR's if it
-        holds corpus.jsonl (or corpus.jsonl.gz). Any other is the .txt, .md and .html files beneath
-        it; only where there is none, the .jsonl, .ndjson and .json files beneath it, as Anserini's
-        are. A text with a scheme names a table of a database, `sqlite:notes.db?table=notes`, a
-        data set of Hugging Face's, `hf:owner/name?split=train&config=en` or `hf:./folder`, or one
-        of ir_datasets', `ir:beir/scifact/test`. The first two may choose fields as well
+        holds corpus.jsonl (or corpus.jsonl.gz). Any other is the documents beneath it; only where
+        there is none, the .jsonl, .ndjson and .json files beneath it, as Anserini's are. A text
+        with a scheme names a table of a database, `sqlite:notes.db?table=notes`, a data set of
+        Hugging Face's, `hf:owner/name?split=train&config=en` or `hf:./folder`, or one of
+        ir_datasets', `ir:beir/scifact/test`. The first two may choose fields as well
         (`&text=body&id=key&title=head`), and are percent-encoded as URLs are.
-    fields: what holds the id, title and text; a text, Markdown or HTML file has no fields.
+    fields: what holds the id, title and text; a file that is a document has no fields.
 
     Raises CorpusError if there is nothing, or an index; UsageError for another kind of file.
     Indexes further down in a folder are passed by.
@@ -132,8 +133,9 @@ def _folder(path: Path, fields: Fields) -> Corpus:
 def _texts(path: Path, fields: Fields) -> DocumentFiles:
     if fields != DEFAULT_FIELDS:
         raise UsageError(
-            f"{shown(path)}: {_listed(TEXT_SUFFIXES)} files have no fields to choose from; the id "
-            "is the path, the text is the file."
+            f"{shown(path)}: {_listed(TEXT_SUFFIXES)} files have no fields to choose from; "
+            "an id is a path, with the name of a part where a file has several, and a text is what "
+            "a reader sees of it."
         )
     return DocumentFiles(path)
 

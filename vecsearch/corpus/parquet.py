@@ -22,7 +22,7 @@ from vecsearch.corpus.values import document_from, without_bytes
 from vecsearch.errors import CorpusError
 
 if TYPE_CHECKING:
-    from pyarrow import Field, RecordBatch, Schema
+    from pyarrow import Array, Field, RecordBatch, Schema
 
 PARQUET: Final = ".parquet"
 SUFFIXES: Final = (PARQUET, ".arrow", ".ipc", ".feather")
@@ -96,10 +96,30 @@ def _some_rows(batch: RecordBatch) -> Iterator[dict[str, object] | BadRecord]:
         if batch.num_rows > 1:
             for row in range(batch.num_rows):
                 yield from _some_rows(batch.slice(row, 1))
+        elif isinstance(error, OverflowError):
+            yield BadRecord(_beyond_python(batch))
         else:
             yield BadRecord(f"the row can't be read: {first_line(error)}.")
     else:
         yield from rows
+
+
+def _beyond_python(batch: RecordBatch) -> str:
+    """Name the column of a date, time or duration that Python has none of, of one row."""
+    columns = zip(batch.schema.names, batch.columns, strict=True)
+    name = next(name for name, column in columns if _is_beyond_python(column))
+    return (
+        f"the column {name!r} holds a date, time or duration that is too large; dates are of the "
+        "years 1 to 9999."
+    )
+
+
+def _is_beyond_python(column: Array) -> bool:
+    try:
+        column.to_pylist()
+    except OverflowError:
+        return True
+    return False
 
 
 def _cut_to_microseconds(batch: RecordBatch) -> RecordBatch:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,9 @@ from vecsearch.errors import UsageError
 from vecsearch.store.arrays import Array, Stream
 from vecsearch.store.blobs import Blobs, offsets_of, pack, pack_taken
 from vecsearch.types import Document, Meta, Span
+
+_MOST_DIGITS: Final = 4300  # of an integer that Python reads and writes, unless it is told to
+_TOO_LARGE: Final = 10**_MOST_DIGITS
 
 
 def hash_ids(ids: Iterable[str]) -> NDArray[np.uint64]:
@@ -59,7 +64,15 @@ def encode_document(document: Document) -> bytes:
 
 def _check_meta(name: str, key: object, value: object) -> None:
     values = value if isinstance(value, list | tuple) else (value,)
-    plain = all(each is None or isinstance(each, str | int | float) for each in values)
+    if any(isinstance(each, int) and not -_TOO_LARGE < each < _TOO_LARGE for each in values):
+        raise UsageError(
+            f"The metadata field {key!r} of document {name!r} holds an integer of more than "
+            f"{_MOST_DIGITS:,} digits; give it as text."
+        )
+    plain = all(
+        each is None or isinstance(each, str | int) or (isinstance(each, float) and isfinite(each))
+        for each in values
+    )
     if not (isinstance(key, str) and plain):
         raise UsageError(
             f"The metadata field {key!r} of document {name!r} holds {value!r}; it takes text, "

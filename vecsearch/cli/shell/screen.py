@@ -9,7 +9,8 @@ import click
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from vecsearch.cli.shell.view import clean, rendered
+from vecsearch.cli.printable import printable
+from vecsearch.cli.shell.view import rendered
 from vecsearch.errors import VecsearchError
 
 
@@ -40,7 +41,7 @@ class Screen:
                 "tells whether the index is damaged."
             )
         console = Console(stderr=True, highlight=False)
-        console.print(Text(f"Error: {clean(text)}"), soft_wrap=not console.is_terminal)
+        console.print(Text(f"Error: {printable(text)}"), soft_wrap=not console.is_terminal)
 
     def passing(self, text: str) -> None:
         """Print what is true for a moment, until anything else is printed."""

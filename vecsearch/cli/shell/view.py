@@ -7,7 +7,6 @@ within a text stay right.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -28,18 +27,11 @@ from vecsearch.types import Document, Span
 MATCH: Final = "bold yellow"
 _INSIDE: Final = "none"
 """A style that shows as nothing and tells, after wrapping, which lines are of the passage."""
-_SPACES: Final = re.compile(r"[\t\v\f\r\x85]")
-_SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
-
-
-def clean(text: str) -> str:
-    """Make a text safe to print, as long as it was: white space is a space, controls U+FFFD."""
-    return _SURROGATES.sub("\ufffd", printable(_SPACES.sub(" ", text)))
 
 
 def one_line(text: str) -> str:
     """Make a text safe to print on one line, as long as it was."""
-    return clean(text).replace("\n", " ")
+    return printable(text).replace("\n", " ")
 
 
 def rendered(page: RenderableType, console: Console) -> str:
@@ -59,7 +51,7 @@ def plain(page: RenderableType, width: int = 80) -> str:
 
 def sentence(text: str) -> RenderableType:
     """Lay out what the prompt itself says."""
-    return Text(clean(text))
+    return Text(printable(text))
 
 
 def listing(found: Listing) -> RenderableType:
@@ -74,7 +66,7 @@ def listing(found: Listing) -> RenderableType:
     how = f"{like}, by {found.by}{_filter(found.where)}"
     if not found.answers:
         return sentence(f"No document matches{how}.")
-    return Group(rows, Text(clean(f"{counted(len(found.answers))}{how}"), "dim"))
+    return Group(rows, Text(printable(f"{counted(len(found.answers))}{how}"), "dim"))
 
 
 def comparison(found: Comparison, where: str | None) -> RenderableType:
@@ -97,7 +89,7 @@ def comparison(found: Comparison, where: str | None) -> RenderableType:
         f"▲ ▼ how many places {second} has it above or below {first}, = the same place, "
         f"only: not among the other's first {found.depth}."
     )
-    query = Text(clean(f"“{one_line(found.query)}” by {first} and {second}{_filter(where)}"))
+    query = Text(printable(f"“{one_line(found.query)}” by {first} and {second}{_filter(where)}"))
     if not any(places):
         return sentence(f"No document matches, by {first} or by {second}{_filter(where)}.")
     return Group(query, columns, Text(legend, "dim"))
@@ -122,8 +114,8 @@ def reasons(name: str, query: str, found: Sequence[Reason], where: str | None) -
         place = reason.note or "not ranked"
         if reason.score is not None:
             place = f"rank {reason.rank:,}, score {reason.score:.4f}"
-        table.add_row(by, Text(clean(place)))
-    title = Text(clean(f"{name} for “{one_line(query)}”{_filter(where)}"))
+        table.add_row(by, Text(printable(place)))
+    title = Text(printable(f"{name} for “{one_line(query)}”{_filter(where)}"))
     # A fusion tells about its arms, so they needn't be told once more.
     told = {part.name for _, fused in found for part in fused.parts if isinstance(part, ArmPart)}
     parts = [
@@ -167,7 +159,7 @@ def _answer(answer: Answer) -> Text:
 
 
 def _marked(text: str, marks: Iterable[Span]) -> Text:
-    marked = Text(clean(text))
+    marked = Text(printable(text))
     for start, end in marks:
         marked.stylize(MATCH, start, end)
     return marked
@@ -210,7 +202,7 @@ class _Explanation:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         for line in explanation_lines(self.explanation, options.max_width):
-            yield Text(clean(line))
+            yield Text(printable(line))
 
 
 @dataclass(frozen=True, slots=True)
