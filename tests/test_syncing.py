@@ -17,6 +17,12 @@ from vecsearch import Changes, Document, Index, VecsearchError, documents, open_
 from vecsearch.errors import CorpusError, UsageError
 
 
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_medium(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests see no power cut, and they commit often."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+
+
 def follow(index: Index, folder: Path, on_error=None) -> Changes:
     arguments = () if on_error is None else (on_error,)
     with index.writer() as writer:
@@ -345,6 +351,6 @@ class Histories(RuleBasedStateMachine):
 
 
 Histories.TestCase.settings = settings(
-    max_examples=25, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=20, stateful_step_count=10, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestHistories = Histories.TestCase
