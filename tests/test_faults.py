@@ -18,6 +18,7 @@ import pytest
 from kills import committed, read_while
 from toy import HashEncoder, Seen, fruit, litter, look
 
+from vecsearch import Changes, documents, open_corpus, sync
 from vecsearch.errors import IndexExists, IndexLocked, IndexNotFound, IndexProblem
 from vecsearch.index import Index
 from vecsearch.store.files import Disk
@@ -112,14 +113,36 @@ class FaultyDisk(Disk):
         self._step(lambda: super(FaultyDisk, self).remove(path))
 
 
-# ---- Changes of an index that holds d0 to d14 in two segments, d3 deleted
+# ---- Changes of an index that holds d0 to d14 in two segments, d3 deleted, and a folder's notes
 
 
 def an_index(folder: Path) -> None:
-    index = Index.create(folder, HashEncoder(), documents=fruit(range(12)), passages=4)
+    notes = folder.with_name(f"{folder.name}-notes")
+    write_notes(notes, kept="blue fig", changed="old pear", gone="red plum")
+    held = [*fruit(range(12)), *documents(open_corpus(notes))]
+    index = Index.create(folder, HashEncoder(), documents=held, passages=4)
     with index.writer() as writer:
         writer.add(fruit(range(12, 15)))
         writer.delete("d3")
+
+
+def write_notes(folder: Path, **texts: str) -> None:
+    """Let a folder hold these notes only, all of one time, since documents tell it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, text in texts.items():
+        path = folder / f"{name}.txt"
+        path.write_text(text)
+        os.utime(path, (1, 1))
+
+
+def follow_folder(index: Index) -> None:
+    kept = index.searcher().get("kept.txt")
+    notes = Path(str(kept.meta["file"])).parent
+    write_notes(notes, kept="blue fig", changed="fresh pear " * 3, new="green apple " * 3)
+    with index.writer() as writer:
+        changes = sync(writer, open_corpus(notes))
+    assert changes == Changes(["new.txt"], ["changed.txt"], ["gone.txt"], 1)
 
 
 def add(index: Index) -> None:
@@ -144,7 +167,7 @@ def compact(index: Index) -> None:
 
 def delete_everything(index: Index) -> None:
     with index.writer() as writer:
-        writer.delete_where("n >= 0")
+        writer.delete_where("n >= 0 or n is null")
 
 
 def overwrite(index: Index) -> None:
@@ -173,6 +196,7 @@ CHANGES = [
     delete_everything,
     overwrite,
     reencode,
+    follow_folder,
 ]
 
 
