@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
-from toy import HashEncoder, documents_of, look
+from toy import HashEncoder, documents_of, litter, look
 
 from vecsearch import Changes, Document, Index, VecsearchError, documents, open_corpus, sync
 from vecsearch.errors import CorpusError, UsageError
@@ -245,6 +249,44 @@ def test_an_index_made_by_nobody_but_sync(tmp_path: Path, notes: Path) -> None:
     index = Index.create(notes / "here.index", None)
     assert sorted(follow(index, notes).added) == ["kettle.md", "lamp.md", "sub/oven.md"]
     assert follow(index, notes) == Changes(unchanged=3)
+
+
+@pytest.mark.slow
+def test_kill_9_while_a_folder_is_followed(tmp_path: Path) -> None:
+    """The command, killed at a random moment after it made or removed a segment's folder."""
+    chance, folder, notes = random.Random(9), tmp_path / "i", tmp_path / "notes"
+    other = Document("typed", "by hand")
+    index = Index.create(folder, None, documents=[other])
+    segments = folder / "segments"
+    command = [sys.executable, "-m", "vecsearch", "add", "--sync", str(folder), str(notes)]
+    typical, within = 0.0, 0
+    expected = {other.id: other.text}
+    for age in range(11):
+        shutil.rmtree(notes, ignore_errors=True)
+        texts = {f"n{n}": f"age{age} number{n} " + "filler " * n for n in range(age, age + 300)}
+        write(notes, **texts)
+        before, touched = index.manifest().generation, segments.stat().st_mtime_ns
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as child:
+            while child.poll() is None and segments.stat().st_mtime_ns == touched:
+                pass
+            start = time.perf_counter()
+            if age:
+                time.sleep(chance.uniform(0, typical))
+                child.kill()
+            assert child.wait() in ((0, -signal.SIGKILL) if age else (0,))
+            typical = typical or time.perf_counter() - start
+        if index.manifest().generation > before:
+            assert index.manifest().generation == before + 1
+            expected = {f"{name}.md": text for name, text in texts.items()} | {"typed": "by hand"}
+        else:
+            within += 1
+        assert index.verify() == []
+        assert {name: each.text for name, each in held(index).items()} == expected
+    assert within > 1, "the kills didn't fall within the work"
+    changes = follow(index, notes)
+    assert held(index).keys() == {f"{name}.md" for name in texts} | {"typed"}
+    assert changes.unchanged in (0, 300)
+    assert litter(folder) == set()
 
 
 NAMES = ("a", "b", "sub__c", "sub__d")
