@@ -143,7 +143,7 @@ def test_vectors_in_and_out_and_searched_by(tmp_path: Path) -> None:
     more.write_text('{"id": "new", "text": "new"}\n')
     assert "6 vectors for 1 document" in fails(1, "add", folder, more, "--vectors", tmp_path / "v.npy")  # fmt: skip
     assert "has no vector" in fails(2, "add", folder, more)
-    assert "isn't a .npy file" in fails(1, "add", folder, more, "--vectors", source)
+    assert "isn't a whole .npy file" in fails(1, "add", folder, more, "--vectors", source)
     assert "no such file" in fails(1, "add", folder, more, "--vectors", tmp_path / "none.npy")
     np.savez(tmp_path / "many.npz", matrix)
     np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)

@@ -312,8 +312,7 @@ def test_links_to_nothing_and_to_themselves_are_errors(tmp_path):
     (tmp_path / "b.txt").symlink_to(tmp_path / "b.txt")
     put(tmp_path, "c.txt", "")
     gone, loop, last = outcome(tmp_path)
-    assert gone == (None, "there is no such file.")
-    assert loop[1].startswith("can't be read: ")
+    assert gone == loop == (None, "this is a link that leads nowhere.")
     assert last == "c.txt"
 
 

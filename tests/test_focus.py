@@ -207,6 +207,9 @@ def test_a_giant_row_costs_no_more_than_its_start():
     text = "x " * 10**6 + "q"
     found = best_passages("q", [hit(text)], {"q": 1.0}, PLAIN, MeaningEncoder)[0]
     assert found.end <= LONGEST_PASSAGE
+    far = "x " * (3 * LONGEST_PASSAGE) + "q " + "x " * LONGEST_PASSAGE
+    found = best_passages("q", [hit(far)], {"q": 1.0}, PLAIN, MeaningEncoder)[0]
+    assert "q" in far[found.start : found.end]
     near = "x " * (LONGEST_PASSAGE // 2 - 10) + "q " + text
     found = best_passages("q", [hit(near)], {"q": 1.0}, PLAIN, MeaningEncoder)[0]
     assert "q" in near[found.start : found.end]

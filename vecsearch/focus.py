@@ -29,6 +29,9 @@ from vecsearch.types import ALL, Hit, Span
 WORDS: Final = 40
 """Words of a passage, about as many as a snippet shows."""
 
+LONGEST_ROW: Final = 1 << 20
+"""Characters of a row that are searched for the query's terms; work is linear in them."""
+
 MOST_ENCODED: Final = 60
 """Passages that are compared by meaning for one query, so that neither the number of its hits nor
 their length decides what it costs. The hits have equal shares, but each at least `_LEAST`."""
@@ -77,7 +80,8 @@ def best_passages(
         Where it raises UsageError, since vectors came without an encoder for texts, the terms
         decide alone.
 
-    Of a row the first `LONGEST_PASSAGE` characters are looked at.
+    Of a row longer than `LONGEST_PASSAGE` the stretch of so many characters is looked at whose
+    terms are worth most, among the first `LONGEST_ROW`.
     """
     cut = [_passages(hit.document.text, hit.span, weights, analyzer) for hit in hits]
     if load_encoder is not None and query.strip():
@@ -100,7 +104,8 @@ def _passages(
     text: str, row: Span, weights: Mapping[str, float], analyzer: Analyzer
 ) -> list[_Passage]:
     """Cut a row into passages, in order; at least one."""
-    seen = text[row.start : min(row.end, row.start + LONGEST_PASSAGE)]
+    row = _looked_at(text, row, weights, analyzer)
+    seen = text[row.start : row.end]
     matches = [token for token in analyzer.tokens(seen) if token.term in weights]
     places = [token.start for token in matches]
     passages = []
@@ -109,6 +114,18 @@ def _passages(
         worth = sum(weights[term] for term in sorted({token.term for token in inside}))
         passages.append(_Passage(Span(row.start + start, row.start + end), worth))
     return passages
+
+
+def _looked_at(text: str, row: Span, weights: Mapping[str, float], analyzer: Analyzer) -> Span:
+    """Return the stretch of a row whose terms are worth most: all of it if it isn't too long."""
+    best, most = row, -1.0
+    for start in range(row.start, min(row.end, row.start + LONGEST_ROW), LONGEST_PASSAGE):
+        end = min(start + LONGEST_PASSAGE, row.end)
+        terms = weights.keys() & set(analyzer.terms(text[start:end])) if weights else ()
+        worth = sum(weights[term] for term in sorted(terms))
+        if worth > most:
+            best, most = Span(start, end), worth
+    return best
 
 
 def _candidates(passages: list[_Passage], most: int) -> list[_Passage]:

@@ -2,7 +2,7 @@
 
 A document is the folder's if its metadata and its id say so: "file" is where it was read from, and
 its id, without the name of a part, is the path from the folder to there. It has changed if its
-content has, not if only the time of its file has.
+content has; where only the time of its file has, the new time is taken over.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ from vecsearch.writer import Writer
 
 @dataclass(slots=True)
 class Changes:
-    """The ids of the documents that a folder brought, changed and lost, and how many stayed."""
+    """The ids of the documents that a folder brought, changed and lost, and how many stayed.
+
+    One of which only the time of its file has changed counts as `unchanged`.
+    """
 
     added: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
@@ -81,7 +84,8 @@ def _different(
             changes.changed.append(document.id)
         else:
             changes.unchanged += 1
-            continue
+            if encode_document(old) == encode_document(document):
+                continue
         yield document
 
 

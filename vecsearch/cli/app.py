@@ -44,8 +44,16 @@ class _Group(click.Group):
             # The reader has seen enough; nothing may be written at exit either.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except (OSError, MemoryError) as error:
-            _stop(str(error) or "There isn't enough memory.", 1)
+            _stop(_worded(error), 1)
         return None
+
+
+def _worded(error: OSError | MemoryError) -> str:
+    """Word what the system says."""
+    if isinstance(error, MemoryError):
+        return "There isn't enough memory."
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}."
 
 
 def _open_closed() -> None:

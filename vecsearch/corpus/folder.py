@@ -64,6 +64,9 @@ class DocumentFiles:
 def _read(path: Path, id: str) -> Iterator[Record | CorpusError]:
     """Read the documents of a file; all that is wrong with it is told as values."""
     name = shown(path)
+    if path.is_symlink() and not path.exists():
+        yield CorpusError(name, None, "this is a link that leads nowhere.")
+        return
     try:
         id.encode()
     except UnicodeEncodeError:

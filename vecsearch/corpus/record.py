@@ -71,7 +71,10 @@ def missing(what: str, names: Iterable[str], present: Iterable[str]) -> str:
     """Word the lack of the field that holds the id, title or text."""
     wanted = " or ".join(map(repr, names))
     there = ", ".join(map(repr, present)) or "none"
-    return f"no field {wanted} for the {what}; fields here: {there}."
+    return (
+        f"no field {wanted} for the {what}; fields here: {there}. "
+        f"--{what}-field NAME (Fields({what}=...)) takes another."
+    )
 
 
 def quoted(value: object) -> str:

@@ -18,9 +18,10 @@ def read_vectors(path: str | Path) -> Vectors:
     """
     try:
         matrix = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, TypeError) as error:
+    except (ValueError, EOFError, TypeError):
+        # What numpy says would have people load pickled objects, which may run anything.
         raise CorpusError(
-            shown(path), None, f"this isn't a .npy file of numbers ({error})."
+            shown(path), None, "this isn't a whole .npy file of numbers, as numpy.save writes one."
         ) from None
     except OSError as error:
         raise CorpusError(shown(path), None, reason(error)) from None

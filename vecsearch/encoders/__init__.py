@@ -100,7 +100,7 @@ def load_encoder(name_or_path: str | Path, device: Device = "auto") -> Encoder:
     if isinstance(name_or_path, Path) or "/" in name or name.startswith("."):
         hint = folder_beside(folder, Path.is_dir)
         raise EncoderError(f"There is no encoder {name!r}: there is no such folder.{hint}")
-    choices = [*PACKAGED, "the path of a folder", "owner/model on a hub"]
+    choices = [*PACKAGED, "none", "the path of a folder", "owner/model on a hub"]
     raise UnknownName("encoder", name, choices)
 
 

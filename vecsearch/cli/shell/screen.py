@@ -27,7 +27,9 @@ class Screen:
         self.wipe()
         tall = text.count("\n") >= console.height
         if long and tall and console.is_terminal and not console.is_dumb_terminal:
-            click.echo_via_pager(text, color=console.color_system is not None)
+            # less shows styles as such only if it is told so.
+            less = os.environ.setdefault("LESS", "-R")
+            click.echo_via_pager(text, color="R" in less.upper())
         else:
             click.echo(text, nl=False, color=console.is_terminal or None)
 
