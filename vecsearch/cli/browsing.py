@@ -47,9 +47,9 @@ def export(index_folder: Path, vectors_file: str | None, where: str | None) -> N
         count = len(searcher)
         if vectors_file is not None:
             _save_vectors(searcher, where, vectors_file)
-        found = progress(
-            searcher.documents(where), "documents", done=lambda read: read / max(count, 1)
-        )
+        found = searcher.documents(where)
+        if not sys.stdout.isatty():  # else the bar would stand within the lines
+            found = progress(found, "documents", done=lambda read: read / max(count, 1))
         for document in found:
             print_json(record_of(document))
         say(f"To have the same answers, index it with {_options(index, vectors_file)}.")

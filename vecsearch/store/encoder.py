@@ -69,7 +69,8 @@ class KeptEncoder:
         except (EncoderError, UnknownName, OSError) as error:
             raise EncoderError(
                 f"The encoder {self._entry.name!r} of {self._folder} can't be loaded: {error} "
-                "(If it is one of your own, open the index with Index.open(folder, encoder=...).)"
+                "Searching by words, --by bm25, needs none. (If it is one of your own, open the "
+                "index with Index.open(folder, encoder=...).)"
             ) from error
 
     def _check(self) -> None:
