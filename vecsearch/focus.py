@@ -12,7 +12,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
-from math import log1p
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from vecsearch.encoders.base import Encoder, encode
 from vecsearch.errors import UsageError
 from vecsearch.passages import split
+from vecsearch.retrieve.weighting import BM25
 from vecsearch.snippets import LONGEST_PASSAGE
 from vecsearch.store.snapshot import Snapshot
 from vecsearch.text import Analyzer
@@ -54,12 +54,9 @@ def term_weights(snapshot: Snapshot, terms: Iterable[str]) -> dict[str, float]:
     rows = snapshot.rows if alive is ALL else int(np.count_nonzero(alive))
     weights = {}
     for term in dict.fromkeys(terms):
-        frequency = 0
-        for part in snapshot.parts:
-            holding = part.segment.postings.entries(term).rows
-            frequency += len(holding) if alive is ALL else int(alive[part.rows][holding].sum())
+        _, frequency = snapshot.entries(term)
         if frequency:
-            weights[term] = log1p((rows - frequency + 0.5) / (frequency + 0.5))
+            weights[term] = float(BM25().idf(frequency, rows))
     return weights
 
 
@@ -118,6 +115,8 @@ def _passages(
 
 def _looked_at(text: str, row: Span, weights: Mapping[str, float], analyzer: Analyzer) -> Span:
     """Return the stretch of a row whose terms are worth most: all of it if it isn't too long."""
+    if row.end - row.start <= LONGEST_PASSAGE:
+        return row
     best, most = row, -1.0
     for start in range(row.start, min(row.end, row.start + LONGEST_ROW), LONGEST_PASSAGE):
         end = min(start + LONGEST_PASSAGE, row.end)

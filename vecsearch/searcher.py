@@ -137,12 +137,13 @@ class Searcher:
         encoder is loaded. Raise UnknownDocument for an id that the index doesn't hold.
         """
         check_k(k)
-        document = self.get(id)
+        part, position = self._located(id)
+        document = part.segment.documents.document(position)
         text = seen_text(document.title, document.text)
-        retriever = self._named.over_document(by, self.vectors(id))
+        retriever = self._named.over_document(by, part.vectors_of(position))
         allow = self.mask(where)
         others = np.ones(self.snapshot.rows, np.bool_) if allow is ALL else allow.copy()
-        others[self._rows(id)] = False
+        others[part.rows_of(position)] = False
         found = retriever.retrieve([text], min(k, max(len(self), 1)), others)
         return [self.snapshot.hit(row, score) for row, score in _pairs(found, 0)]
 
@@ -204,9 +205,7 @@ class Searcher:
     def vectors(self, id: str) -> Vectors | None:
         """Return a document's stored vectors, (its rows, dim); None in an index without any."""
         part, position = self._located(id)
-        first, last = part.segment.documents.row_starts[position : position + 2].tolist()
-        matrix = part.segment.vectors
-        return None if matrix is None else np.array(matrix[first:last])
+        return part.vectors_of(position)
 
     def documents(self, where: str | None = None) -> Iterator[Document]:
         """Yield the documents, all of them or those that pass a filter, oldest first."""

@@ -80,12 +80,13 @@ def _different(
         known.see(document, old)
         if old is None:
             changes.added.append(document.id)
-        elif _content(old) != _content(document):
-            changes.changed.append(document.id)
-        else:
+        elif encode_document(old) == encode_document(document):
             changes.unchanged += 1
-            if encode_document(old) == encode_document(document):
-                continue
+            continue
+        elif _content(old) == _content(document):
+            changes.unchanged += 1
+        else:
+            changes.changed.append(document.id)
         yield document
 
 

@@ -237,8 +237,7 @@ class Writer:
             # A copy gets a new digest, which would hide damage.
             self._check(file for file in held.entry.files if "/vectors." in file.path)
             self._whole.add(held.entry.name)
-        first, last = documents.row_starts[position : position + 2].tolist()
-        return held.segment.vectors[first:last]
+        return held.segment.vectors[documents.rows_of(position)]
 
     def _flush(self) -> None:
         """Write the batch as a segment; what it replaces dies, earlier in the batch as well."""

@@ -181,11 +181,7 @@ class Lexical:
 
     def _look_up(self, item: tuple[str, int]) -> _Term:
         term, count = item
-        entries = [part.segment.postings.entries(term) for part in self._snapshot.parts]
-        frequency = sum(
-            len(found.rows) if alive is ALL else int(alive[found.rows].sum())
-            for found, (_, alive) in zip(entries, self._parts(), strict=True)
-        )
+        entries, frequency = self._snapshot.entries(term)
         weight = self.weighting.query(count, frequency, self.collection) if frequency else 0.0
         return _Term(term, entries, frequency, weight)
 

@@ -116,6 +116,10 @@ class Documents:
         start, end = self._spans[row].tolist()
         return Span(start, end)
 
+    def rows_of(self, position: int) -> slice:
+        """Return the stretch of the segment's rows that the document at a position fills."""
+        return slice(*self.row_starts[position : position + 2].tolist())
+
     def position_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the document that each row belongs to."""
         if len(self) == self.rows:

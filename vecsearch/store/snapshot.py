@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from vecsearch.store.documents import hash_ids
 from vecsearch.store.manifest import Manifest
+from vecsearch.store.postings import Entries
 from vecsearch.store.segment import Segment, open_segment
-from vecsearch.types import ALL, Document, Hit, Mask
+from vecsearch.types import ALL, Document, Hit, Mask, Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,15 @@ class Part:
 
     def rows_of(self, position: int) -> slice:
         """Return the stretch of the snapshot's rows that the document at a position fills."""
-        first, last = self.segment.documents.row_starts[position : position + 2].tolist()
-        return slice(self.first_row + first, self.first_row + last)
+        rows = self.segment.documents.rows_of(position)
+        return slice(self.first_row + rows.start, self.first_row + rows.stop)
+
+    def vectors_of(self, position: int) -> Vectors | None:
+        """Return a copy of the vectors of the document at a position, (its rows, dim)."""
+        matrix = self.segment.vectors
+        return (
+            None if matrix is None else np.array(matrix[self.segment.documents.rows_of(position)])
+        )
 
 
 class Snapshot:
@@ -87,6 +95,15 @@ class Snapshot:
     def part_of(self, row: int) -> Part:
         """Return the segment that holds a row."""
         return self.parts[int(np.searchsorted(self._first_rows, row, side="right")) - 1]
+
+    def entries(self, term: str) -> tuple[list[Entries], int]:
+        """Return a term's entries in each part, and how many living rows hold it."""
+        entries = [part.segment.postings.entries(term) for part in self.parts]
+        if self.alive is ALL:
+            return entries, sum(len(found.rows) for found in entries)
+        living = (self.alive[part.rows] for part in self.parts)
+        held = (int(mask[found.rows].sum()) for mask, found in zip(living, entries, strict=True))
+        return entries, sum(held)
 
     def document_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the number, within the snapshot, of the document that each row belongs to."""
