@@ -13,11 +13,10 @@ import numpy as np
 
 from vecsearch.cli.opening import opened
 from vecsearch.cli.options import by_option, index_argument, json_option, where_option
-from vecsearch.cli.output import Answer, print_answers, print_document, print_json, progress, say
+from vecsearch.cli.output import answered, print_answers, print_document, print_json, progress, say
 from vecsearch.errors import CorpusError, UsageError
 from vecsearch.index import Index
 from vecsearch.searcher import Searcher
-from vecsearch.snippets import marked_title
 from vecsearch.types import Document
 
 
@@ -70,12 +69,7 @@ def like(
         searcher = index.searcher()
         # What the title says is what the document is about: that is shown, where it is found.
         about = searcher.get(id).title
-        terms = set(searcher.analyzer.terms(about))
-        hits = searcher.like(id, k, where, by)
-        answers = [
-            Answer(hit, marked_title(hit.document.title, terms, searcher.analyzer), shown)
-            for hit, shown in zip(hits, searcher.snippets(about, hits, "bm25"), strict=True)
-        ]
+        answers = answered(searcher, about, searcher.like(id, k, where, by), "bm25")
         print_answers(answers, as_json=as_json)
 
 

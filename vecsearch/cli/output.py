@@ -22,7 +22,8 @@ from vecsearch.cli.explaining import (
 from vecsearch.cli.printable import CONTROLS
 from vecsearch.cli.printable import printable as printable  # taken from here by other rooms
 from vecsearch.retrieve.explanation import Explanation
-from vecsearch.snippets import Snippet
+from vecsearch.searcher import Searcher
+from vecsearch.snippets import Snippet, marked_title
 from vecsearch.types import Document, Hit
 
 _T = TypeVar("_T")
@@ -37,6 +38,17 @@ class Answer(NamedTuple):
     title: Snippet
     snippet: Snippet
     explanation: Explanation | None = None
+
+
+def answered(
+    searcher: Searcher, query: str, hits: Sequence[Hit], by: str | None, width: int = 240
+) -> list[Answer]:
+    """Say what to show of the hits of a query; see `Searcher.snippets`."""
+    terms = set(searcher.analyzer.terms(query))
+    return [
+        Answer(hit, marked_title(hit.document.title, terms, searcher.analyzer), shown)
+        for hit, shown in zip(hits, searcher.snippets(query, hits, by, width), strict=True)
+    ]
 
 
 def print_json(value: object) -> None:

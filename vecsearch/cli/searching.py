@@ -10,14 +10,13 @@ import click
 from vecsearch.cli.completion import complete_file
 from vecsearch.cli.opening import opened
 from vecsearch.cli.options import by_option, index_argument, json_option, where_option, work_options
-from vecsearch.cli.output import Answer, print_answers, progress, say
+from vecsearch.cli.output import answered, print_answers, progress, say
 from vecsearch.corpus import read_queries, read_vectors
 from vecsearch.encoders import Device
 from vecsearch.errors import UsageError
 from vecsearch.runs import write_run
 from vecsearch.searcher import Searcher
-from vecsearch.snippets import marked_title
-from vecsearch.types import Hit, Query, Vectors
+from vecsearch.types import Query, Vectors
 
 _BLOCK = 64
 """Queries of a file that are searched at a time."""
@@ -85,7 +84,7 @@ def search(
             hits = searcher.search_many(
                 [query or ""], 10 if k is None else k, where, by, vectors=vectors
             )
-            answers = _answers(searcher, query or "", hits[0], by)
+            answers = answered(searcher, query or "", hits[0], by)
             if explain:
                 ids = [answer.hit.id for answer in answers]
                 told = searcher.explain_many(query or "", ids, where, by)
@@ -120,14 +119,6 @@ def _check_usage(
         raise click.UsageError("--explain goes with QUERY: a TREC run holds no explanations.")
     if vectors_file is not None and explain:
         raise click.UsageError("--explain goes with a text: there is nothing to say of a vector.")
-
-
-def _answers(searcher: Searcher, query: str, hits: Sequence[Hit], by: str | None) -> list[Answer]:
-    terms = set(searcher.analyzer.terms(query))
-    return [
-        Answer(hit, marked_title(hit.document.title, terms, searcher.analyzer), shown)
-        for hit, shown in zip(hits, searcher.snippets(query, hits, by), strict=True)
-    ]
 
 
 def _rank(

@@ -13,14 +13,14 @@ from typing import Final, NamedTuple
 import numpy as np
 import regex
 
-from vecsearch.cli.output import Answer
+from vecsearch.cli.output import Answer, answered
 from vecsearch.cli.shell.comparison import DEPTH, Comparison, compared
 from vecsearch.errors import UnknownDocument, UsageError
 from vecsearch.index import Index
 from vecsearch.retrieve.base import check_k
 from vecsearch.retrieve.explanation import Explanation
 from vecsearch.searcher import Searcher
-from vecsearch.snippets import ELLIPSIS, Snippet, marked_title, snippet
+from vecsearch.snippets import ELLIPSIS, marked_title, snippet
 from vecsearch.types import ALL, Document, Hit, Span
 
 _WIDTH: Final = 130
@@ -159,19 +159,19 @@ class Session:
         return replace(self, searcher=searcher, by=by, listing=None)
 
     def _listed(self, query: str | None, like: str | None, by: str, hits: Sequence[Hit]) -> Session:
-        analyzer = self.searcher.analyzer
-        terms = set(analyzer.terms(query or ""))
-        shown: Sequence[Snippet] = [
-            snippet(hit.document.text, hit.span, (), analyzer, _WIDTH) for hit in hits
-        ]
-        if query is not None:
-            shown = self.searcher.snippets(query, hits, by, _WIDTH)
-        answers = []
-        for hit, body in zip(hits, shown, strict=True):
-            answers.append(Answer(hit, marked_title(hit.document.title, terms, analyzer), body))
+        if query is None:
+            answers = [self._unmarked(hit) for hit in hits]
+        else:
+            answers = answered(self.searcher, query, hits, by, _WIDTH)
         last = self.query if query is None else query
         listing = Listing(query, like, by, self.where, tuple(answers))
         return replace(self, query=last, listing=listing)
+
+    def _unmarked(self, hit: Hit) -> Answer:
+        """Show of a hit that answers no query the start of its best passage."""
+        analyzer = self.searcher.analyzer
+        body = snippet(hit.document.text, hit.span, (), analyzer, _WIDTH)
+        return Answer(hit, marked_title(hit.document.title, (), analyzer), body)
 
     def _last_query(self) -> str:
         if self.query is None:
