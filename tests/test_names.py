@@ -99,8 +99,8 @@ def test_a_folder_of_a_hub_that_isnt_suggests_a_folder_too(tmp_path, monkeypatch
     (tmp_path / "models" / "tiny").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
-        "vecsearch.encoders.pretrained.load_hub",
-        lambda name, device: (_ for _ in ()).throw(EncoderError("Not fetched.")),
+        "vecsearch.encoders.pretrained.locate_hub",
+        lambda name: (_ for _ in ()).throw(EncoderError("Not fetched.")),
     )
     with pytest.raises(EncoderError, match=r"Not fetched\. Did you mean 'models/tiny'\?"):
         load_encoder("models/tinny")

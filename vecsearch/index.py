@@ -131,9 +131,12 @@ class Index:
         Raise IndexLocked at once where another writer is at work.
         """
         self.manifest()
-        with self._locked(), contextlib.closing(self._new_writer(self.manifest())) as writer:
-            yield writer
-            writer.commit()
+        with self._locked():
+            base = self.manifest()
+            analyzer = Analyzer.from_dict(base.analyzer)
+            with contextlib.closing(self._new_writer(base, analyzer)) as writer:
+                yield writer
+                writer.commit()
 
     def compact(self) -> None:
         """Make one segment of all living documents, in one commit."""
@@ -198,8 +201,7 @@ class Index:
             except IndexCorrupt as problem:
                 yield problem
 
-    def _new_writer(self, base: Manifest) -> Writer:
-        analyzer = Analyzer.from_dict(base.analyzer)
+    def _new_writer(self, base: Manifest, analyzer: Analyzer) -> Writer:
         embeds_text = base.encoder is not None and base.encoder.embeds_text
         load = self._loader(base.encoder) if embeds_text else None
         return Writer(self._disk, self.folder, base, analyzer, load)
@@ -271,7 +273,7 @@ class Index:
             with naming_failure(self.folder):
                 entry = keep_encoder(self._disk, self.folder, name, self._encoder)
         base = Manifest(analyzer.to_dict(), entry, passages, generation, next_segment)
-        with contextlib.closing(self._new_writer(base)) as writer:
+        with contextlib.closing(self._new_writer(base, analyzer)) as writer:
             writer.add(documents)
             writer.commit(always=True)
 

@@ -6,11 +6,14 @@ import logging
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from vecsearch.encoders.base import Device, Encoder
 from vecsearch.encoders.own import OwnVectors, read_own
 from vecsearch.errors import EncoderError, UnknownName, UsageError, folder_beside
+
+if TYPE_CHECKING:
+    from vecsearch.encoders.pretrained import Located
 
 __all__ = [
     "Device",
@@ -19,6 +22,7 @@ __all__ = [
     "available_encoders",
     "default_encoder",
     "load_encoder",
+    "locate_encoder",
 ]
 
 
@@ -82,19 +86,27 @@ def load_encoder(name_or_path: str | Path, device: Device = "auto") -> Encoder:
     A folder holds a sentence-transformers model, or what `Encoder.save` wrote. Raise UnknownName
     or EncoderError where there is no such encoder, or where it would run code of its own.
     """
+    from vecsearch.encoders.pretrained import Pretrained
+
+    located = locate_encoder(name_or_path)
+    return located if isinstance(located, OwnVectors) else Pretrained(located, device)
+
+
+def locate_encoder(name_or_path: str | Path) -> Located | OwnVectors:
+    """Find an encoder without loading it; see `load_encoder`."""
     from vecsearch.encoders import pretrained
 
     name = str(name_or_path)
     if name in PACKAGED:
-        return pretrained.load_packaged(name, PACKAGED[name], device)
+        return pretrained.locate_packaged(name, PACKAGED[name])
     folder = Path(name_or_path)
     if folder.is_dir():
-        return _load_folder(folder, device)
+        return _locate_folder(folder)
     if folder.exists():
         raise EncoderError(f"{folder} is a file; an encoder is a folder with a model in it.")
     if isinstance(name_or_path, str) and _looks_like_hub_name(name):
         try:
-            return pretrained.load_hub(name, device)
+            return pretrained.locate_hub(name)
         except EncoderError as error:  # or was it a folder that was meant?
             raise EncoderError(f"{error}{folder_beside(folder, Path.is_dir)}") from None
     if isinstance(name_or_path, Path) or "/" in name or name.startswith("."):
@@ -104,7 +116,7 @@ def load_encoder(name_or_path: str | Path, device: Device = "auto") -> Encoder:
     raise UnknownName("encoder", name, choices)
 
 
-def _load_folder(folder: Path, device: Device) -> Encoder:
+def _locate_folder(folder: Path) -> Located | OwnVectors:
     own = read_own(folder)
     if own is not None:
         return own
@@ -115,10 +127,10 @@ def _load_folder(folder: Path, device: Device) -> Encoder:
     if saved is None:
         saved = pretrained.Saved(folder.resolve().name, None, None)
     if saved.package is None:
-        return pretrained.load_folder(folder, saved, device)
+        return pretrained.locate_folder(folder, saved)
     if saved.package not in PACKAGED:
         raise EncoderError(f"{folder} refers to a packaged model {saved.package!r}, unknown here.")
-    return pretrained.load_packaged(saved.package, PACKAGED[saved.package], device)
+    return pretrained.locate_packaged(saved.package, PACKAGED[saved.package])
 
 
 def _looks_like_hub_name(name: str) -> bool:

@@ -46,7 +46,8 @@ class Pretrained:
     Rows have unit length, but for a model that is meant for the dot product: its lengths stay.
     """
 
-    def __init__(self, folder: Path, saved: Saved, device: Device) -> None:
+    def __init__(self, located: Located, device: Device) -> None:
+        folder, saved = located
         self.name = saved.name
         self._folder = folder
         self._package = saved.package
@@ -56,7 +57,7 @@ class Pretrained:
         if dim is None:
             raise EncoderError(f"The model in {folder} doesn't say how long its vectors are.")
         self.dim = int(dim)
-        self.fingerprint = saved.fingerprint or _fingerprint(folder)
+        self.fingerprint = located.fingerprint
         # Tokenizers change their own state while they work: one thread at a time.
         self._guard = threading.Lock()
 
@@ -167,29 +168,45 @@ def read_saved(folder: Path) -> Saved | None:
         raise EncoderError(f"{path} can't be read ({error}).") from None
 
 
-def load_packaged(name: str, packaged: Packaged, device: Device) -> Pretrained:
-    """Load a model that an installed package carries."""
+class Located(NamedTuple):
+    """A model's folder, and what was noted there of where it comes from."""
+
+    folder: Path
+    saved: Saved
+
+    @property
+    def fingerprint(self) -> str:
+        """The digest of the files that its vectors depend on; it takes a reading of them all."""
+        return self.saved.fingerprint or _fingerprint(self.folder)
+
+    @property
+    def bytes(self) -> int:
+        """The size of these files."""
+        return sum(file.stat().st_size for file in _files(self.folder))
+
+
+def locate_packaged(name: str, packaged: Packaged) -> Located:
+    """Find a model that an installed package carries."""
     spec = find_spec(packaged.module)
     if spec is None or spec.origin is None:
         raise EncoderError(
             f"The encoder {name!r} isn't installed. Install it with {packaged.install}."
         )
-    folder = Path(spec.origin).parent / packaged.folder
-    return Pretrained(folder, Saved(name, name, None), device)
+    return Located(Path(spec.origin).parent / packaged.folder, Saved(name, name, None))
 
 
-def load_folder(folder: Path, saved: Saved, device: Device) -> Pretrained:
-    """Load a model from a folder."""
+def locate_folder(folder: Path, saved: Saved) -> Located:
+    """Make sure that a folder holds a model."""
     if not any((folder / file).is_file() for file in ("modules.json", "config.json")):
         raise EncoderError(
             f"{folder} holds no model: a sentence-transformers model has a modules.json, "
             "a transformers model a config.json."
         )
-    return Pretrained(folder, saved, device)
+    return Located(folder, saved)
 
 
-def load_hub(name: str, device: Device) -> Pretrained:
-    """Fetch a model from the hub, or from its local cache, and load it."""
+def locate_hub(name: str) -> Located:
+    """Fetch a model from the hub, or from its local cache."""
     try:
         from huggingface_hub import snapshot_download
     except ImportError:
@@ -205,7 +222,7 @@ def load_hub(name: str, device: Device) -> Pretrained:
         raise EncoderError(
             f"The model {name!r} could not be fetched from the hub: {reason}"
         ) from None
-    return Pretrained(Path(folder), Saved(name, None, None), device)
+    return Located(Path(folder), Saved(name, None, None))
 
 
 def _load(folder: Path, device: Device) -> SentenceTransformer:

@@ -1,0 +1,149 @@
+"""Systems by name: a short one, a TOML file, or an encoder that is to be compared.
+
+In a file any of these lines may be left out but the first:
+
+    representation = "hybrid"   # tfidf, bm25, dense or hybrid
+    analyzer = "english"        # as `vecsearch index --analyzer`
+    passages = 200              # words; without it documents are whole
+    encoder = "minilm"          # of dense and hybrid: a name, a model's folder, or owner/model
+    index = "flat"              # exact search over the embeddings
+
+    [weighting]                 # of bm25: k1, b, variant, delta; of tfidf: sublinear, smooth, l2
+    k1 = 0.9
+
+    [fusion]                    # of hybrid
+    method = "rrf"              # or "min-max", a weighted sum of scores scaled to 0..1
+    words = "bm25"              # or "tfidf", which [weighting] is then for
+    weights = [0.5, 0.5]        # of words and of embeddings
+    depth = 100                 # documents of each that are fused
+    constant = 60               # of rrf
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar, get_args
+
+from vecsearch.bench.system import FORMULAS, Fusion, Representation, System, one_of
+from vecsearch.encoders import PACKAGED, default_encoder
+from vecsearch.errors import CorpusError, UnknownName, UsageError
+from vecsearch.retrieve.weighting import BM25, TfIdf
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_T = TypeVar("_T", bound="BM25 | TfIdf | Fusion")
+
+SHORT_NAMES: Final = ("tfidf", "bm25", "dense", "hybrid", "rrf", *PACKAGED)
+"""Systems that have a name: rrf is hybrid by reciprocal ranks, an encoder's name is dense by it."""
+
+_TYPES: Final = {"analyzer": str, "encoder": str, "passages": int, "index": str}
+_TYPE_NAMES: Final = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    tuple: "a list of two numbers",
+}
+
+
+def parse_system(name_or_path: str) -> System:
+    """Return the system that a short name, a TOML file or an encoder's folder or hub name means.
+
+    Raise UnknownName or UsageError for what means none, CorpusError for a file that can't be read,
+    EncoderError for an encoder that can't be had.
+    """
+    if Path(name_or_path).suffix == ".toml":
+        return _read(Path(name_or_path))
+    if name_or_path in get_args(Representation):
+        return system_from({"representation": name_or_path})
+    if name_or_path == "rrf":
+        return System("hybrid", fusion=Fusion(method="rrf"))
+    if name_or_path not in PACKAGED and "/" not in name_or_path:
+        choices = [*SHORT_NAMES, "a file.toml", "a peer.py", "an encoder's folder or hub name"]
+        raise UnknownName("system", name_or_path, choices)
+    return System("dense", encoder=name_or_path)
+
+
+def default_systems() -> tuple[str, ...]:
+    """Name the systems that are compared where nobody says which."""
+    encoder = default_encoder()
+    return ("tfidf", "bm25") if encoder is None else ("tfidf", "bm25", encoder, "hybrid", "rrf")
+
+
+def system_from(given: Mapping[str, Any]) -> System:
+    """Read a definition; raise UsageError for a key or a value that has no meaning."""
+    values = dict(given)
+    if "representation" not in values:
+        known = ", ".join(get_args(Representation))
+        raise UsageError(f"A system says what its representation is: one of {known}.")
+    words = one_of("representation", values.pop("representation"), get_args(Representation))
+    representation: Any = words  # checked right above
+    values.pop("fingerprint", None)  # it is of what the encoder was
+    tables = {name: values.pop(name) for name in ("fusion", "weighting") if name in values}
+    _check("system", values, _TYPES, [*_TYPES, "representation", "fusion", "weighting"])
+    fusion = weighting = None
+    if "fusion" in tables:
+        fusion = _made(Fusion, "fusion", tables["fusion"])
+    if words == "hybrid":
+        words = fusion.words if fusion else Fusion().words
+    if "weighting" in tables:
+        if words not in FORMULAS:
+            raise UsageError(f"The representation {words} has no weighting.")
+        weighting = _made(FORMULAS[words], "weighting", tables["weighting"])
+    return System(representation, **values, weighting=weighting, fusion=fusion)
+
+
+def _read(path: Path) -> System:
+    try:
+        with path.open("rb") as file:
+            given = tomllib.load(file)
+    except OSError as error:
+        raise CorpusError(path, None, f"the system can't be read ({error.strerror}).") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} isn't TOML: {error}.") from None
+    encoder = given.get("encoder")
+    if isinstance(encoder, str) and (path.parent / encoder).is_dir():
+        given["encoder"] = str(path.parent / encoder)  # a folder beside the file
+    try:
+        return system_from(given)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
+def _made(kind: type[_T], table: str, given: object) -> _T:
+    """Make a value of a table; the types of the defaults are those of the parameters."""
+    if not isinstance(given, Mapping):
+        raise UsageError(f"[{table}] is a table of parameters, not {given!r}.")
+    types = {each.name: type(each.default) for each in dataclasses.fields(kind)}
+    types = {name: float if each is type(None) else each for name, each in types.items()}
+    _check(table, given, types, types)
+    values: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if v is not None
+    }
+    return kind(**values)
+
+
+def _check(
+    what: str, given: Mapping[str, Any], types: Mapping[str, type], known: Iterable[str]
+) -> None:
+    """Raise UsageError unless every key is known and every value is of its type."""
+    for name, value in given.items():
+        if name not in types:
+            raise UnknownName(f"parameter of a {what}", name, known)
+        if value is not None and not _is_a(types[name], value):
+            expected = _TYPE_NAMES[types[name]]
+            raise UsageError(f"The {name} of a {what} is {expected}, not {value!r}.")
+
+
+def _is_a(kind: type, value: object) -> bool:
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    if kind is tuple:
+        return isinstance(value, list | tuple) and all(_is_a(float, each) for each in value)
+    return isinstance(value, (int, float) if kind is float else kind)
