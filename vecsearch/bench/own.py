@@ -37,7 +37,9 @@ class OwnEngine:
         """See `Engine.build`."""
         encoder: Encoder | None = None
         if self._system.encoder is not None:
-            encoder = _TimedEncoder(load_encoder(self._system.encoder), clock)
+            with clock.stage("encode"):
+                encoder = load_encoder(self._system.encoder)
+            encoder = _TimedEncoder(encoder, clock)
             if self._vectors is not None:
                 encoder = CachedEncoder(encoder, self._vectors, reading=self._reading)
         Index.create(

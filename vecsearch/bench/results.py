@@ -163,6 +163,7 @@ class Results(TypedDict):
     created: str  # ISO 8601, UTC
     baseline: str
     measures: list[str]
+    depth: int  # documents that each system ranked for a query
     corpora: dict[str, CorpusEntry]
     systems: dict[str, SystemEntry]
     scores: dict[str, dict[str, dict[str, float]]]

@@ -1,0 +1,111 @@
+"""What a bench worked out, kept by content: rankings, vectors and costs.
+
+The name of an entry is the digest of all that it depends on, so that nothing ever has to be
+thrown away as outdated, and a run that was interrupted goes on where it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gzip
+import hashlib
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import vecsearch
+from vecsearch.errors import VecsearchError
+from vecsearch.runs import Run
+
+
+class Cache:
+    """A folder with what was worked out before. Several processes may share it.
+
+    folder: made where it is missing; None is the user's own, $XDG_CACHE_HOME/vecsearch/bench or
+        ~/.cache/vecsearch/bench. It may be removed at any time: it is made again.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or default_folder()
+        for place in ("rankings", "costs", "scratch"):
+            try:
+                (self.folder / place).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                reason = f"{self.folder}: the cache can't be made there ({error.strerror})."
+                raise VecsearchError(reason) from error
+
+    @property
+    def vectors(self) -> Path:
+        """The file of `CachedEncoder`."""
+        return self.folder / "vectors.sqlite"
+
+    def run(self, key: str) -> Run | None:
+        """Return a run that was kept, or None; one that can't be read counts as none."""
+        try:
+            with gzip.open(self._run(key), "rt", encoding="utf-8") as file:
+                return dict(json.load(file))
+        except (OSError, EOFError, ValueError, zlib.error):
+            return None
+
+    @contextlib.contextmanager
+    def keeping_run(self, key: str) -> Iterator[Path]:
+        """Give the path that a run is to be written to; it is kept if the block ends well."""
+        with self._keeping(self._run(key)) as path:
+            yield path
+
+    def costs(self, key: str) -> Any | None:  # noqa: ANN401 - as it was kept
+        """Return costs that were kept, or None."""
+        try:
+            return json.loads(self._costs(key).read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def keep_costs(self, key: str, costs: object) -> None:
+        """Keep costs, a value of JSON types."""
+        with self._keeping(self._costs(key)) as path:
+            path.write_text(json.dumps(costs), encoding="utf-8")
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Give a new folder for indexes, which is removed at the end of the block."""
+        with tempfile.TemporaryDirectory(dir=self.folder / "scratch") as folder:
+            yield Path(folder)
+
+    def _run(self, key: str) -> Path:
+        return self.folder / "rankings" / f"{key}.json.gz"
+
+    def _costs(self, key: str) -> Path:
+        return self.folder / "costs" / f"{key}.json"
+
+    @contextlib.contextmanager
+    def _keeping(self, path: Path) -> Iterator[Path]:
+        temporary = path.with_name(f".{os.getpid()}.{path.name}")
+        try:
+            yield temporary
+            temporary.replace(path)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+
+def default_folder() -> Path:
+    """Return the folder for caches that the system gives its user."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "vecsearch" / "bench"
+
+
+@functools.cache
+def code_digest() -> str:
+    """SHA-256 of the package's code that a ranking or a cost can depend on."""
+    root = Path(vecsearch.__file__).parent
+    digest = hashlib.sha256()
+    for file in sorted(root.rglob("*.py")):
+        name = file.relative_to(root).as_posix()
+        if not name.startswith(("cli/", "bench/report/")):
+            digest.update(name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()

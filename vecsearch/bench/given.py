@@ -1,0 +1,97 @@
+"""Runs from files, of whatever made them, as systems of a comparison."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from vecsearch.bench.contestants import label_of
+from vecsearch.bench.judged import JudgedCorpus
+from vecsearch.bench.results import SystemEntry
+from vecsearch.errors import CorpusError, UsageError
+from vecsearch.runs import Run, read_run
+
+PLACE: Final = "{corpus}"
+"""What stands for the name of the corpus in the path of a run, where there are several."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenRun:
+    """A TREC run under a name of its own.
+
+    path: of the file; with "{corpus}" in it, of a file for each corpus.
+    """
+
+    name: str
+    path: str
+
+    def read(self, corpus: JudgedCorpus) -> tuple[Run, list[str]]:
+        """Read the run for a corpus; return it and what a reader of its scores must know.
+
+        Raise CorpusError for documents that the corpus doesn't hold, for a run that answers no
+        judged query, and as `read_run` does.
+        """
+        path = self._path(corpus)
+        run = read_run(path)
+        answered = [query for query in corpus.queries if run.get(query)]
+        if not answered:
+            raise CorpusError(
+                path,
+                None,
+                f"the run answers none of the {len(corpus.queries):,} judged queries of "
+                f"{corpus.name}; its first query is {next(iter(run), 'missing')!r}, theirs "
+                f"{next(iter(corpus.queries))!r}.",
+            )
+        unknown = {
+            document: None
+            for query in answered
+            for document in run[query]
+            if document not in corpus.ids
+        }
+        if unknown:
+            raise CorpusError(
+                path,
+                None,
+                f"the run has {len(unknown):,} documents (such as {next(iter(unknown))!r}) that "
+                f"{corpus.name} doesn't hold: it is of another corpus, or of another state of it.",
+            )
+        notes = []
+        if len(answered) < len(corpus.queries):
+            notes.append(
+                f"The run {self.name} answers {len(answered):,} of {len(corpus.queries):,} judged "
+                "queries; the others count 0."
+            )
+        return run, notes
+
+    def entry(self, label: str, corpora: Sequence[JudgedCorpus]) -> SystemEntry:
+        """Return what results say of it."""
+        digest = hashlib.sha256()
+        for corpus in corpora:
+            digest.update(self._path(corpus).read_bytes())
+        return {
+            "label": label,
+            "about": f"a run from {self.path}",
+            "kind": "run",
+            "definition": {"file": self.path, "sha256": digest.hexdigest()},
+            "digest": digest.hexdigest(),
+        }
+
+    def _path(self, corpus: JudgedCorpus) -> Path:
+        return Path(self.path.replace(PLACE, corpus.name))
+
+
+def given_runs(runs: Mapping[str, str | Path], corpora: int) -> list[GivenRun]:
+    """Check runs by name; with several corpora each path says where the corpus's name goes."""
+    found = [GivenRun(name, str(path)) for name, path in runs.items()]
+    for run in found:
+        if not label_of(run.name).strip():
+            raise UsageError(f"The run {run.path} wants a name, as in --run NAME={run.path}.")
+        if corpora > 1 and PLACE not in run.path:
+            raise UsageError(
+                f"There are {corpora} corpora and one run {run.path}: write {PLACE} where the "
+                f"name of the corpus stands, as in runs/{PLACE}.run."
+            )
+    return found

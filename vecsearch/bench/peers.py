@@ -1,0 +1,52 @@
+"""Other programs as systems: a Python file with an `Engine` under the name ENGINE."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+from pathlib import Path
+
+from vecsearch.bench.engine import Engine
+from vecsearch.errors import UsageError, folder_beside
+
+
+def load_peer(path: Path) -> Engine:
+    """Run the file of a peer, which is code like any other, and return its engine.
+
+    Raise UsageError for a file that can't be run, naming what it lacks, or that has no engine.
+    """
+    if not path.is_file():
+        hint = folder_beside(path, Path.is_file)
+        raise UsageError(f"There is no file {path} to take a peer from.{hint}")
+    # Not under the file's own name: bm25s.py wants to import the library of that name.
+    name = f"vecsearch_peer_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None  # for a .py there is always one
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    try:
+        spec.loader.exec_module(module)
+    except ImportError as error:
+        raise UsageError(
+            f"{path} needs {error.name or error}, which isn't installed. "
+            "pip install 'vecsearch[bench]' brings the peers."
+        ) from None
+    except SyntaxError as error:
+        raise UsageError(f"{path}, line {error.lineno}: it isn't Python ({error.msg}).") from None
+    engine = getattr(module, "ENGINE", None)
+    if not isinstance(engine, Engine):
+        raise UsageError(
+            f"{path} defines no ENGINE with about, same_as, build and open, as "
+            "vecsearch.bench.engine.Engine has them."
+        )
+    return engine
+
+
+def peer_digest(path: Path) -> str:
+    """SHA-256 of the Python files in a peer's folder, since it may share code with others."""
+    digest = hashlib.sha256(path.name.encode())
+    for file in sorted(path.parent.glob("*.py")):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()

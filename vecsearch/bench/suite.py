@@ -1,0 +1,180 @@
+"""The bench: systems compared on judged corpora, by quality, by cost, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from vecsearch.bench.assembling import Found, assemble
+from vecsearch.bench.cache import Cache
+from vecsearch.bench.contestants import Contestant, contestants, label_of, unique_label
+from vecsearch.bench.costs import Costs, costs_key, kept_costs, measure_costs
+from vecsearch.bench.environment import load_average
+from vecsearch.bench.given import given_runs
+from vecsearch.bench.judged import DocumentsDigest, JudgedCorpus, open_judged
+from vecsearch.bench.progress import Tell, counted, silent
+from vecsearch.bench.ranking import Indexes, rank
+from vecsearch.bench.results import Results
+from vecsearch.bench.system import System
+from vecsearch.bench.systems import default_systems
+from vecsearch.corpus import documents, open_corpus
+from vecsearch.errors import UnknownName, UsageError
+from vecsearch.measures import Measure, parse_measure
+from vecsearch.runs import Run
+
+PRIMARY: Final = "nDCG@10"
+"""The measure that is always there, and by which systems are ordered."""
+
+MEASURES: Final = (PRIMARY, "R@100", "RR@10", "Judged@10")
+"""What is measured where nobody says."""
+
+_DEPTH: Final = 100
+_WHOLE_DEPTH: Final = 1000
+"""How deep a ranking goes for a measure without a cutoff, as in TREC."""
+
+
+def run(
+    corpora: Sequence[str | Path | JudgedCorpus],
+    systems: Sequence[str] | Mapping[str, System] | None = None,
+    *,
+    split: str = "test",
+    measures: Sequence[str | Measure] = MEASURES,
+    baseline: str | None = None,
+    runs: Mapping[str, str | Path] | None = None,
+    costs: bool = True,
+    cache: Path | None = None,
+    tell: Tell = silent,
+) -> Results:
+    """Compare systems on corpora and return all that was found; `write_report` shows it.
+
+    corpora: folders in BEIR layout, or what `open_judged` returns.
+    systems: names for `parse_system` and .py files of peers, or values under names of your own; by
+        default tfidf and bm25, and minilm, hybrid and rrf where its encoder is installed.
+    measures: as for `evaluate`; nDCG@10 is always among them.
+    baseline: the system, or run, that the others are compared with; by default bm25, or the first.
+    runs: TREC run files by name; with several corpora, "{corpus}" in a path is the corpus's name.
+    costs: measure costs too, which takes longer.
+    cache: the folder of `Cache`.
+    tell: hears what is being done.
+
+    Rankings come from the cache where nothing that they depend on has changed. Raise UsageError,
+    CorpusError or EncoderError before anything long for whatever can't be compared.
+    """
+    if not corpora or isinstance(corpora, str | Path):
+        raise UsageError("A bench wants a list of at least one corpus.")
+    wanted = _measures(measures)
+    given = given_runs(runs or {}, len(corpora))
+    if systems is None:
+        systems = () if given else default_systems()
+    taking_part = contestants(systems)
+    entries = {name: each.entry() for name, each in taking_part.items()}
+    for each in given:
+        if each.name in entries:
+            raise UsageError(f"{each.name!r} names two systems; give the run another name.")
+    chosen = _baseline(baseline, [*entries, *(each.name for each in given)])
+    judged = [
+        each if isinstance(each, JudgedCorpus) else open_judged(each, split, tell=tell)
+        for each in corpora
+    ]
+    _check_names(judged)
+    read = {each.name: [run.read(each) for run in given] for each in judged}
+    labels = {entry["label"] for entry in entries.values()}
+    for each in given:
+        entries[each.name] = each.entry(unique_label(label_of(each.name), labels), judged)
+    depth = max(_WHOLE_DEPTH if each.cutoff is None else each.cutoff for each in wanted)
+    depth = max(depth, _DEPTH)
+    kept = Cache(cache)
+    found = []
+    for corpus in judged:
+        own, cost = _on_corpus(corpus, list(taking_part.values()), depth, kept, tell, costs=costs)
+        notes = [note for _, notes in read[corpus.name] for note in notes]
+        theirs = {
+            run.name: scores for run, (scores, _) in zip(given, read[corpus.name], strict=True)
+        }
+        found.append(Found(corpus, {**own, **theirs}, notes, cost))
+    return assemble(found, taking_part, entries, chosen, wanted, depth, tell)
+
+
+def rankings(
+    source: str | Path,
+    queries: Mapping[str, str],
+    systems: Sequence[str] | Mapping[str, System],
+    k: int,
+    *,
+    cache: Path | None = None,
+    tell: Tell = silent,
+) -> dict[str, Run]:
+    """Return what each system finds: the k best documents for queries, {id: text}, of any corpus.
+
+    systems, cache, tell: as for `run`; raise as it does.
+    """
+    kept = Cache(cache)
+    taking_part = list(contestants(systems).values())
+    digest = DocumentsDigest()
+    for document in counted(documents(open_corpus(source)), f"{source}: reading", tell):
+        digest.add(document)
+    with kept.scratch() as scratch:
+        name = Path(source).name
+        indexes = Indexes(name, str(source), digest.value, scratch, kept.vectors, tell, timed=False)
+        return rank(queries, taking_part, k, indexes, kept)
+
+
+def _on_corpus(
+    corpus: JudgedCorpus,
+    systems: Sequence[Contestant],
+    depth: int,
+    cache: Cache,
+    tell: Tell,
+    *,
+    costs: bool,
+) -> tuple[dict[str, Run], Costs | None]:
+    """Rank with every system, and measure what that costs."""
+    key = costs_key(corpus.digest, corpus.queries, systems)
+    cost = kept_costs(cache, key) if costs else None
+    measuring = costs and cost is None and bool(systems)
+    load_before = load_average()
+    with cache.scratch() as scratch:
+        indexes = Indexes(
+            corpus.name,
+            corpus.source,
+            corpus.documents_digest,
+            scratch,
+            cache.vectors,
+            tell,
+            timed=measuring,
+        )
+        runs = rank(corpus.queries, systems, depth, indexes, cache)
+        if measuring:
+            cost = measure_costs(corpus.queries, systems, indexes, load_before)
+            cache.keep_costs(key, {"costs": cost[0], "stamp": cost[1]})
+    return runs, cost
+
+
+def _measures(measures: Sequence[str | Measure]) -> list[Measure]:
+    """Return measures without repetition, the primary one first."""
+    if isinstance(measures, str):
+        measures = [measures]
+    named = [parse_measure(each) if isinstance(each, str) else each for each in measures]
+    return list(dict.fromkeys([parse_measure(PRIMARY), *named]))
+
+
+def _baseline(name: str | None, known: Sequence[str]) -> str:
+    if not known:
+        raise UsageError("There is no system and no run to compare.")
+    if name is None:
+        return "bm25" if "bm25" in known else known[0]
+    if name not in known:
+        raise UnknownName("baseline among the systems", name, known)
+    return name
+
+
+def _check_names(corpora: Sequence[JudgedCorpus]) -> None:
+    names: dict[str, str] = {}
+    for each in corpora:
+        if each.name in names:
+            raise UsageError(
+                f"{names[each.name]} and {each.source} have the same name, {each.name!r}, which "
+                "results are kept under. Compare on one after the other, or rename a folder."
+            )
+        names[each.name] = each.source

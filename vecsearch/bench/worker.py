@@ -1,0 +1,179 @@
+"""A process of its own for one system: it builds, ranks or answers, and says what that took.
+
+`python -m vecsearch.bench.worker` reads a request from standard input and writes lines of JSON:
+{"progress": n}, and at the end {"result": ...} or {"error": ..., "usage": ...}.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from vecsearch.bench.engine import Engine, Stopwatch
+from vecsearch.bench.own import OwnEngine
+from vecsearch.bench.peers import load_peer
+from vecsearch.bench.systems import system_from
+from vecsearch.corpus import documents, open_corpus
+from vecsearch.errors import UsageError, VecsearchError
+from vecsearch.types import Document
+
+Report: TypeAlias = Callable[[dict[str, object]], None]
+
+TIMED_K: Final = 10
+"""Documents asked for where a query is timed."""
+
+WARM_UP: Final = "a first question, so that what is loaded once is loaded"
+
+_EVERY: Final = 128
+"""Documents between two lines of progress."""
+
+
+def build(request: dict[str, Any], report: Report) -> dict[str, object]:
+    """Build an index and return seconds, those of its stages, sizes in bytes and the documents."""
+    clock = Stopwatch()
+    folder = Path(request["folder"])
+    engine = _engine(request)
+    start = time.perf_counter()
+    counted = _Counted(documents(open_corpus(request["corpus"])), clock, report)
+    engine.build(counted, folder, clock)
+    seconds = time.perf_counter() - start
+    stages = {name: clock.seconds.get(name, 0.0) for name in ("read", "tokenize", "encode")}
+    return {
+        "seconds": seconds,
+        "stages": {**stages, "index": max(seconds - sum(stages.values()), 0.0)},
+        "documents": counted.count,
+        "bytes": sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
+        "memory": _peak_memory(),
+    }
+
+
+def rank(request: dict[str, Any], report: Report) -> None:
+    """Rank the queries, {id: text}, and write {query id: {document id: score}}, gzipped JSON."""
+    queries: dict[str, str] = request["queries"]
+    ranker = _engine(request).open(Path(request["folder"]))
+    found = ranker.rank(list(queries.values()), request["k"])
+    run = {query: dict(ranking) for query, ranking in zip(queries, found, strict=True)}
+    with gzip.open(request["out"], "wt", encoding="utf-8", compresslevel=3) as file:
+        json.dump(run, file)
+
+
+def time_queries(request: dict[str, Any], report: Report) -> dict[str, object]:
+    """Ask each query by itself, then all of them again: seconds of each, cold and warm."""
+    queries: list[str] = request["queries"]
+    ranker = _engine(request).open(Path(request["folder"]))
+    ranker.rank([WARM_UP], TIMED_K)
+    passes = []
+    for _ in ("cold", "warm"):
+        seconds = []
+        for query in queries:
+            start = time.perf_counter()
+            ranker.rank([query], TIMED_K)
+            seconds.append(time.perf_counter() - start)
+        passes.append(seconds)
+    return {
+        "cold": passes[0],
+        "warm": passes[1],
+        "memory": _peak_memory(),
+        "model_bytes": ranker.model_bytes,
+    }
+
+
+def time_start(request: dict[str, Any], report: Report) -> float:
+    """Answer the first query, report that, then all queries in one call; return its seconds.
+
+    Who started this process knows when that was, and so what a cold answer takes.
+    """
+    queries: list[str] = request["queries"]
+    ranker = _engine(request).open(Path(request["folder"]))
+    ranker.rank(queries[:1], TIMED_K)
+    report({"progress": 1})
+    start = time.perf_counter()
+    ranker.rank(queries, TIMED_K)
+    return time.perf_counter() - start
+
+
+def describe(request: dict[str, Any], report: Report) -> dict[str, object]:
+    """Say what an engine is."""
+    engine = _engine(request)
+    return {"about": engine.about, "same_as": engine.same_as}
+
+
+_TASKS: Final[dict[str, Callable[[dict[str, Any], Report], object]]] = {
+    "build": build,
+    "rank": rank,
+    "time_queries": time_queries,
+    "time_start": time_start,
+    "describe": describe,
+}
+
+
+class _Counted:
+    """Documents on their way to an engine, counted, and the time of reading them taken."""
+
+    def __init__(self, found: Iterable[Document], clock: Stopwatch, report: Report) -> None:
+        self._found = iter(found)
+        self._clock = clock
+        self._report = report
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Document]:
+        while True:
+            with self._clock.stage("read"):
+                document = next(self._found, None)
+            if document is None:
+                return
+            self.count += 1
+            if self.count % _EVERY == 0:
+                self._report({"progress": self.count})
+            yield document
+
+
+def _engine(request: dict[str, Any]) -> Engine:
+    if request["peer"] is not None:
+        return load_peer(Path(request["peer"]))
+    vectors = request["vectors"]
+    return OwnEngine(
+        system_from(request["system"]),
+        None if vectors is None else Path(vectors),
+        reading=request["reading"],
+    )
+
+
+def _peak_memory() -> int:
+    """The most memory that this process ever had, in bytes; pages of mapped files included."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def main() -> None:
+    """Do what standard input asks for."""
+    # Libraries may print; what they print must not get between the lines.
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def report(line: dict[str, object]) -> None:
+        out.write(json.dumps(line) + "\n")
+        out.flush()
+
+    request = json.load(sys.stdin)
+    try:
+        report({"result": _TASKS[request["task"]](request, report)})
+    except VecsearchError as error:
+        report({"error": str(error), "usage": isinstance(error, UsageError)})
+    except MemoryError:
+        report({"error": "There isn't enough memory.", "usage": False})
+    except OSError as error:
+        report({"error": f"{error.filename or ''}: {error.strerror or error}.", "usage": False})
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
