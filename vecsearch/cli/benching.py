@@ -1,0 +1,130 @@
+"""The command that compares systems: bench."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vecsearch.bench.known_items import DEFAULT_KIND, KINDS
+from vecsearch.bench.systems import SHORT_NAMES, default_systems
+from vecsearch.cli.completion import complete_file, complete_folder, complete_measure, one_of
+from vecsearch.cli.output import say, telling
+
+_MEASURES = ("nDCG@10", "R@100", "RR@10", "Judged@10")
+
+
+def _named_run(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    runs: dict[str, str] = {}
+    for each in given:
+        name, equals, path = each.partition("=")
+        if not (name and equals and path):
+            raise click.BadParameter(f"{each!r} isn't NAME=PATH, such as anserini=runs/bm25.run.")
+        if name in runs:
+            raise click.BadParameter(f"two runs are named {name!r}.")
+        runs[name] = path
+    return runs
+
+
+@click.command(
+    epilog="Example: vecsearch bench corpora/lighthouse --system bm25 --system hybrid --out report",
+)
+@click.argument(
+    "corpora", metavar="CORPUS...", nargs=-1, required=True, shell_complete=complete_folder
+)
+@click.option(
+    "--system",
+    "systems",
+    metavar="NAME",
+    multiple=True,
+    shell_complete=one_of(SHORT_NAMES),
+    help=f"A system to compare: {', '.join(SHORT_NAMES)}, an encoder's folder or owner/model, a "
+    "file.toml that says every parameter, or the .py file of a peer; may be given several times.  "
+    f"[{', '.join(default_systems())}]",
+)
+@click.option(
+    "--run",
+    "runs",
+    metavar="NAME=PATH",
+    multiple=True,
+    callback=_named_run,
+    help="A TREC run file to compare as a system; {corpus} in PATH is the name of the corpus.",
+)
+@click.option(
+    "--baseline",
+    metavar="NAME",
+    help="The system that the others are compared with.  [bm25, else the first]",
+)
+@click.option(
+    "--measure",
+    "measures",
+    metavar="NAME",
+    multiple=True,
+    shell_complete=complete_measure,
+    help="A measure such as nDCG@10, P@5, R@100, RR@10, AP, Success@1, Judged@10, bpref; may be "
+    f"given several times. nDCG@10 is always there.  [{', '.join(_MEASURES)}]",
+)
+@click.option(
+    "--split", metavar="NAME", default="test", show_default=True, help="Whose judgments to use."
+)
+@click.option(
+    "--queries",
+    "queries_file",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Queries of a CORPUS that isn't in BEIR layout, or other ones: .jsonl or .tsv.",
+)
+@click.option(
+    "--qrels",
+    "qrels_file",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Judgments of a CORPUS that isn't in BEIR layout, or other ones.",
+)
+@click.option(
+    "--no-labels",
+    is_flag=True,
+    help="Make queries out of the documents themselves, and say how far these can be trusted.",
+)
+@click.option(
+    "--kind",
+    type=click.Choice(KINDS),
+    default=DEFAULT_KIND,
+    show_default=True,
+    help="What --no-labels makes queries of.",
+)
+@click.option("--no-costs", is_flag=True, help="Measure quality only, which is quicker.")
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    shell_complete=complete_folder,
+    help="Write report.html, report.md, results.json and runs/ there.",
+)
+@click.option(
+    "--cache",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    shell_complete=complete_folder,
+    help="Where rankings and vectors are kept for the next time.  [the user's cache folder]",
+)
+def bench(
+    corpora: tuple[str, ...],
+    systems: tuple[str, ...],
+    runs: dict[str, str],
+    baseline: str | None,
+    measures: tuple[str, ...],
+    split: str,
+    queries_file: str | None,
+    qrels_file: str | None,
+    no_labels: bool,
+    kind: str,
+    no_costs: bool,
+    out: Path | None,
+    cache: Path | None,
+) -> None:
+    """Compare systems on judged corpora: how good, at what cost, and how sure that is.
+
+    CORPUS is a folder in BEIR layout: corpus.jsonl, queries.jsonl and qrels/SPLIT.tsv. What hasn't
+    changed since the last time is taken from the cache.
+    """
