@@ -1,4 +1,4 @@
-"""Runs from files, of whatever made them, as systems of a comparison."""
+"""Runs as TREC files: from whatever made them, as systems of a comparison, and out again."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Final
 from vecsearch.bench.contestants import label_of
 from vecsearch.bench.judged import JudgedCorpus
 from vecsearch.bench.results import SystemEntry
-from vecsearch.errors import CorpusError, UsageError
-from vecsearch.runs import Run, read_run
+from vecsearch.errors import CorpusError, UsageError, VecsearchError
+from vecsearch.runs import Run, read_run, write_run
 
 PLACE: Final = "{corpus}"
 """What stands for the name of the corpus in the path of a run, where there are several."""
@@ -95,3 +95,26 @@ def given_runs(runs: Mapping[str, str | Path], corpora: int) -> list[GivenRun]:
                 f"name of the corpus stands, as in runs/{PLACE}.run."
             )
     return found
+
+
+def write_runs(
+    runs: Mapping[str, Run], entries: Mapping[str, SystemEntry], folder: Path
+) -> list[str]:
+    """Write the run of each system as LABEL.run; return what to tell of those that can't be.
+
+    Raise VecsearchError where the folder can't be written.
+    """
+    notes = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"{folder} can't be made ({error.strerror})."
+        raise VecsearchError(reason) from error
+    for name, run in runs.items():
+        label = entries[name]["label"]
+        rankings = ((query, list(scores.items())) for query, scores in run.items())
+        try:
+            write_run(rankings, folder / f"{label}.run", "".join(label.split()) or "run")
+        except UsageError as error:  # an id with white space, which the format can't hold
+            notes.append(f"The run of {name} wasn't written: {error}")
+    return notes

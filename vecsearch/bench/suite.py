@@ -11,7 +11,7 @@ from vecsearch.bench.cache import Cache
 from vecsearch.bench.contestants import Contestant, contestants, label_of, unique_label
 from vecsearch.bench.costs import Costs, costs_key, kept_costs, measure_costs
 from vecsearch.bench.environment import load_average
-from vecsearch.bench.given import given_runs
+from vecsearch.bench.given import given_runs, write_runs
 from vecsearch.bench.judged import DocumentsDigest, JudgedCorpus, open_judged
 from vecsearch.bench.progress import Tell, counted, silent
 from vecsearch.bench.ranking import Indexes, rank
@@ -43,10 +43,11 @@ def run(
     baseline: str | None = None,
     runs: Mapping[str, str | Path] | None = None,
     costs: bool = True,
+    out: str | Path | None = None,
     cache: Path | None = None,
     tell: Tell = silent,
 ) -> Results:
-    """Compare systems on corpora and return all that was found; `write_report` shows it.
+    """Compare systems on corpora and return all that was found.
 
     corpora: folders in BEIR layout, or what `open_judged` returns.
     systems: names for `parse_system` and .py files of peers, or values under names of your own; by
@@ -55,6 +56,7 @@ def run(
     baseline: the system, or run, that the others are compared with; by default bm25, or the first.
     runs: TREC run files by name; with several corpora, "{corpus}" in a path is the corpus's name.
     costs: measure costs too, which takes longer.
+    out: the folder that gets report.html, report.md, results.json and runs/CORPUS/SYSTEM.run.
     cache: the folder of `Cache`.
     tell: hears what is being done.
 
@@ -88,12 +90,18 @@ def run(
     found = []
     for corpus in judged:
         own, cost = _on_corpus(corpus, list(taking_part.values()), depth, kept, tell, costs=costs)
+        theirs = zip(given, read[corpus.name], strict=True)
+        every = {**own, **{each.name: scores for each, (scores, _) in theirs}}
         notes = [note for _, notes in read[corpus.name] for note in notes]
-        theirs = {
-            run.name: scores for run, (scores, _) in zip(given, read[corpus.name], strict=True)
-        }
-        found.append(Found(corpus, {**own, **theirs}, notes, cost))
-    return assemble(found, taking_part, entries, chosen, wanted, depth, tell)
+        if out is not None:
+            notes += write_runs(every, entries, Path(out) / "runs" / corpus.name.replace("/", "-"))
+        found.append(Found(corpus, every, notes, cost))
+    results = assemble(found, taking_part, entries, chosen, wanted, depth, tell)
+    if out is not None:
+        from vecsearch.bench.report import write_report  # here, so that Jinja waits for its turn
+
+        write_report(results, Path(out))
+    return results
 
 
 def rankings(

@@ -9,12 +9,14 @@ import click
 from vecsearch.bench.known_items import DEFAULT_KIND, KINDS
 from vecsearch.bench.systems import SHORT_NAMES, default_systems
 from vecsearch.cli.completion import complete_file, complete_folder, complete_measure, one_of
-from vecsearch.cli.output import say, telling
+from vecsearch.cli.output import telling
 
 _MEASURES = ("nDCG@10", "R@100", "RR@10", "Judged@10")
 
 
-def _named_run(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+def _named_run(
+    ctx: click.Context, param: click.Parameter, given: tuple[str, ...]
+) -> dict[str, str]:
     runs: dict[str, str] = {}
     for each in given:
         name, equals, path = each.partition("=")
@@ -128,3 +130,21 @@ def bench(
     CORPUS is a folder in BEIR layout: corpus.jsonl, queries.jsonl and qrels/SPLIT.tsv. What hasn't
     changed since the last time is taken from the cache.
     """
+    from vecsearch.bench.suite import run  # here, so that other commands don't wait for it
+
+    with telling() as tell:
+        if no_labels:
+            judged = [_without_labels(each, kind, out, tell) for each in corpora]
+        else:
+            judged = [open_judged(each, split, queries_file, qrels_file, tell) for each in corpora]
+        results = run(
+            judged,
+            systems or None,
+            measures=measures or _MEASURES,
+            baseline=baseline,
+            runs=runs,
+            costs=not no_costs,
+            out=out,
+            cache=cache,
+            tell=tell,
+        )

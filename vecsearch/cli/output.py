@@ -163,6 +163,32 @@ def progress(
 
 
 @contextlib.contextmanager
+def telling() -> Iterator[Callable[[str, int], None]]:
+    """Give a function that shows what is being done and a count of how much of it is.
+
+    A line that changes on a terminal, else a new line now and then.
+    """
+    if not sys.stderr.isatty():
+        last = 0.0
+
+        def tell(what: str, count: int) -> None:
+            nonlocal last
+            if time.monotonic() - last >= _QUIET_SECONDS:
+                last = time.monotonic()
+                say(f"{what}: {count:,}" if count else what)
+
+        yield tell
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    with Console(stderr=True).status("") as status:
+        yield lambda what, count: status.update(
+            Text(printable(f"{what} {count:,}" if count else what))
+        )
+
+
+@contextlib.contextmanager
 def _lines(what: str) -> Iterator[Callable[[int], None]]:
     last = time.monotonic()
 
