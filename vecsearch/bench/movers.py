@@ -19,6 +19,9 @@ from vecsearch.types import Qrels
 TOP: Final = 10
 """How many of the best documents a person looks at, where the measure doesn't say."""
 
+_TIE: Final = 1e-12
+"""Scores nearer to each other than this are equal, but for rounding."""
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
@@ -93,8 +96,8 @@ def movers(run_a: Run, run_b: Run, qrels: Qrels, measure: Measure, most: int = 5
     return Movers(
         scores_a=a,
         scores_b=b,
-        gains=tuple(look(query) for query in falling[:most] if b[query] > a[query]),
-        losses=tuple(look(query) for query in rising[:most] if b[query] < a[query]),
+        gains=tuple(look(query) for query in falling[:most] if b[query] - a[query] > _TIE),
+        losses=tuple(look(query) for query in rising[:most] if a[query] - b[query] > _TIE),
     )
 
 
