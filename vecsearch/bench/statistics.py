@@ -9,28 +9,28 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from statistics import NormalDist
-from typing import Final, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.bench.correlations import Correlation, correlation, spearman
+from vecsearch.bench.samples import SAME, Interval, Values, blocks, checked
 from vecsearch.errors import UsageError
 
-Values: TypeAlias = Sequence[float] | NDArray[np.float64]
-"""(n,): one finite number per query."""
-
-_BLOCK: Final = 1 << 20
-"""How many drawn values are held at once: 8 MB of float64."""
-
-_SAME: Final = 1e-12
-"""Sums this near, relative to the largest that is possible, differ by rounding alone."""
-
-
-class Interval(NamedTuple):
-    """Where the true value lies, as often as the level says."""
-
-    low: float
-    high: float
+__all__ = [
+    "Correlation",
+    "Interval",
+    "Test",
+    "Values",
+    "bootstrap_interval",
+    "correlation",
+    "detectable",
+    "effect_size",
+    "holm",
+    "randomization_test",
+    "spearman",
+]
 
 
 class Test(NamedTuple):
@@ -46,23 +46,35 @@ class Test(NamedTuple):
     permutations: int
 
 
-class Correlation(NamedTuple):
-    """Spearman's rank correlation with its bootstrap interval and permutation test."""
-
-    rho: float
-    interval: Interval
-    p: float
-
-
 def bootstrap_interval(
-    values: Values, level: float = 0.95, resamples: int = 10_000, seed: int = 0
+    values: Values,
+    level: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+    bounds: tuple[float, float] = (-1.0, 1.0),
 ) -> Interval:
-    """Return an interval of the mean."""
-    sample = _checked(values)
+    """Return a symmetric bootstrap-t interval of the mean, cut at the bounds.
+
+    bounds: the least and the largest value there can be: those of a difference of scores, where
+        none are given; (0, 1) for scores themselves. A value outside is a UsageError.
+
+    FIGURES
+    """
+    sample = checked(values)
+    if not bounds[0] - SAME <= sample.min() <= sample.max() <= bounds[1] + SAME:
+        raise UsageError(
+            f"Values from {sample.min():g} to {sample.max():g} aren't all between the bounds "
+            f"{bounds[0]:g} and {bounds[1]:g}."
+        )
+    mean, error = float(np.mean(sample)), _spread(sample) / math.sqrt(len(sample))
+    if not error:
+        return Interval(mean, mean)
     rng = np.random.default_rng(seed)
-    means = np.concatenate([drawn.mean(axis=1) for drawn in _resampled(sample, resamples, rng)])
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high))
+    distances = _studentized(sample - mean, resamples, rng)
+    # Two or three values can't tell how they spread, so it is never narrower than Student's.
+    student = np.abs(rng.standard_t(len(sample) - 1, resamples))
+    reach = error * max(float(np.quantile(each, level)) for each in (distances, student))
+    return Interval(max(mean - reach, bounds[0]), min(mean + reach, bounds[1]))
 
 
 def randomization_test(differences: Values, permutations: int = 100_000, seed: int = 0) -> Test:
@@ -75,10 +87,10 @@ def randomization_test(differences: Values, permutations: int = 100_000, seed: i
     Allan & Carterette, A comparison of statistical significance tests for information retrieval
     evaluation, CIKM 2007.
     """
-    signed = _checked(differences)
+    signed = checked(differences)
     sizes = np.sort(np.abs(signed[signed != 0]))[::-1]
     # A sum that would equal the observed one counts, however its rounding came out.
-    observed = abs(math.fsum(signed)) - _SAME * math.fsum(sizes)
+    observed = abs(math.fsum(signed)) - SAME * math.fsum(sizes)
     if 2 ** len(sizes) <= permutations:
         sums = _signed_sums(sizes)
         return Test(float(np.mean(np.abs(sums) >= observed)), True, len(sums))
@@ -110,7 +122,7 @@ def effect_size(differences: Values) -> float | None:
     None where all are equal, or there is only one. Cohen, Statistical power analysis for the
     behavioral sciences, 2nd edition, 1988, section 2.3.5.
     """
-    sample = _checked(differences)
+    sample = checked(differences)
     spread = _spread(sample)
     return float(np.mean(sample)) / spread if spread else None
 
@@ -125,7 +137,7 @@ def detectable(
     2.4). That takes Bonferroni's level for Holm's, which is the level of its first step: a bound.
     It is inf where so few queries can't show any, as the least p, 2 / 2^n, isn't below the level.
     """
-    sample = _checked(differences)
+    sample = checked(differences)
     if 2.0 ** (1 - len(sample)) >= level / family:
         return math.inf
     normal = NormalDist()
@@ -133,21 +145,51 @@ def detectable(
     return errors * _spread(sample) / math.sqrt(len(sample))
 
 
-def spearman(x: Values, y: Values) -> float:
-    """Return the rank correlation of pairs, ties having the mean of their ranks.
+def _spread(sample: NDArray[np.float64]) -> float:
+    """Return the standard deviation (n - 1); 0 where all are equal, or there is only one."""
+    return 0.0 if np.all(sample == sample[0]) else float(np.std(sample, ddof=1))
 
-    0 where either is constant: nothing goes with it. Spearman, The proof and measurement of
-    association between two things, Am. J. Psychol. 15, 1904.
+
+def _studentized(
+    centred: NDArray[np.float64], resamples: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Return how far each resample's mean is from 0, in standard errors of that resample.
+
+    One that is constant has no error to divide by: it counts as the furthest of the others.
     """
-    first, second = _checked_pairs(x, y)
-    once = np.ones((1, len(first)))
-    return float(_rank_correlations(_groups(first), _groups(second), once)[0])
+    n = len(centred)
+    blocks = list(_drawn(centred, resamples, rng))
+    sums, squares = (np.concatenate(each) for each in zip(*blocks, strict=True))
+    variances = (squares - sums**2 / n) / (n - 1)
+    varied = variances > SAME * squares
+    distances = np.zeros(resamples)
+    distances[varied] = np.abs(sums[varied]) / np.sqrt(n * variances[varied])
+    distances[~varied] = distances.max()
+    return distances
 
 
-def correlation(x: Values, y: Values, seed: int = 0) -> Correlation:
-    """Return Spearman's correlation, its 95% interval and p, two-sided.
+def _drawn(
+    sample: NDArray[np.float64], resamples: int, rng: np.random.Generator
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Draw resamples; yield blocks of their sums, and of their sums of squares.
 
-    The interval is between percentiles of 2,000 bootstrap resamples of pairs, which are ranked
-    anew; p is from 10,000 shuffles of y, the observed order counting as one more.
+    Where most values are equal to others it is faster to draw how often each distinct one comes.
     """
-    raise NotImplementedError
+    n = len(sample)
+    distinct, counts = np.unique(sample, return_counts=True)
+    if 10 * len(distinct) < n:
+        for rows in blocks(resamples, len(distinct)):
+            times = rng.multinomial(n, counts / n, size=rows)
+            yield times @ distinct, times @ distinct**2
+    else:
+        for rows in blocks(resamples, n):
+            chosen = sample[rng.integers(0, n, (rows, n))]
+            yield chosen.sum(axis=1), np.einsum("ij,ij->i", chosen, chosen)
+
+
+def _signed_sums(sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (2^n,): the sum of n values with every choice of signs."""
+    sums = np.zeros(1)
+    for size in sizes:
+        sums = np.concatenate([sums + size, sums - size])
+    return sums
