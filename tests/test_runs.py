@@ -168,7 +168,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 def test_a_run_of_another_hand_is_read(tmp_path):
     path = tmp_path / "run.trec"
     path.write_bytes(
-        "\ufeffq1\tQ0\td1\t0\t1.5\tx\r\n\nq2  Q0   d1 0 -2e-3 x\nq1 0 a\u00a0b rank 1 x".encode()
+        "\ufeffq1\tQ0\td1\t0\t1.5\tx\r\n\nq2  Q0   d1 0 -2e-3 x\nq1 0 a\u00a0b 07 1 x".encode()
     )
     assert read_run(path) == {"q1": {"d1": 1.5, "a\u00a0b": 1.0}, "q2": {"d1": -0.002}}
     assert read_run(str(path)) == read_run(path)
@@ -184,6 +184,19 @@ def test_a_run_of_another_hand_is_read(tmp_path):
         (b"q Q0 d 1 -inf x", "the score '-inf' isn't a finite number"),
         (b"q Q0 d 1 1e999 x", "the score '1e999' isn't a finite number"),
         (b"q Q0 d 1 \xff x", "the score '\ufffd' isn't a finite number"),
+        (
+            b"q Q0 d rank 1.0 x",
+            "the rank 'rank' isn't a whole number; ranks of a query are distinct",
+        ),
+        (b"q Q0 d 1.0 1.0 x", "the rank '1.0' isn't a whole number"),
+        (b"q Q0 d -1 1.0 x", "the rank '-1' isn't .* whole numbers, 0 or 1 upward"),
+        ("q Q0 d \u0661 1.0 x".encode(), "the rank '\u0661' isn't a whole number"),
+        (b"q Q0 d 9999999999999999999 1.0 x", "the rank '9{19}' isn't a whole number"),
+        (
+            b"q0 Q0 d1 1 0.5 x",
+            "'d1' has the rank 1 for query 'q0', which document 'd0' has too; ranks",
+        ),
+        (b"q0 Q0 d1 01 0.5 x", "'d1' has the rank 1 for query 'q0', which document 'd0' has too"),
         (b"q0 Q0 d0 2 0.5 x", "document 'd0' comes twice for query 'q0'"),
         (b"q Q0 \xff 1 1.0 x", "the ids aren't UTF-8 text"),
     ],
@@ -197,6 +210,17 @@ def test_what_is_not_a_run_is_named_with_its_line(tmp_path, name, line, says):
         read_run(path)
     assert (caught.value.path, caught.value.line) == (path, 3)
     assert str(caught.value).startswith(f"{path}, line 3: ")
+
+
+def test_ranks_are_looked_at_query_by_query_wherever_the_lines_stand(tmp_path):
+    path = tmp_path / "run.trec"
+    lines = ["q1 Q0 a 1 3 x", "q2 Q0 a 1 3 x", "q1 Q0 b 7 2 x", "q2 Q0 c 2 2 x", "q1 Q0 c 0 9 x"]
+    path.write_text("\n".join(lines))
+    assert read_run(path) == {"q1": {"a": 3, "b": 2, "c": 9}, "q2": {"a": 3, "c": 2}}
+    path.write_text("\n".join([*lines, "q2 Q0 d 3 1 x", "q1 Q0 e 7 1 x", "q1 Q0 f 7 1 x"]))
+    with pytest.raises(CorpusError, match=r"'e' has the rank 7 .* 'b' has too") as caught:
+        read_run(path)
+    assert caught.value.line == 7
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):

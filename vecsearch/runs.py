@@ -1,7 +1,7 @@
 """A run: the scores a search gave its answers, their one order, and TREC run files in and out.
 
-A run file has six columns, `query Q0 document rank score tag`. Evaluators read the scores and
-never the ranks, so the order of a run is the order that trec_eval makes of it: see `ranked`.
+A run file has six columns, `query Q0 document rank score tag`. Evaluators order by the scores and
+never by the ranks, so the order of a run is the order that trec_eval makes of it: see `ranked`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import os
 import re
 import sys
 import zlib
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Final, Literal, TextIO, TypeAlias, cast
+from typing import IO, Any, Final, Literal, NamedTuple, TextIO, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ Run: TypeAlias = Mapping[str, Mapping[str, float]]
 
 _COLUMNS: Final = ("query", "Q0", "document", "rank", "score", "tag")
 _COLUMN: Final = re.compile(r"[^\s\x00\ud800-\udfff]+")
+_MOST_DIGITS: Final = 18  # an int64 holds any number of so many
+_RIGHT_RANKS: Final = "ranks of a query are distinct whole numbers, 0 or 1 upward"
 
 
 Order: TypeAlias = Literal["trec_eval", "ir_measures"]
@@ -79,21 +82,25 @@ def write_run(
 def read_run(path: Path | str) -> dict[str, dict[str, float]]:
     """Read a TREC run, gzipped if named *.gz, or "-": query id -> document id -> score.
 
-    Columns are separated by spaces or tabs; blank lines are skipped, and ranks are not looked at.
+    Columns are separated by spaces or tabs; blank lines are skipped. Ranks order nothing, but they
+    are checked: where they are wrong, the scores may well be those of another query or system.
     Raises CorpusError with the line for what isn't a run: a line without six columns, a score that
-    isn't a finite number, a document that comes twice for a query, bytes that aren't UTF-8.
+    isn't a finite number, a rank that isn't a whole number, a document or a rank that comes twice
+    for a query, bytes that aren't UTF-8.
     """
     path = Path(path)
     run: dict[str, dict[str, float]] = {}
+    places: dict[str, _Places] = {}
     try:
         with _open(path, "rb") as file:
             for number, line in enumerate(file, 1):
                 # Bytes split at ASCII whitespace only, as in trec_eval: an id may hold U+00A0.
                 columns = line.removeprefix(codecs.BOM_UTF8 if number == 1 else b"").split()
                 if columns:
-                    _add(run, columns, path, number)
+                    _add(run, places, columns, path, number)
     except (OSError, EOFError, zlib.error) as problem:
         raise CorpusError(path, None, f"the run can't be read: {_reason(problem)}.") from problem
+    _check_ranks(run, places, path)
     return run
 
 
@@ -136,8 +143,25 @@ def _check_column(what: str, text: str) -> None:
         )
 
 
-def _add(run: dict[str, dict[str, float]], columns: list[bytes], path: Path, number: int) -> None:
-    """Put one line of a run file into `run`."""
+class _Places(NamedTuple):
+    """Where the documents of a query stood in a file, in its order; 16 bytes for each.
+
+    ranks: as they are written, int64.
+    lines: the number of each line, from 1, int64.
+    """
+
+    ranks: array[int]
+    lines: array[int]
+
+
+def _add(
+    run: dict[str, dict[str, float]],
+    places: dict[str, _Places],
+    columns: list[bytes],
+    path: Path,
+    number: int,
+) -> None:
+    """Put one line of a run file into `run`, and its place into `places`."""
     if len(columns) != len(_COLUMNS):
         raise CorpusError(
             path,
@@ -154,6 +178,35 @@ def _add(run: dict[str, dict[str, float]], columns: list[bytes], path: Path, num
         raise CorpusError(path, number, f"document {document!r} comes twice for query {query!r}.")
     # One id stands in many rankings: intern it, so that a large run holds it once.
     scores[sys.intern(document)] = _score(columns[4], path, number)
+    place = places.get(query)
+    if place is None:
+        place = places[query] = _Places(array("q"), array("q"))
+    place.ranks.append(_rank(columns[3], path, number))
+    place.lines.append(number)
+
+
+def _check_ranks(run: Run, places: Mapping[str, _Places], path: Path) -> None:
+    """Raise CorpusError for the first rank of a query that another document has already."""
+    for query, (ranks, lines) in places.items():
+        if len(set(ranks)) == len(ranks):
+            continue
+        first: dict[int, str] = {}
+        for document, rank, number in zip(run[query], ranks, lines, strict=True):
+            if rank in first:
+                raise CorpusError(
+                    path,
+                    number,
+                    f"document {document!r} has the rank {rank} for query {query!r}, which "
+                    f"document {first[rank]!r} has too; {_RIGHT_RANKS}.",
+                )
+            first[rank] = document
+
+
+def _rank(column: bytes, path: Path, number: int) -> int:
+    if not column.isdigit() or len(column) > _MOST_DIGITS:  # digits of ASCII: these are bytes
+        shown = column.decode(errors="replace")
+        raise CorpusError(path, number, f"the rank {shown!r} isn't a whole number; {_RIGHT_RANKS}.")
+    return int(column)
 
 
 def _score(column: bytes, path: Path, number: int) -> float:
