@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from vecsearch import Document, analyzer
+from vecsearch.errors import UsageError
 from vecsearch.types import seen_text
 
 if TYPE_CHECKING:
@@ -42,14 +43,23 @@ def ids_and_terms(
     """Read all documents: their ids, and of each the terms that vecsearch makes of it."""
     ids, texts = ids_and_texts(documents)
     with clock.stage("tokenize"):
-        return ids, [terms(text) for text in texts]
+        found = [terms(text) for text in texts]
+    _check_any(found)
+    return ids, found
 
 
 def ids_and_visible_texts(documents: Iterable[Document]) -> tuple[list[str], list[str]]:
     """Read the documents that aren't blank: vecsearch gives the others no vector."""
     ids, texts = ids_and_texts(documents)
     visible = [i for i, text in enumerate(texts) if text.strip()]
+    _check_any(texts[i] for i in visible)
     return [ids[i] for i in visible], [texts[i] for i in visible]
+
+
+def _check_any(found: Iterable[object]) -> None:
+    """Raise UsageError where no document holds anything, which not every library can index."""
+    if not any(found):
+        raise UsageError("No document of the corpus holds a word: a peer can't index it.")
 
 
 def terms(text: str) -> list[str]:

@@ -57,9 +57,7 @@ class Ranker:
 
     def _search(self, queries: list[str], k: int) -> list[list[tuple[str, float]]]:
         asked = self._model.encode(queries, convert_to_tensor=True)
-        found = util.semantic_search(
-            asked, self._vectors, top_k=k, score_function=util.dot_score
-        )
+        found = util.semantic_search(asked, self._vectors, top_k=k, score_function=util.dot_score)
         return [[(self._ids[hit["corpus_id"]], hit["score"]) for hit in each] for each in found]
 
 

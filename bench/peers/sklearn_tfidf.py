@@ -51,8 +51,11 @@ class Ranker:
     def rank(self, queries: Sequence[str], k: int) -> list[list[tuple[str, float]]]:
         """See `Ranker.rank`."""
         terms = [common.terms(query) for query in queries]
-        products = self._vectorizer.transform(terms) @ self._weights
-        return [self._best(products[i], k) for i in range(len(terms))]
+        return common.answer(terms, lambda asked: self._search(asked, k))
+
+    def _search(self, queries: list[list[str]], k: int) -> list[list[tuple[str, float]]]:
+        products = self._vectorizer.transform(queries) @ self._weights
+        return [self._best(products[i], k) for i in range(len(queries))]
 
     def _best(self, product: csr_matrix, k: int) -> list[tuple[str, float]]:
         rows, scores = product.indices, product.data

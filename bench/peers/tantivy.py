@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import runpy
 from collections.abc import Iterable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,7 +25,7 @@ LUCENE = 1 / (1.2 + 1)
 class Engine:
     """Terms go in joined by spaces and are split there again; counts are kept, positions aren't."""
 
-    about = f"tantivy {tantivy.__version__}: BM25 of the same terms, lengths in one byte"
+    about = f"tantivy {version('tantivy')}: BM25 of the same terms, lengths in one byte"
     same_as = "bm25"
 
     def build(self, documents: Iterable[Document], folder: Path, clock: Stopwatch) -> None:
@@ -32,7 +33,7 @@ class Engine:
         ids, terms = common.ids_and_terms(documents, clock)
         schema = tantivy.SchemaBuilder()
         schema.add_text_field("text", tokenizer_name="whitespace", index_option="freq")
-        schema.add_unsigned_field("row", fast=True)
+        schema.add_integer_field("row", fast=True)
         with tantivy.Index(schema.build(), path=str(folder)).writer() as writer:
             for row, each in enumerate(terms):
                 writer.add_document(tantivy.Document(row=row, text=" ".join(each)))

