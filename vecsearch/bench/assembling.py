@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from vecsearch.bench.agreement import agreements
+from vecsearch.bench.comparisons import compare
 from vecsearch.bench.contestants import Contestant
 from vecsearch.bench.costs import Costs
 from vecsearch.bench.environment import environment
@@ -17,8 +18,8 @@ from vecsearch.bench.features import explain_differences, features
 from vecsearch.bench.judged import JudgedCorpus
 from vecsearch.bench.movers import detail, telling_queries
 from vecsearch.bench.progress import Tell, counted
-from vecsearch.bench.results import VERSION, Comparison, Detail, Feature, Results, SystemEntry
-from vecsearch.bench.statistics import bootstrap_interval, compare, corrected
+from vecsearch.bench.results import VERSION, Detail, Feature, Results, SystemEntry
+from vecsearch.bench.statistics import bootstrap_interval
 from vecsearch.measures import Measure, Scores, evaluate
 from vecsearch.runs import Run
 
@@ -69,11 +70,11 @@ def assemble(
         "titles": {},
         "environment": environment(),
     }
-    comparisons: list[Comparison] = []
+    every: dict[str, dict[str, Scores]] = {}
     for each in found:
         name = each.corpus.name
         tell(f"{name}: comparing", 0)
-        scores = {
+        scores = every[name] = {
             system: evaluate(run, each.corpus.qrels, measures) for system, run in each.runs.items()
         }
         results["per_query"][name] = {
@@ -88,9 +89,6 @@ def assemble(
             system: {measure: _interval(values) for measure, values in per.per_query.items()}
             for system, per in scores.items()
         }
-        # How much of a ranking was judged says how far to trust the rest; it is no merit.
-        compared = [measure for measure in measures if measure.name != "Judged"]
-        comparisons += compare(name, baseline, scores, compared)
         results["recall"][name] = _recall(each, depth)
         results["features"][name] = _features(each, scores, baseline, str(measures[0]), tell)
         results["details"][name] = _details(each, scores, baseline, str(measures[0]))
@@ -100,7 +98,9 @@ def assemble(
         )
         if each.costs is not None:
             results["costs"][name], results["cost_stamps"][name] = each.costs
-    results["comparisons"] = corrected(comparisons)
+    # How much of a ranking was judged says how far to trust the rest; it is no merit.
+    compared = [str(measure) for measure in measures if measure.name != "Judged"]
+    results["comparisons"] = compare(every, baseline, compared)
     return results
 
 
@@ -142,7 +142,11 @@ def _details(
 ) -> dict[str, Detail]:
     per_query = {system: per.per_query[measure] for system, per in scores.items()}
     return {
-        query: detail(query, found.runs, found.corpus.qrels[query])
+        query: detail(
+            query,
+            {system: run.get(query, {}) for system, run in found.runs.items()},
+            found.corpus.qrels[query],
+        )
         for query in telling_queries(per_query, baseline)
     }
 

@@ -169,12 +169,12 @@ def _notes(texts: Mapping[str, str], asked: Mapping[str, str], qrels: Qrels) -> 
     fruitless = [q for q, grades in qrels.items() if not any(g > 0 for g in grades.values())]
     if fruitless:
         yield (
-            f"{_some('query', 'queries', fruitless)} have no relevant document: whatever a system "
-            "finds, they score 0 and lower every mean."
+            f"No document is relevant to {_some('query', 'queries', fruitless)}: whatever a system "
+            "finds there scores 0 and lowers every mean."
         )
     blank = [query for query, text in asked.items() if not text.strip()]
     if blank:
-        yield f"{_some('query', 'queries', blank)} are blank: nothing is found for them."
+        yield f"Nothing is found for {_some('query', 'queries', blank)}: there is no word in it."
 
 
 def _some(one: str, many: str, names: list[str]) -> str:

@@ -80,7 +80,7 @@ def run(
         for each in corpora
     ]
     _check_names(judged)
-    read = {each.name: [run.read(each) for run in given] for each in judged}
+    read = {each.name: [one.read(each) for one in given] for each in judged}
     labels = {entry["label"] for entry in entries.values()}
     for each in given:
         entries[each.name] = each.entry(unique_label(label_of(each.name), labels), judged)
