@@ -24,7 +24,10 @@ _MOST_RELEVANT: Final = 5
 _MOST_OTHERS: Final = 3
 """Documents that are shown one by one; the others are counted."""
 
-_RANK_WIDTH: Final = 3
+_RANK_WIDTH: Final = 3  # of most, so that the tables of several queries align
+
+_FIGURES_WIDTH: Final = 66
+"""Columns below which the table of features goes without intervals."""
 
 _ENDLESS: Final = 100_000
 """Columns of what isn't a terminal: nothing is cut or broken there."""
@@ -129,16 +132,14 @@ def _parts(page: Page, width: int) -> Iterator[RenderableType]:
     yield _text(page.comparison["text"], "bold")
     for note in page.notes:
         yield _text(note, "yellow")
-    legend = f"  (rank by {name_a} -> rank by {name_b}, - where not retrieved)"
     for does, changes in (
         ("gains most on", page.movers.gains),
         ("loses most to", page.movers.losses),
     ):
         if changes:
             yield ""
-            yield _text(f"Where {name_b} {does} {name_a}", "bold underline").append(
-                _text(legend, "not bold not underline dim")
-            )
+            yield _text(f"Where {name_b} {does} {name_a}", "bold underline")
+            yield _text(f"rank by {name_a} -> rank by {name_b}, - where not retrieved", "dim")
         for changed in changes:
             yield ""
             yield from _changed(page, changed, width)
@@ -146,7 +147,7 @@ def _parts(page: Page, width: int) -> Iterator[RenderableType]:
         yield ""
         yield _text(f"When {name_b} wins, and when {name_a}", "bold underline")
         yield ""
-        yield from _features(page)
+        yield from _features(page, width)
 
 
 def _means(page: Page) -> RenderableType:
@@ -180,13 +181,13 @@ def _changed(page: Page, changed: Changed, width: int) -> Iterator[RenderableTyp
     if changed.query in page.queries:
         asked = " ".join(page.queries[changed.query].split())
         yield Padding(_text(asked, "bold"), (0, 0, 0, 2), expand=False)
-    table = _grid()
+    table = _grid(expand=width < _ENDLESS)
     table.add_column(style="dim", no_wrap=True, min_width=len("unjudged"))
     table.add_column(justify="right", no_wrap=True, min_width=_RANK_WIDTH)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(no_wrap=True, min_width=_RANK_WIDTH)
     table.add_column(style="cyan", overflow="fold", max_width=max(width // 3, 12))
-    table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)  # what the others leave
     left_out = []
     for moves, most, what in (
         (_telling(changed.relevant), _MOST_RELEVANT, "relevant"),
@@ -197,7 +198,7 @@ def _changed(page: Page, changed: Changed, width: int) -> Iterator[RenderableTyp
             table.add_row(*_row(page, move))
         if len(moves) > most:
             left_out.append(f"{len(moves) - most:,} more {what}")
-    yield Padding(table, (0, 0, 0, 2), expand=False)
+    yield Padding(table, (0, 0, 0, 2))
     if left_out:
         yield _text(f"  and {', '.join(left_out)}", "dim")
 
@@ -227,46 +228,48 @@ def _row(page: Page, move: Move) -> list[RenderableType]:
     ]
 
 
-def _features(page: Page) -> Iterator[RenderableType]:
+def _features(page: Page, width: int) -> Iterator[RenderableType]:
     """Lay out how features of queries go with the gain: sentences, then all figures."""
+    name_a, name_b = page.names
     told = [feature["text"] for feature in page.features if feature["text"]]
     for sentence in told:
         yield _text(sentence)
     if not told:
         yield _text(
-            f"No feature of the queries is shown to go with the difference between "
-            f"{page.names[1]} and {page.names[0]}."
+            f"No feature of the queries is shown to go with what {name_b} gains on {name_a}."
         )
     yield ""
     table = _grid()
-    table.add_column(overflow="fold")
-    for _ in range(5):
+    table.add_column(min_width=len("documents"))
+    interval = ["interval"] if width >= _FIGURES_WIDTH else []
+    figures = ["corr.", *interval, "p", "low", "high"]
+    for _ in figures:
         table.add_column(justify="right", no_wrap=True)
-    heads = ("feature of a query", "correlation", "95% interval", "p", "low third", "high third")
-    table.add_row(*(_text(head, "dim") for head in heads))
+    table.add_row("", *(_text(head, "dim") for head in figures))
     for feature in page.features:
         low, high = feature["interval"]
-        table.add_row(
-            _text(feature["feature"], "bold" if feature["text"] else ""),
-            f"{feature['correlation']:+.2f}",
-            f"{low:+.2f} to {high:+.2f}",
-            f"{feature['p_holm']:.3f}",
-            f"{feature['low_difference']:+.4f}",
-            f"{feature['high_difference']:+.4f}",
-        )
+        cells = {
+            "corr.": f"{feature['correlation']:+.2f}",
+            "interval": f"{low:+.2f} to {high:+.2f}",
+            "p": f"{feature['p_holm']:.3f}",
+            "low": f"{feature['low_difference']:+.3f}",
+            "high": f"{feature['high_difference']:+.3f}",
+        }
+        name = _text(feature["feature"], "bold" if feature["text"] else "")
+        table.add_row(name, *(cells[head] for head in figures))
     yield table
     yield _text(
-        "Spearman's correlation of a feature with the difference, and the mean difference in the "
-        "third of the queries that has least of it and in that which has most; p is corrected "
-        f"for {len(page.features)} features by Holm.",
+        "Spearman's correlation of a feature with the difference, its 95% interval, and p, "
+        f"corrected by Holm for {len(page.features)} features; low and high are the mean "
+        "difference in the third of the queries that has least of it, and in that which has most.",
         "dim",
     )
 
 
-def _grid() -> Table:
+def _grid(*, expand: bool = False) -> Table:
     from rich.table import Table
 
-    return Table.grid(padding=(0, 2, 0, 0))
+    return Table.grid(padding=(0, 2, 0, 0), expand=expand)
 
 
 def _text(text: str, style: str = "") -> Text:
