@@ -268,18 +268,25 @@ def test_what_is_shown_is_said_and_nothing_else():
     found = told(values, base, system)
     assert found["mean rarity"]["text"] == ""
     low, high = found["term overlap"]["interval"]
-    assert found["term overlap"]["text"].startswith(
-        "dense gains on bm25 where the query shares few terms with its relevant documents (+."
-    )
-    assert f"95% interval {low:+.2f}".replace("0.", ".") in found["term overlap"]["text"]
-    assert f" to {high:+.2f}).".replace("0.", ".") in found["term overlap"]["text"]
-    assert "gains on bm25 where the query is long (+." in found["query length"]["text"]
+    interval = f"{low:+.2f} to {high:+.2f}".replace("0.", ".")
+    each = found["term overlap"]
+    assert each["text"] == (
+        "dense gains on bm25 where the query shares few terms with its relevant documents "
+        f"({each['low_difference']:+.3f} in that third of the queries), and falls behind where the "
+        f"query shares many terms with a relevant document ({each['high_difference']:+.3f}); "
+        f"correlation {each['correlation']:+.2f}, 95% interval {interval}."
+    ).replace("(+0.", "(+.").replace("(-0.", "(-.").replace(" -0.", " -.")
+    text = found["query length"]["text"]
+    assert text.startswith("dense gains on bm25 where the query is long (+.")
+    assert "and falls behind where the query is short (-." in text
     worse = {query: value - 2 for query, value in system.items()}
     text = told(values, base, worse)["query length"]["text"]
     assert text.startswith("dense falls least behind bm25 where the query is long (-1.")
+    assert ", and most where the query is short (-2." in text
     better = {query: value + 2 for query, value in system.items()}
     text = told(values, base, better)["term overlap"]["text"]
     assert text.startswith("dense gains most on bm25 where the query shares few terms")
+    assert ", and least where the query shares many terms with a relevant document (+1." in text
 
 
 def test_equal_gains_and_too_few_queries_leave_nothing_to_tell():

@@ -227,18 +227,19 @@ def _thirds(x: NDArray[np.float64], gains: NDArray[np.float64]) -> tuple[float, 
 def _said(
     kind: _Kind, found: Correlation, low: float, high: float, baseline: str, system: str
 ) -> str:
-    """Say where the system does best against the baseline."""
-    where, best, worst = (kind.low, low, high) if found.rho < 0 else (kind.high, high, low)
-    if best <= 0:
-        does = f"falls least behind {baseline}"
-    elif worst >= 0:
-        does = f"gains most on {baseline}"
+    """Say where the system does best against the baseline, and where it does worst."""
+    least, most = (kind.low, _short(low, 3)), (kind.high, _short(high, 3))
+    best, worst = (least, most) if found.rho < 0 else (most, least)
+    if max(low, high) <= 0:
+        does, but = f"falls least behind {baseline}", "most"
+    elif min(low, high) >= 0:
+        does, but = f"gains most on {baseline}", "least"
     else:
-        does = f"gains on {baseline}"
+        does, but = f"gains on {baseline}", "falls behind"
     return (
-        f"{system} {does} where {where} ({_short(best, 3)} in that third of the queries, "
-        f"{_short(worst, 3)} in the opposite one; correlation {_short(found.rho, 2)}, 95% interval "
-        f"{_short(found.interval.low, 2)} to {_short(found.interval.high, 2)})."
+        f"{system} {does} where {best[0]} ({best[1]} in that third of the queries), and {but} "
+        f"where {worst[0]} ({worst[1]}); correlation {_short(found.rho, 2)}, 95% interval "
+        f"{_short(found.interval.low, 2)} to {_short(found.interval.high, 2)}."
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from vecsearch.cli.browsing import export, get, like
+from vecsearch.cli.comparing import compare_runs
 from vecsearch.cli.completion import completion
 from vecsearch.cli.evaluating import evaluate_run
 from vecsearch.cli.indexing import add, compact, delete, index, reencode
@@ -99,6 +100,7 @@ for command in (
     get,
     export,
     evaluate_run,
+    compare_runs,
     info,
     verify,
     compact,
