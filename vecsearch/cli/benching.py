@@ -15,13 +15,12 @@ from vecsearch.bench.known_items import DEFAULT_KIND, KINDS
 from vecsearch.bench.results import Results
 from vecsearch.bench.suite import MEASURES, run
 from vecsearch.bench.systems import SHORT_NAMES, default_systems
+from vecsearch.bench.unlabelled import open_unlabelled
 from vecsearch.cli.completion import complete_file, complete_folder, complete_measure, one_of
-from vecsearch.cli.output import telling
-
-_MEASURES = ("nDCG@10", "R@100", "RR@10", "Judged@10")
+from vecsearch.cli.output import printable, say, telling
 
 
-def _named_run(
+def _named_runs(
     ctx: click.Context, param: click.Parameter, given: tuple[str, ...]
 ) -> dict[str, str]:
     runs: dict[str, str] = {}
