@@ -17,7 +17,7 @@ import json
 import platform
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,7 @@ LSA = "lsa"
 PACKAGES = ("vecsearch", "numpy", "faiss-cpu", "scikit-learn", "scipy", "sentence-transformers")
 
 Rankings = list[list[tuple[str, float]]]
+Figures = Mapping[str, float]
 
 
 class Measured:
@@ -152,67 +153,47 @@ def known_items(
     }
 
 
-def agreement(real: Mapping[str, float], proxy: Mapping[str, float]) -> dict[str, float]:
+def agreement(real: Mapping[str, float], proxy: Mapping[str, float]) -> Figures:
     """Compare what is told without labels with what is told with them.
 
     Where several systems win by the proxy, one of them is picked at random: the mean over them.
     """
-    names = list(real)
-    pair = [real[name] for name in names], [proxy[name] for name in names]
-    winners = [name for name in names if proxy[name] == max(proxy.values())]
+    pair = list(real.values()), [proxy[name] for name in real]
     best = max(real.values())
+    winners = [real[name] for name in real if proxy[name] == max(proxy.values())]
     return {
-        "won": float(np.mean([real[name] == best for name in winners])),
+        "won": float(np.mean([score == best for score in winners])),
         "tau": float(kendalltau(*pair).statistic),
         "rho": float(spearmanr(*pair).statistic),
-        "regret": float(np.mean([best - real[name] for name in winners])),
+        "regret": float(np.mean([best - score for score in winners])),
+        "bias": (proxy["bm25"] - proxy["minilm"]) - (real["bm25"] - real["minilm"]),
     }
 
 
-def mean(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def mean(figures: Iterable[Figures]) -> Figures:
     """Average each figure."""
-    return {name: float(np.mean([each[name] for each in figures])) for name in figures[0]}
+    listed = list(figures)
+    return {name: float(np.mean([each[name] for each in listed])) for name in listed[0]}
 
 
-def best_kind(kinds: Mapping[str, Mapping[str, Mapping[str, float]]], among: Sequence[str]) -> str:
+def best_kind(kinds: Mapping[Kind, Mapping[str, Figures]], among: Iterable[str]) -> Kind:
     """Return the kind that loses least over some collections; of equal ones, by Kendall's tau."""
-
-    def loss(kind: str) -> tuple[float, float]:
-        figures = mean([kinds[kind][name] for name in among])
-        return figures["regret"], -figures["tau"]
-
-    return min(kinds, key=loss)
-
-
-def fixed_choice(collections: Mapping[str, Any]) -> float:
-    """Return what is lost on a collection by the system that is best on all the others."""
-    losses = []
-    for left_out, found in collections.items():
-        others = [each["real"] for name, each in collections.items() if name != left_out]
-        means = mean(others)
-        losses.append(max(found["real"].values()) - found["real"][max(means, key=means.__getitem__)])
-    return float(np.mean(losses))
+    means = {kind: mean(by_name[name] for name in among) for kind, by_name in kinds.items()}
+    return min(means, key=lambda kind: (means[kind]["regret"], -means[kind]["tau"]))
 
 
 def validity(collections: Mapping[str, Any]) -> dict[str, Any]:
-    """Say for each kind how far it can be trusted, choose one, and say how the choice would do."""
-    samples = {
-        kind: {
-            name: [agreement(found["real"], each["scores"]) for each in found["label_free"][kind]]
-            for name, found in collections.items()
-        }
-        for kind in KINDS
-    }
-    kinds = {
-        kind: {name: mean(each) for name, each in by_name.items()}
-        for kind, by_name in samples.items()
-    }
+    """Say for each kind how far it can be trusted, choose one, and say how the choice would do.
+
+    It is laid out as vecsearch.bench.known_items.validity says.
+    """
+    kinds = {kind: {name: mean(agreement(found["real"], each["scores"])
+                               for each in found["label_free"][kind])
+                    for name, found in collections.items()} for kind in KINDS}  # fmt: skip
     left_out = {}
     for name in collections:
         chosen = best_kind(kinds, [other for other in collections if other != name])
-        left_out[name] = {"kind": chosen, **rounded(kinds[chosen][name])}
-    losses = [[max(real.values()) - score for score in real.values()]
-              for real in (found["real"] for found in collections.values())]  # fmt: skip
+        left_out[name] = chosen, kinds[chosen][name]
     return {
         "measure": MEASURE,
         "systems": [*SYSTEMS, LSA],
@@ -220,30 +201,40 @@ def validity(collections: Mapping[str, Any]) -> dict[str, Any]:
         "samples": len(SEEDS),
         "queries": COUNT,
         "default": best_kind(kinds, list(collections)),
-        "kinds": {
-            kind: {
-                "won": round(sum(each["won"] for one in samples[kind].values() for each in one), 1),
-                **rounded({name: value for name, value in mean(list(by_name.values())).items()
-                           if name != "won"}),
-                "by_collection": {name: rounded(each) for name, each in by_name.items()},
-            }
-            for kind, by_name in kinds.items()
-        },  # fmt: skip
+        "kinds": {kind: told(by_name) for kind, by_name in kinds.items()},
         "leave_one_out": {
-            **{name: value for name, value in rounded(mean([
-                {name: value for name, value in each.items() if name != "kind"}
-                for each in left_out.values()])).items()},
-            "by_collection": left_out,
-        },  # fmt: skip
-        "without_measuring": {
-            "fixed_regret": round(fixed_choice(collections), 4),
-            "random_regret": round(float(np.mean(losses)), 4),
+            **rounded(mean(figures for _, figures in left_out.values())),
+            "by_collection": {
+                name: {"kind": chosen, **rounded(figures)}
+                for name, (chosen, figures) in left_out.items()
+            },
         },
-    }
+        "without_measuring": rounded(without_measuring({
+            name: found["real"] for name, found in collections.items()
+        })),
+    }  # fmt: skip
 
 
-def rounded(figures: Mapping[str, float]) -> dict[str, float]:
-    """Round to what 200 queries can bear."""
+def told(by_name: Mapping[str, Figures]) -> dict[str, Any]:
+    """Sum up a kind: means over collections, but for the samples won, which are counted."""
+    won = sum(each["won"] for each in by_name.values()) * len(SEEDS)
+    figures = rounded({**mean(by_name.values()), "won": won})
+    return {**figures, "by_collection": {name: rounded(each) for name, each in by_name.items()}}
+
+
+def without_measuring(real: Mapping[str, Figures]) -> Figures:
+    """Say what is lost by the system that is best on all other collections, and by any."""
+    fixed, random = [], []
+    for left_out, scores in real.items():
+        elsewhere = mean(each for name, each in real.items() if name != left_out)
+        best = max(scores.values())
+        fixed.append(best - scores[max(elsewhere, key=elsewhere.__getitem__)])
+        random.append(best - np.mean(list(scores.values())))
+    return {"fixed": float(np.mean(fixed)), "random": float(np.mean(random))}
+
+
+def rounded(figures: Figures) -> dict[str, float]:
+    """Round to four decimals, as scores are."""
     return {name: round(value, 4) for name, value in figures.items()}
 
 
@@ -278,7 +269,7 @@ def main() -> None:
                 "collections": collections,
             }
             options.results.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    if len(collections) > 1:
+    if len(collections) > 1:  # one must be left out
         VALIDITY.write_text(json.dumps(validity(collections), indent=1) + "\n", encoding="utf-8")
 
 

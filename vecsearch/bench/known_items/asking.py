@@ -2,8 +2,10 @@
 
 title      its title or, where it has none, its first sentence
 sentence   any sentence of it
-rare       its 3 most telling terms, by tf-idf, of those in fewer than 1 document of 50
-common     its 5 most telling terms, by tf-idf, of those in 1 document of 50 up to 1 of 5
+rare       its 3 most telling terms, by tf-idf, of those that fewer than 1 document of 50 has
+common     its 5 most telling terms, by tf-idf, of those that 1 document of 50 has, up to 1 of 5
+
+In a corpus of fewer than 250 documents 1 of 50 is 5.
 
 A title or a sentence is taken out of the document, so that it has to be found by the rest of it.
 Of keywords nothing can be taken out: the document still has every one of them, word for word, which
@@ -59,9 +61,11 @@ def asker(kind: Kind, documents: Iterable[Document]) -> Ask:
         case "sentence":
             return sentence
         case "rare":
-            return Keywords(Frequencies.of(documents), 3, 0, 1 / 50)
+            frequencies = Frequencies.of(documents)
+            return Keywords(frequencies, 3, 2, frequencies.seldom)
         case "common":
-            return Keywords(Frequencies.of(documents), 5, 1 / 50, 1 / 5)
+            frequencies = Frequencies.of(documents)
+            return Keywords(frequencies, 5, frequencies.seldom, frequencies.documents / 5)
 
 
 def title(document: Document, draw: float) -> str | None:
@@ -99,6 +103,11 @@ class Frequencies:
     documents: int
     of_term: Counter[str]
 
+    @property
+    def seldom(self) -> float:
+        """How many documents a term is in that is no more rare."""
+        return max(5, self.documents / 50)
+
     @staticmethod
     def of(documents: Iterable[Document]) -> Frequencies:
         """Count the terms of documents; what is kept is the vocabulary."""
@@ -113,7 +122,7 @@ class Frequencies:
 class Keywords:
     """Asks by the `most` terms of a document with the highest tf-idf, in the order of its text.
 
-    Terms are taken that a share of all documents from `low` up to, but not including, `high` has.
+    Terms are taken that at least `low` and fewer than `high` documents have.
     """
 
     frequencies: Frequencies
@@ -132,8 +141,7 @@ class Keywords:
         return _surface(seen, best) if len(best) >= FEWEST_TERMS else None
 
     def _in_range(self, term: str) -> bool:
-        df, n = self.frequencies.of_term[term], self.frequencies.documents
-        return df >= 2 and self.low * n <= df < self.high * n
+        return self.low <= self.frequencies.of_term[term] < self.high
 
     def _idf(self, term: str) -> float:
         return math.log(self.frequencies.documents / self.frequencies.of_term[term])

@@ -9,12 +9,11 @@ against them, which is the same for every system.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import heapq
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -32,6 +31,7 @@ from vecsearch.bench.known_items.asking import (
 )
 from vecsearch.bench.known_items.removal import without
 from vecsearch.bench.known_items.rivals import Rivals
+from vecsearch.bench.known_items.spool import Spool, json_line
 from vecsearch.corpus import Corpus, documents
 from vecsearch.errors import UnknownName, UsageError, VecsearchError
 from vecsearch.types import Document, seen_text
@@ -114,7 +114,7 @@ def make_known_items(
     folder = Path(folder)
     _check(folder, kind, count, seed)
     with _appearing(folder) as making:
-        spool = _Spool(making / "spool.jsonl")
+        spool = Spool(making / "spool.jsonl")
         source = spool.write(documents(corpus))
         ask = asker(kind, spool.documents())
         drawn, fit = _draw(spool, ask, count, seed)
@@ -133,6 +133,7 @@ def make_known_items(
         if made.made < FEWEST_QUERIES:
             raise UsageError(_too_few(corpus.name, made))
         _write(making, spool, items[:count], made)
+        spool.remove()
     return made
 
 
@@ -167,51 +168,7 @@ def _appearing(folder: Path) -> Iterator[Path]:
         ) from error
 
 
-class _Spool:
-    """The documents of a corpus in a file, one a line, to be read several times."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.length = 0
-
-    def write(self, source: Iterable[Document]) -> str:
-        """Write documents; return their SHA-256."""
-        digest = hashlib.sha256()
-        with self._path.open("wb") as file:
-            for document in source:
-                line = _line(document)
-                file.write(line)
-                digest.update(line)
-                self.length += 1
-        return digest.hexdigest()
-
-    def documents(self) -> Iterator[Document]:
-        """Read them."""
-        with self._path.open("rb") as file:
-            for line in file:
-                record = json.loads(line)
-                yield Document(
-                    record["_id"], record["text"], record["title"], record.get("metadata", {})
-                )
-
-    def replaced(self, instead: dict[int, Document]) -> Iterator[bytes]:
-        """Read the lines, with other documents at some places; remove the file at the end."""
-        with self._path.open("rb") as file:
-            for place, line in enumerate(file):
-                yield _line(instead[place]) if place in instead else line
-        self._path.unlink()
-
-
-def _line(document: Document) -> bytes:
-    record: dict[str, object] = {"_id": document.id, "title": document.title, "text": document.text}
-    return _json(record | ({"metadata": dict(document.meta)} if document.meta else {}))
-
-
-def _json(record: dict[str, object]) -> bytes:
-    return json.dumps(record, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
-
-
-def _draw(spool: _Spool, ask: Ask, count: int, seed: int) -> tuple[list[_Candidate], int]:
+def _draw(spool: Spool, ask: Ask, count: int, seed: int) -> tuple[list[_Candidate], int]:
     """Draw among the documents that are fit, and count these."""
     rng = np.random.default_rng(seed)
     kept: list[tuple[float, _Candidate]] = []
@@ -233,7 +190,7 @@ def _can_be_judged(id: str) -> bool:
     return not any(character in id for character in "\t\r\n")
 
 
-def _checked(spool: _Spool, drawn: list[_Candidate], kind: Kind) -> list[_Item]:
+def _checked(spool: Spool, drawn: list[_Candidate], kind: Kind) -> list[_Item]:
     """Return the items of the candidates without a rival of which enough is left."""
     removes = kind in ("title", "sentence")
     rivals = Rivals([each.query for each in drawn], in_a_row=removes)
@@ -250,14 +207,13 @@ def _checked(spool: _Spool, drawn: list[_Candidate], kind: Kind) -> list[_Item]:
     return [_Item(drawn[i], found[i]) for i in sorted(found.keys() - answered)]
 
 
-def _write(folder: Path, spool: _Spool, items: list[_Item], made: KnownItems) -> None:
+def _write(folder: Path, spool: Spool, items: list[_Item], made: KnownItems) -> None:
     instead = {item.candidate.place: item.document for item in items}
-    with (folder / "corpus.jsonl").open("wb") as file:
-        file.writelines(spool.replaced(instead))
+    spool.copy(folder / "corpus.jsonl", instead)
     named = {f"{made.kind}-{number}": item for number, item in enumerate(items, 1)}
     with (folder / "queries.jsonl").open("wb") as file:
         file.writelines(
-            _json({"_id": name, "text": item.candidate.query}) for name, item in named.items()
+            json_line({"_id": name, "text": item.candidate.query}) for name, item in named.items()
         )
     (folder / "qrels").mkdir()
     with (folder / "qrels" / "test.tsv").open("w", encoding="utf-8", newline="\n") as file:
