@@ -235,7 +235,7 @@ def test_costs_are_measured_together_or_taken_together(corpus, tmp_path, monkeyp
     again, same = measured(["tfidf"])
     assert (again, same) == (costs, stamp)
     assert not tasks
-    both, new = measured(["tfidf", "bm25"])
+    both, _ = measured(["tfidf", "bm25"])
     assert set(both) == {"tfidf", "bm25"}
     # tfidf was measured again too: no old figure stands beside a new one.
     assert both["tfidf"] != costs["tfidf"]
@@ -328,7 +328,7 @@ def test_what_lowers_every_score_is_told(corpus, cache):
 
 
 def test_corpora_that_cant_be_compared_on(corpus, tmp_path, cache):
-    with pytest.raises(UnknownName, match="no split of .*'tset'. Did you mean 'test'"):
+    with pytest.raises(UnknownName, match=r"no split of .*'tset'\. Did you mean 'test'"):
         quick(corpus, cache, split="tset")
     with pytest.raises(UsageError, match="standard input can't be"):
         quick("-", cache)
@@ -348,7 +348,7 @@ def test_corpora_that_cant_be_compared_on(corpus, tmp_path, cache):
 
 
 def test_names_that_are_none(corpus, cache, tmp_path):
-    with pytest.raises(UnknownName, match="no baseline among the systems 'bm52'. Did you mean"):
+    with pytest.raises(UnknownName, match=r"no baseline among the systems 'bm52'\. Did you mean"):
         quick(corpus, cache, baseline="bm52")
     with pytest.raises(UnknownName, match="no measure 'nDGC'"):
         quick(corpus, cache, measures=["nDGC@10"])

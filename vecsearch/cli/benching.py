@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from vecsearch.bench.judged import JudgedCorpus, open_judged
-from vecsearch.bench.known_items import DEFAULT_KIND, KINDS
+from vecsearch.bench.known_items import DEFAULT_KIND, KINDS, Kind
 from vecsearch.bench.results import Results
 from vecsearch.bench.suite import MEASURES, run
 from vecsearch.bench.systems import SHORT_NAMES, default_systems
@@ -126,7 +126,7 @@ def bench(
     queries_file: str | None,
     qrels_file: str | None,
     no_labels: bool,
-    kind: str,
+    kind: Kind,
     no_costs: bool,
     out: Path | None,
     cache: Path | None,
