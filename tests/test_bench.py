@@ -517,3 +517,29 @@ def test_ctrl_c_leaves_what_was_done(tmp_path):
     assert "Traceback" not in errors
     assert not list((rankings.parent / "scratch").iterdir())
     assert any(Path(rankings).glob("*.gz"))
+
+
+def test_a_run_of_bm25s_scores_as_ir_measures_says(tmp_path, cache):
+    bm25s = pytest.importorskip("bm25s")
+    documents = list(suite.documents(_opened()))
+    qrels = read_qrels(LIGHTHOUSE / "qrels" / "test.tsv")
+    queries = {each.id: each.text for each in read_queries(LIGHTHOUSE / "queries.jsonl")}
+    # One query is left out, and documents that nobody judged are found for all.
+    asked = list(qrels)[1:]
+    retriever = bm25s.BM25()
+    options = {"show_progress": False, "stopwords": "en"}
+    retriever.index(bm25s.tokenize([d.text for d in documents], **options), show_progress=False)
+    tokens = bm25s.tokenize([queries[query] for query in asked], **options)
+    rows, scores = retriever.retrieve(tokens, k=50, show_progress=False)
+    lines = [
+        f"{query} Q0 {documents[row].id} {rank} {score} bm25s"
+        for query, found, values in zip(asked, rows, scores, strict=True)
+        for rank, (row, score) in enumerate(zip(found, values, strict=True), 1)
+    ]
+    path = tmp_path / "bm25s.run"
+    path.write_text("\n".join(lines))
+    measures = ["nDCG@10", "P@5", "R@100", "RR@10", "AP", "Success@1", "Judged@10", "bpref"]
+    found = quick(LIGHTHOUSE, cache, ["bm25"], runs={"bm25s": path}, measures=measures)
+    _like_ir_measures(path, found["scores"]["lighthouse"]["bm25s"])
+    (note,) = [n for n in found["corpora"]["lighthouse"]["notes"] if "bm25s" in n]
+    assert note == "The run bm25s answers 39 of 40 judged queries; the others count 0."
