@@ -53,14 +53,24 @@ def bootstrap_interval(
     seed: int = 0,
     bounds: tuple[float, float] = (-1.0, 1.0),
 ) -> Interval:
-    """Return a symmetric bootstrap-t interval of the mean, cut at the bounds.
+    """Return a symmetric bootstrap-t interval of the mean, cut at the bounds; equal values' own.
 
     bounds: the least and the largest value there can be: those of a difference of scores, where
         none are given; (0, 1) for scores themselves. A value outside is a UsageError.
 
-    FIGURES
+    Each resample's mean is put in standard errors of that resample, and the distance that `level`
+    of them stay within, times the sample's own standard error, is the reach to both sides. Efron &
+    Tibshirani, An introduction to the bootstrap, 1993, section 12.5; symmetric after Hall, On
+    symmetric bootstrap confidence intervals, J. R. Statist. Soc. B 50, 1988.
+
+    Differences of scores are mostly exactly 0, and that decides between the methods: of intervals
+    meant to hold the mean 95% of the time, from samples of five such populations without a
+    difference, this one held it 98% of the time at n = 20 and 96% at 50, 100 and 300 (at worst
+    94%); the percentile interval 89%, 93%, 93% and 94% (at worst 80%), BCa 85%, 91%, 92% and 94%
+    (75%), and the equal-tailed bootstrap-t 91%, 92%, 93% and 94% (88%). With a difference it was
+    95% to 96% at each n. These are averages of what bench/simulation.py counts.
     """
-    sample = checked(values)
+    sample = np.sort(checked(values))  # so that the order of queries is no matter
     if not bounds[0] - SAME <= sample.min() <= sample.max() <= bounds[1] + SAME:
         raise UsageError(
             f"Values from {sample.min():g} to {sample.max():g} aren't all between the bounds "
@@ -83,8 +93,9 @@ def randomization_test(differences: Values, permutations: int = 100_000, seed: i
     Were the two systems alike, each difference would have had the other sign as easily: p is the
     part of all ways to choose signs whose mean is as far from 0 as the one observed. Zeros have no
     sign and change nothing. All ways are counted where there are no more of them than
-    `permutations`; else so many are drawn, and the observed one counts as one of them. Smucker,
-    Allan & Carterette, A comparison of statistical significance tests for information retrieval
+    `permutations`; else so many are drawn, and the observed one counts as one of them. Where few
+    queries differ, p has few values and false positives are rarer than the level. Smucker, Allan &
+    Carterette, A comparison of statistical significance tests for information retrieval
     evaluation, CIKM 2007.
     """
     signed = checked(differences)
@@ -92,13 +103,13 @@ def randomization_test(differences: Values, permutations: int = 100_000, seed: i
     # A sum that would equal the observed one counts, however its rounding came out.
     observed = abs(math.fsum(signed)) - SAME * math.fsum(sizes)
     if 2 ** len(sizes) <= permutations:
-        sums = _signed_sums(sizes)
+        sums = _signed_sums(sizes[np.newaxis])[0]
         return Test(float(np.mean(np.abs(sums) >= observed)), True, len(sums))
     sums = np.zeros(permutations)
     rng = np.random.default_rng(seed)
-    for start in range(0, len(sizes), 8):  # a random byte is the signs of eight values
-        eight = _signed_sums(sizes[start : start + 8])
-        sums += eight[rng.integers(0, len(eight), permutations, dtype=np.uint8)]
+    eights = np.pad(sizes, (0, -len(sizes) % 8)).reshape(-1, 8)
+    for choices in _signed_sums(eights):  # a random byte is the signs of eight values
+        sums += choices[rng.integers(0, 256, permutations, dtype=np.uint8)]
     hits = int(np.count_nonzero(np.abs(sums) >= observed))
     return Test((1 + hits) / (1 + permutations), False, permutations)
 
@@ -133,16 +144,17 @@ def detectable(
     """Return the smallest true mean difference that would be shown `power` of the time.
 
     With n queries whose differences have standard deviation s, in a family of m comparisons:
-    (z(1 - level / 2m) + z(power)) s / sqrt(n), z being the normal quantile (Cohen 1988, section
-    2.4). That takes Bonferroni's level for Holm's, which is the level of its first step: a bound.
-    It is inf where so few queries can't show any, as the least p, 2 / 2^n, isn't below the level.
+    (z + z') s / sqrt(n - z^2 / 2), z being the normal quantile of 1 - level / 2m and z' of power.
+    Guenther, Sample size formulas for normal theory t tests, The American Statistician 35, 1981.
+    The level is Bonferroni's, which Holm's first step takes; later steps show smaller ones. It is
+    inf where so few queries can't show any, as the least p, 2 / 2^n, isn't below the level.
     """
     sample = checked(differences)
     if 2.0 ** (1 - len(sample)) >= level / family:
         return math.inf
     normal = NormalDist()
-    errors = normal.inv_cdf(1 - level / (2 * family)) + normal.inv_cdf(power)
-    return errors * _spread(sample) / math.sqrt(len(sample))
+    z = normal.inv_cdf(1 - level / (2 * family))
+    return (z + normal.inv_cdf(power)) * _spread(sample) / math.sqrt(len(sample) - z * z / 2)
 
 
 def _spread(sample: NDArray[np.float64]) -> float:
@@ -158,8 +170,8 @@ def _studentized(
     One that is constant has no error to divide by: it counts as the furthest of the others.
     """
     n = len(centred)
-    blocks = list(_drawn(centred, resamples, rng))
-    sums, squares = (np.concatenate(each) for each in zip(*blocks, strict=True))
+    drawn = list(_drawn(centred, resamples, rng))
+    sums, squares = (np.concatenate(each) for each in zip(*drawn, strict=True))
     variances = (squares - sums**2 / n) / (n - 1)
     varied = variances > SAME * squares
     distances = np.zeros(resamples)
@@ -188,8 +200,8 @@ def _drawn(
 
 
 def _signed_sums(sizes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (2^n,): the sum of n values with every choice of signs."""
-    sums = np.zeros(1)
-    for size in sizes:
-        sums = np.concatenate([sums + size, sums - size])
+    """Return (rows, 2^n): the sums of each row of (rows, n) with every choice of signs."""
+    sums = np.zeros((len(sizes), 1))
+    for column in sizes.T[:, :, np.newaxis]:
+        sums = np.concatenate([sums + column, sums - column], axis=1)
     return sums
