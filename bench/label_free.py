@@ -29,13 +29,12 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 
-from vecsearch import BM25, Document, Index, documents, evaluate, load_encoder
+from vecsearch import BM25, Index, documents, evaluate, load_encoder
 from vecsearch.bench.known_items import KINDS, Kind, make_known_items
 from vecsearch.bench.system import Fusion, System
 from vecsearch.bench.vectors import CachedEncoder
 from vecsearch.corpus import BeirFolder
 from vecsearch.encoders import Encoder
-from vecsearch.errors import UsageError
 from vecsearch.types import Query, seen_text
 
 VALIDITY = Path(__file__).resolve().parent.parent / "vecsearch" / "bench" / "validity.json"

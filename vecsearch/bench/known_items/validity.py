@@ -134,6 +134,5 @@ def _advice(kind: Kind) -> str:
 
 
 def _decimal(value: float, digits: int = 2) -> str:
-    """Write a number as tables here do: .62"""
-    text = f"{value:.{digits}f}"
-    return text.replace("0.", ".", 1) if abs(value) < 1 and not text.endswith("1.00") else text
+    """Write a number without the 0 before its point."""
+    return f"{value:.{digits}f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.{digits}f}"
