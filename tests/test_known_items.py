@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import sys
@@ -411,8 +412,9 @@ def test_the_figures_hang_together() -> None:
             assert known[name] == pytest.approx(
                 np.mean([one[name] for one in each.values()]), abs=1e-4
             )
-        won = sum(one["won"] for one in each.values()) * figures["samples"]
-        assert known["won"] == pytest.approx(won, abs=2e-3)
+        for name in ("won", "sided"):
+            counted = sum(one[name] for one in each.values()) * figures["samples"]
+            assert known[name] == pytest.approx(counted, abs=2e-3)
     least = min(known["regret"] for known in figures["kinds"].values())
     assert figures["kinds"][figures["default"]]["regret"] == least
     assert figures["default"] == DEFAULT_KIND
@@ -436,6 +438,7 @@ def test_trust_says_the_figures(kind: Kind) -> None:
         assert name in told
     assert f"{known['won']:g} of {len(figures['collections']) * figures['samples']} " in told
     assert f"{len(figures['systems'])} systems" in told
+    assert f"minilm is really better in {known['sided']:g} of " in told
     for value, digits in (
         (known["tau"], 2),
         (min(one["tau"] for one in known["by_collection"].values()), 2),
@@ -447,9 +450,24 @@ def test_trust_says_the_figures(kind: Kind) -> None:
         (figures["without_measuring"]["random"], 3),
     ):
         assert f" {value:.{digits}f}".replace("0.", ".") in told
-    assert ("favour bag-of-words" in told) == (known["bias"] > 0)
+    assert ("favour bag-of-words over embeddings" in told) == (known["bias"] > 0)
+    left_out = figures["leave_one_out"]
+    chosen = f"lost {left_out['regret']:.3f} on average on the one left out".replace("0.", ".")
+    assert (chosen in told) == (kind == DEFAULT_KIND)
     advised = "Don't choose" not in told
     assert advised == (known["regret"] < figures["without_measuring"]["random"] / 2)
+
+
+def test_the_figures_are_those_of_the_study() -> None:
+    root = Path(__file__).resolve().parent.parent
+    spec = importlib.util.spec_from_file_location("label_free", root / "bench" / "label_free.py")
+    study = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(study)
+    results = json.loads((root / "bench" / "results" / "label_free.json").read_text())
+    assert study.validity(results["collections"]) == json.loads(VALIDITY.read_text())
+    for found in results["collections"].values():
+        assert [len(found["label_free"][kind]) for kind in KINDS] == [len(study.SEEDS)] * 4
+        assert all(each.keys() == {*study.SYSTEMS, study.LSA} for each in [found["real"]])
 
 
 def test_trust_wants_a_kind_that_there_is() -> None:
