@@ -29,13 +29,12 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 
-from vecsearch import BM25, Document, Index, documents, evaluate, load_encoder
+from vecsearch import BM25, Index, documents, evaluate, load_encoder
 from vecsearch.bench.known_items import KINDS, Kind, make_known_items
 from vecsearch.bench.system import Fusion, System
 from vecsearch.bench.vectors import CachedEncoder
 from vecsearch.corpus import BeirFolder
 from vecsearch.encoders import Encoder
-from vecsearch.errors import UsageError
 from vecsearch.types import Query, seen_text
 
 VALIDITY = Path(__file__).resolve().parent.parent / "vecsearch" / "bench" / "validity.json"
@@ -161,8 +160,10 @@ def agreement(real: Mapping[str, float], proxy: Mapping[str, float]) -> Figures:
     pair = list(real.values()), [proxy[name] for name in real]
     best = max(real.values())
     winners = [real[name] for name in real if proxy[name] == max(proxy.values())]
+    words_lead = real["bm25"] > real["minilm"], proxy["bm25"] > proxy["minilm"]
     return {
         "won": float(np.mean([score == best for score in winners])),
+        "sided": float(words_lead[0] == words_lead[1]),
         "tau": float(kendalltau(*pair).statistic),
         "rho": float(spearmanr(*pair).statistic),
         "regret": float(np.mean([best - score for score in winners])),
@@ -216,9 +217,11 @@ def validity(collections: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def told(by_name: Mapping[str, Figures]) -> dict[str, Any]:
-    """Sum up a kind: means over collections, but for the samples won, which are counted."""
-    won = sum(each["won"] for each in by_name.values()) * len(SEEDS)
-    figures = rounded({**mean(by_name.values()), "won": won})
+    """Sum up a kind: means over collections, but samples that were right are counted."""
+    means = mean(by_name.values())
+    samples = len(by_name) * len(SEEDS)
+    counted = {name: means[name] * samples for name in ("won", "sided")}
+    figures = rounded({**means, **counted})
     return {**figures, "by_collection": {name: rounded(each) for name, each in by_name.items()}}
 
 

@@ -70,30 +70,30 @@ def asker(kind: Kind, documents: Iterable[Document]) -> Ask:
 
 def title(document: Document, draw: float) -> str | None:
     """Ask by the title, or the first sentence where the title has fewer than 3 terms."""
-    if asks(document.title):
-        return document.title if _leaves(document.text, "") else None
+    whole = len(terms(document.text))
+    if _is_query(terms(document.title)):
+        return document.title if whole >= FEWEST_LEFT else None
     first = next(iter(sentences(document.text, _LONGEST)), None)
     if first is None:
         return None
     query = document.text[first.start : first.end]
-    return query if asks(query) and _leaves(document.text, query) else None
+    asked = terms(query)
+    return query if _is_query(asked) and whole - len(asked) >= FEWEST_LEFT else None
 
 
 def sentence(document: Document, draw: float) -> str | None:
     """Ask by one of the sentences that have 3 terms or more."""
-    found = [document.text[start:end] for start, end in sentences(document.text, _LONGEST)]
-    fit = [each for each in found if asks(each) and _leaves(document.text, each)]
+    whole = len(terms(document.text))
+    fit = []
+    for start, end in sentences(document.text, _LONGEST):
+        asked = terms(document.text[start:end])
+        if _is_query(asked) and whole - len(asked) >= FEWEST_LEFT:
+            fit.append(document.text[start:end])
     return fit[int(draw * len(fit))] if fit else None
 
 
-def asks(query: str) -> bool:
-    """Whether a text has the terms that a query needs."""
-    return len(set(terms(query))) >= FEWEST_TERMS
-
-
-def _leaves(text: str, query: str) -> bool:
-    """Whether enough is left of a text without one occurrence of a query."""
-    return len(terms(text)) - len(terms(query)) >= FEWEST_LEFT
+def _is_query(asked: list[str]) -> bool:
+    return len(set(asked)) >= FEWEST_TERMS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""The documents of a corpus written to a file as they are read, to be read again in memory's bounds.
+"""The documents of a corpus, written to a file as they are read, to be read several times.
 
-So a source is read once, whatever it costs to read, and may be a stream.
+So a source is read once, whatever that costs, and may be a stream; memory holds one document.
 """
 
 from __future__ import annotations
