@@ -57,7 +57,7 @@ def tables(results: dict[str, Any], name: str) -> Iterator[str]:
     """Yield the lines that stand between the marks."""
     systems = list(results["systems"])
     baseline = results["baseline"]
-    yield "nDCG@10 on the test queries, and whether the difference to bm25 is shown (▲ better, ▼ worse):"
+    yield f"nDCG@10 on the test queries; ▲ is shown to be better than {baseline}, ▼ worse:"
     yield ""
     yield from _table(
         ["collection", "queries", *systems],
