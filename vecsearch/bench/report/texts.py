@@ -1,0 +1,34 @@
+"""Text of documents, queries and names as it may be shown: they may hold anything at all.
+
+Escaping is the template's and `svg`'s work. This is about what no escaping helps against: control
+characters, halves of characters, and marks that turn the direction of what follows them.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+_UNSEEN: Final = re.compile(
+    r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff\ud800-\udfff]"
+)
+
+
+def shown(text: str, most: int | None = None) -> str:
+    """Make a text one line without anything that steers, of at most so many characters.
+
+    Joiners and single marks of direction, which Persian, Hindi, Hebrew and emoji need, pass.
+    """
+    line = _UNSEEN.sub("\ufffd", " ".join(text.split()))
+    if most is None or len(line) <= most:
+        return line
+    return f"{line[: most - 1].rstrip()}…"
+
+
+def width(text: str, size: float) -> float:
+    """Estimate how wide a text is in a sans-serif type of some size, rather too much than little."""
+    return size * sum(
+        1.0 if unicodedata.east_asian_width(each) in "WF" else 0.6 if each not in "il.,:|'" else 0.35
+        for each in text
+    )
