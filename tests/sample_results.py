@@ -31,7 +31,13 @@ def sample_results(
     rng = np.random.default_rng(seed)
     names = {**SYSTEMS}
     for n in range(len(names), systems):
-        names[f"variant-{n}"] = (f"variant-{n}", "system", rng.uniform(0.4, 0.7), rng.uniform(0.001, 0.02), rng.uniform(2, 200))
+        names[f"variant-{n}"] = (
+            f"variant-{n}",
+            "system",
+            rng.uniform(0.4, 0.7),
+            rng.uniform(0.001, 0.02),
+            rng.uniform(2, 200),
+        )
     names = dict(list(names.items())[:systems])
     results: Results = {
         "schema": VERSION,
@@ -46,7 +52,11 @@ def sample_results(
                 "label": label,
                 "about": f"{label}: what it does, in a line",
                 "kind": kind,
-                "definition": {"representation": label, "weighting": {"k1": 0.9, "b": 0.4}, "passages": None},
+                "definition": {
+                    "representation": label,
+                    "weighting": {"k1": 0.9, "b": 0.4},
+                    "passages": None,
+                },
                 "digest": f"{n:064x}",
             }
             for n, (name, (label, kind, *_)) in enumerate(names.items())
@@ -105,19 +115,28 @@ def _add_corpus(results, every, corpus, names, queries, documents, generated, rn
         scales = (base, np.sqrt(base), np.clip(base + 0.04, 0, 1), np.clip(0.7 + 0.2 * base, 0, 1))
         per[name] = Scores({m: dict(zip(ids, map(float, v))) for m, v in zip(MEASURES, scales)})
     every[corpus] = per
-    results["per_query"][corpus] = {s: {m: dict(v) for m, v in p.per_query.items()} for s, p in per.items()}
+    results["per_query"][corpus] = {
+        s: {m: dict(v) for m, v in p.per_query.items()} for s, p in per.items()
+    }
     results["scores"][corpus] = {s: {m: p.mean(m) for m in MEASURES} for s, p in per.items()}
     results["intervals"][corpus] = {
         s: {m: list(bootstrap_interval(np.array(list(v.values())))) for m, v in p.per_query.items()}
         for s, p in per.items()
     }
     results["recall"][corpus] = {
-        s: [[float(k), float(quality * (1 - np.exp(-k**0.5 / 2)))] for k in (1, 2, 3, 5, 10, 20, 30, 50, 100)]
+        s: [
+            [float(k), float(quality * (1 - np.exp(-(k**0.5) / 2)))]
+            for k in (1, 2, 3, 5, 10, 20, 30, 50, 100)
+        ]
         for s, (_, _, quality, *_) in names.items()
     }
-    results["features"][corpus] = [_feature(name, n) for name in names if name != "bm25" for n in range(3)]
+    results["features"][corpus] = [
+        _feature(name, n) for name in names if name != "bm25" for n in range(3)
+    ]
     timed = {name: each for name, each in names.items() if each[3] is not None}
-    results["costs"][corpus] = {name: _cost(*each[3:], documents, queries, name, rng) for name, each in timed.items()}
+    results["costs"][corpus] = {
+        name: _cost(*each[3:], documents, queries, name, rng) for name, each in timed.items()
+    }
     results["cost_stamps"][corpus] = {
         "measured": "2026-11-22T21:00:00+00:00",
         "rounds": 3,
@@ -127,7 +146,13 @@ def _add_corpus(results, every, corpus, names, queries, documents, generated, rn
     }
     if "bench/peers/bm25s_peer.py" in names:
         results["agreement"].append(
-            {"corpus": corpus, "system": "bench/peers/bm25s_peer.py", "same_as": "bm25", "overlap": 0.996, "largest_difference": 2e-6}
+            {
+                "corpus": corpus,
+                "system": "bench/peers/bm25s_peer.py",
+                "same_as": "bm25",
+                "overlap": 0.996,
+                "largest_difference": 2e-6,
+            }
         )
     results["titles"][corpus] = {f"d{n}": sentence(6).capitalize() for n in range(1, 200)}
     pool = list(results["titles"][corpus])
@@ -143,7 +168,11 @@ def _add_corpus(results, every, corpus, names, queries, documents, generated, rn
             for name in names
             if relevant[2] not in best[name]
         }
-        results["details"][corpus][query] = {"grades": grades, "best": best, "ranks": {name: ranks.get(name, {}) for name in names}}
+        results["details"][corpus][query] = {
+            "grades": grades,
+            "best": best,
+            "ranks": {name: ranks.get(name, {}) for name in names},
+        }
 
 
 def _feature(name: str, n: int):
@@ -165,7 +194,9 @@ def _feature(name: str, n: int):
         "p_holm": (0.024, 0.4, 0.0006)[n],
         "low_difference": -0.1 * rho,
         "high_difference": 0.3 * rho,
-        "text": "" if n == 1 else f"{name} gains on bm25 where {feature} is {'high' if rho > 0 else 'low'}.",
+        "text": ""
+        if n == 1
+        else f"{name} gains on bm25 where {feature} is {'high' if rho > 0 else 'low'}.",
     }
 
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from markupsafe import Markup
+
 Path: TypeAlias = tuple[str | int, ...]
 """Keys that lead from the top of results.json to a value."""
 
@@ -32,14 +34,14 @@ class Figure:
     over: Path | None = None
 
     @property
-    def path_json(self) -> str:
+    def path_json(self) -> Markup:
         """The path as a JSON array, safe within an attribute in single quotes."""
         return _attribute(self.path)
 
     @property
-    def over_json(self) -> str:
+    def over_json(self) -> Markup:
         """The path of the divisor likewise; "" where there is none."""
-        return "" if self.over is None else _attribute(self.over)
+        return Markup() if self.over is None else _attribute(self.over)
 
 
 def at(results: Mapping[str, Any], path: Path) -> Any:
@@ -50,11 +52,11 @@ def at(results: Mapping[str, Any], path: Path) -> Any:
     return value
 
 
-def _attribute(path: Path) -> str:
+def _attribute(path: Path) -> Markup:
     encoded = json.dumps(path, separators=(",", ":"))
     for character in "&<>'":
         encoded = encoded.replace(character, f"\\u{ord(character):04x}")
-    return encoded
+    return Markup(encoded)  # no character is left that means anything there
 
 
 def score(value: float) -> str:
@@ -135,7 +137,9 @@ def _bare(text: str) -> str:
     """Leave the zero before the point out, and the sign of what was rounded to nothing."""
     bare = text.removeprefix("-")
     bare = bare[1:] if bare.startswith("0.") else bare
-    return f"-{bare}" if text.startswith("-") and any(each in "123456789" for each in bare) else bare
+    return (
+        f"-{bare}" if text.startswith("-") and any(each in "123456789" for each in bare) else bare
+    )
 
 
 def listed(names: Sequence[str]) -> str:

@@ -52,9 +52,9 @@ def place(
     boxes: dict[int, Box] = {}
     for n in sorted(range(len(points)), key=crowd):
         others = [*boxes.values(), *taken]
-        boxes[n] = min(
-            _around(points[n], widths[n]), key=lambda each: _cost(*each, frame, others)
-        )[1]
+        boxes[n] = min(_around(points[n], widths[n]), key=lambda each: _cost(*each, frame, others))[
+            1
+        ]
     return [boxes[n] for n in range(len(points))]
 
 

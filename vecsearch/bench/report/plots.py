@@ -126,9 +126,7 @@ def _tradeoff(cast: Cast, name: str, cost_of: Callable[[Cost], float]) -> Markup
     )
 
 
-def _places(
-    points: Sequence[_Point], x: Log, y: Linear, strip: float
-) -> list[tuple[float, float]]:
+def _places(points: Sequence[_Point], x: Log, y: Linear, strip: float) -> list[tuple[float, float]]:
     """Return where points lie; those without costs stand in a strip beside the others."""
     missing = [each for each in points if each.cost is None]
     room = (_RIGHT - strip) / (len(missing) + 1)
@@ -378,7 +376,9 @@ def latencies(cast: Cast) -> list[Markup]:
     }
     if not curves:
         return []
-    x = log_around([value for each in curves.values() for value in (each[0], each[-1])], _LEFT, _RIGHT)
+    x = log_around(
+        [value for each in curves.values() for value in (each[0], each[-1])], _LEFT, _RIGHT
+    )
     y = Linear(0, 1, _BOTTOM, _TOP)
     drawn = []
     for system, values in curves.items():

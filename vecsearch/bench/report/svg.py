@@ -166,7 +166,9 @@ def mark(shape: str, x: float, y: float, radius: float, class_: str = "mark") ->
     return path(corners, class_, closed=True)
 
 
-def axis_below(scale: Scale, y: float, top: float, name: str, write: Callable[[float], str]) -> Markup:
+def axis_below(
+    scale: Scale, y: float, top: float, name: str, write: Callable[[float], str]
+) -> Markup:
     """Write a horizontal axis at y, its name under it, and faint lines up to `top`."""
     ends = scale(scale.ticks()[0]), scale(scale.ticks()[-1])
     return group(

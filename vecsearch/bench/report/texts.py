@@ -15,12 +15,17 @@ _UNSEEN: Final = re.compile(
 )
 
 
-def shown(text: str, most: int | None = None) -> str:
-    """Make a text one line without anything that steers, of at most so many characters.
+def clean(text: str) -> str:
+    """Put U+FFFD in the place of what steers; white space stays as it is.
 
     Joiners and single marks of direction, which Persian, Hindi, Hebrew and emoji need, pass.
     """
-    line = _UNSEEN.sub("\ufffd", " ".join(text.split()))
+    return _UNSEEN.sub("\ufffd", text)
+
+
+def shown(text: str, most: int | None = None) -> str:
+    """Make a text one clean line of at most so many characters."""
+    line = clean(" ".join(text.split()))
     if most is None or len(line) <= most:
         return line
     return f"{line[: most - 1].rstrip()}…"
@@ -29,6 +34,10 @@ def shown(text: str, most: int | None = None) -> str:
 def width(text: str, size: float) -> float:
     """Estimate how wide a text is in a sans-serif type of some size, rather too much than little."""
     return size * sum(
-        1.0 if unicodedata.east_asian_width(each) in "WF" else 0.6 if each not in "il.,:|'" else 0.35
+        1.0
+        if unicodedata.east_asian_width(each) in "WF"
+        else 0.6
+        if each not in "il.,:|'"
+        else 0.35
         for each in text
     )
