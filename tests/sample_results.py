@@ -91,7 +91,18 @@ def sample_results(
 
 def _add_corpus(results, every, corpus, names, queries, documents, generated, rng) -> None:
     ids = [f"q{n}" for n in range(1, queries + 1)]
-    words = "reef tide lamp mooring chart keel fog signal ballast anchor swell beacon".split()
+    words = [
+        "reef",
+        "tide",
+        "lamp",
+        "mooring",
+        "chart",
+        "keel",
+        "fog",
+        "signal",
+        "ballast",
+        "swell",
+    ]
     sentence = lambda count: " ".join(rng.choice(words, count))  # noqa: E731
     trust = (
         "On five judged collections such queries named the real winner 4 times out of 5, with a "
@@ -113,7 +124,12 @@ def _add_corpus(results, every, corpus, names, queries, documents, generated, rn
     for name, (_, _, quality, *_) in names.items():
         base = np.clip(quality + hardness + rng.normal(0, 0.11, queries), 0, 1).round(4)
         scales = (base, np.sqrt(base), np.clip(base + 0.04, 0, 1), np.clip(0.7 + 0.2 * base, 0, 1))
-        per[name] = Scores({m: dict(zip(ids, map(float, v))) for m, v in zip(MEASURES, scales)})
+        per[name] = Scores(
+            {
+                m: dict(zip(ids, map(float, v), strict=True))
+                for m, v in zip(MEASURES, scales, strict=True)
+            }
+        )
     every[corpus] = per
     results["per_query"][corpus] = {
         s: {m: dict(v) for m, v in p.per_query.items()} for s, p in per.items()
@@ -210,7 +226,7 @@ def _cost(latency, build, documents, queries, name, rng) -> Cost:
     warm = np.sort(rng.lognormal(np.log(latency), 0.35, queries))
     p = {f"p{q}": float(np.percentile(warm, q)) for q in (50, 95, 99)}
     size = documents * (1800 if neural else 420)
-    stages = dict(zip(get_args(Stage), (0.05, 0.5, 0.4 if neural else 0.0, 0.05)))
+    stages = dict(zip(get_args(Stage), (0.05, 0.5, 0.4 if neural else 0.0, 0.05), strict=True))
     return {
         "build": {
             "seconds": _spread(build, rng),

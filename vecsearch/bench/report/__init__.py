@@ -15,10 +15,10 @@ __all__ = ["markdown", "page", "write_report"]
 
 
 def write_report(results: Results, folder: Path) -> None:
-    """Write results.json, report.html and report.md into a folder, which is made if need be.
+    """Write results.json, report.html and report.md into a folder, made if it isn't there.
 
-    Each file is replaced whole or keeps what it held. Raise VecsearchError where the folder can't be
-    written to.
+    Each file is replaced whole or keeps what it held. Raise VecsearchError where the folder
+    can't be written to.
     """
     files = {
         "results.json": json.dumps(results, indent=1, allow_nan=False) + "\n",

@@ -34,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A query: its scores by system, how far they are apart, and its documents.
+    """A query: its scores by system, and its documents.
 
     unlisted: how many relevant documents more there are.
     """
@@ -42,7 +42,6 @@ class Looked:
     query: str
     text: str
     scores: list[Figure | None]
-    difference: float
     rows: list[Row]
     unlisted: int
 
@@ -70,7 +69,6 @@ def _look(cast: Cast, query: str, detail: Detail) -> Looked:
         else None
         for system in cast.systems
     ]
-    known = [each.value for each in scores if each is not None]
     rows = list(_rows(cast, detail))
     top = [row for row in rows if _best_rank(row) <= _BEST]
     further = [row for row in rows if _best_rank(row) > _BEST]
@@ -78,7 +76,6 @@ def _look(cast: Cast, query: str, detail: Detail) -> Looked:
         query=query,
         text=cast.results["queries"].get(cast.corpus, {}).get(query, ""),
         scores=scores,
-        difference=max(known) - min(known) if known else 0.0,
         rows=top + further[:_FURTHER],
         unlisted=len(further[_FURTHER:]),
     )

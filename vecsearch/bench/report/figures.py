@@ -44,7 +44,7 @@ class Figure:
         return Markup() if self.over is None else _attribute(self.over)
 
 
-def at(results: Mapping[str, Any], path: Path) -> Any:
+def at(results: Mapping[str, Any], path: Path) -> Any:  # noqa: ANN401 - whatever is there
     """Return the value that a path leads to; KeyError or IndexError where there is none."""
     value: Any = results
     for key in path:
@@ -93,6 +93,14 @@ def seconds(value: float) -> str:
         if value >= size * 0.9995:
             return f"{digits(value / size)} {unit}"
     return f"{digits(value / 1e-6)} µs" if value else "0 s"
+
+
+def round_seconds(value: float) -> str:
+    """Write a duration that is a round number, on an axis: "3 ms", "100 s"."""
+    for unit, name in ((1.0, "s"), (1e-3, "ms")):
+        if value >= unit * 0.9995:
+            return f"{value / unit:,.6g} {name}"
+    return f"{value / 1e-6:,.6g} µs"
 
 
 def size(value: float) -> str:

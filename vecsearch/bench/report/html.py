@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from vecsearch.bench.report import plots, tables
 from vecsearch.bench.report.drilldown import BUDGET, Looked, looked_into
-from vecsearch.bench.report.figures import Figure, count, digits
+from vecsearch.bench.report.figures import Figure, at, count, digits
 from vecsearch.bench.report.palette import Look, looks
 from vecsearch.bench.report.plots import Cast
 from vecsearch.bench.report.svg import mark
@@ -61,7 +61,7 @@ class Section:
     def sentences(self, *, primary: bool) -> list[str]:
         """Return what comparisons say, by the first measure or by the others."""
         return [
-            each["text"]
+            self.cast.said(each["text"], each["system"], each["baseline"])
             for each in self.cast.results["comparisons"]
             if each["corpus"] == self.cast.corpus
             and (each["measure"] == self.cast.measure) == primary
@@ -70,7 +70,11 @@ class Section:
     def telling_features(self) -> list[str]:
         """Return what features say, where anything is shown."""
         found = self.cast.results["features"].get(self.cast.corpus, [])
-        return [each["text"] for each in found if each["text"]]
+        return [
+            self.cast.said(each["text"], each["system"], each["baseline"])
+            for each in found
+            if each["text"]
+        ]
 
 
 def page(results: Results) -> str:
@@ -136,7 +140,7 @@ def _swatch(look: Look) -> Markup:
 
 def _number(results: Results, *path: str | int) -> Figure:
     """Return a whole number of the results as a figure."""
-    value = tables.at(results, path)
+    value = at(results, path)
     return Figure(count(value), value, path)
 
 

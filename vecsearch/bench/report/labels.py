@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _HEIGHT: Final = 12.0
 _GAP: Final = 9.0
@@ -36,13 +36,15 @@ def place(
     widths: Sequence[float],
     frame: Box,
     taken: Sequence[Box],
+    crossed: Sequence[Box],
 ) -> list[Box]:
     """Return a box for the name of each point, in the order of the points.
 
     Each name takes the nearest place around its point that is free and within the frame, or else
     the one that hides least. The names with the fewest places come first: those in a crowd.
 
-    taken: what must not be covered: marks and the bars of their errors.
+    taken: what must not be covered, marks.
+    crossed: what had better not be: thin lines, which are still seen behind a name.
     """
 
     def crowd(n: int) -> float:
@@ -51,10 +53,9 @@ def place(
 
     boxes: dict[int, Box] = {}
     for n in sorted(range(len(points)), key=crowd):
-        others = [*boxes.values(), *taken]
-        boxes[n] = min(_around(points[n], widths[n]), key=lambda each: _cost(*each, frame, others))[
-            1
-        ]
+        places = _around(points[n], widths[n])
+        costs = [_cost(place, frame, [*boxes.values(), *taken], crossed) for place in places]
+        boxes[n] = places[costs.index(min(costs))].box
     return [boxes[n] for n in range(len(points))]
 
 
@@ -75,8 +76,15 @@ def spread(wanted: Sequence[float], low: float, high: float, apart: float) -> li
     return [by_point[n] for n in range(len(wanted))]
 
 
-def _around(point: tuple[float, float], width: float) -> list[tuple[float, Box]]:
-    """Return places for a name, each with how little it is liked."""
+class _Place(NamedTuple):
+    """Where a name may stand, and how little that is liked."""
+
+    dislike: float
+    box: Box
+
+
+def _around(point: tuple[float, float], width: float) -> list[_Place]:
+    """Return places for a name, on either side of its point, above it and below."""
     x, y = point
     found = []
     for ring in range(7):
@@ -89,12 +97,13 @@ def _around(point: tuple[float, float], width: float) -> list[tuple[float, Box]]
                         continue
                 down = step * _HEIGHT * 0.8 if side else step * (_HEIGHT + 2)
                 middle = y + down
-                cost = ring + dislike + abs(step) * 0.5
                 box = Box(left, middle - _HEIGHT / 2, left + width, middle + _HEIGHT / 2)
-                found.append((cost, box))
+                found.append(_Place(4 * (ring + dislike + abs(step) * 0.5), box))
     return found
 
 
-def _cost(dislike: float, box: Box, frame: Box, taken: Sequence[Box]) -> float:
+def _cost(place: _Place, frame: Box, taken: Sequence[Box], crossed: Sequence[Box]) -> float:
+    box = place.box
     outside = box.area - box.overlap(frame)
-    return dislike + 5 * outside + sum(box.overlap(each) for each in taken)
+    hidden = sum(box.overlap(each) for each in taken)
+    return place.dislike + 5 * outside + 2 * hidden + sum(box.overlap(each) for each in crossed) / 4

@@ -44,8 +44,8 @@ def _corpus(cast: Cast) -> Iterator[str]:
     if entry["generated"]:
         kind = _plain(entry["generated"]["kind"])
         yield from _paragraph(
-            f"> **No person asked these queries.** They were made out of the corpus (kind “{kind}”). "
-            f"{_plain(entry['generated']['trust'])}"
+            "> **No person asked these queries.** They were made out of the corpus "
+            f"(kind “{kind}”). {_plain(entry['generated']['trust'])}"
         )
     for note in entry["notes"]:
         yield from _paragraph(_plain(note))
@@ -61,7 +61,8 @@ def _corpus(cast: Cast) -> Iterator[str]:
         yield ""
         for each in cast.results["comparisons"]:
             if each["corpus"] == cast.corpus and each["measure"] == cast.measure:
-                yield f"- {_plain(each['text'])}"
+                said = cast.said(each["text"], each["system"], each["baseline"])
+                yield f"- {_plain(said)}"
     yield ""
 
 
@@ -72,8 +73,8 @@ def _stamp(cast: Cast) -> Iterator[str]:
     busy = max(stamp["load"], default=0.0)
     other = f" Other work was going on: the load average was up to {busy:.1f}." if busy > 1 else ""
     yield from _paragraph(
-        "In brackets 95% intervals of the means. Query: median time of one, warm, on one thread. "
-        f"Costs are medians of {stamp['rounds']} rounds, measured {_plain(stamp['measured'])} on "
+        "In brackets 95% intervals of the means. Query p50: median time of one, warm, on one "
+        f"thread. Costs are medians of {stamp['rounds']} rounds, measured {_plain(stamp['measured'])} on "
         f"{_plain(stamp['machine'])}.{other}"
     )
 

@@ -6,8 +6,10 @@ windows set panels side by side.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from markupsafe import Markup
@@ -65,6 +67,14 @@ class Cast:
         """Return what a system is called in tables and pictures."""
         return self.results["systems"][system]["label"]
 
+    def said(self, sentence: str, *systems: str) -> str:
+        """Return a sentence with what systems are called in the place of how they were typed."""
+        for system in sorted(systems, key=len, reverse=True):
+            whole = rf"(?<![^\s(]){re.escape(system)}(?=[\s:;,.)]|$)"
+            label = self.label(system).replace("\\", r"\\")
+            sentence = re.sub(whole, label, sentence)
+        return sentence
+
     def best_first(self) -> list[str]:
         """Order the systems by the first measure."""
         scores = self.results["scores"][self.corpus]
@@ -117,7 +127,7 @@ def _tradeoff(cast: Cast, name: str, cost_of: Callable[[Cost], float]) -> Markup
         HEIGHT,
         f"{cast.measure} against time: {name}",
         _told(cast, points),
-        axis_below(x, _BOTTOM, _TOP, f"{name} (faster is left)", figures.seconds),
+        axis_below(x, _BOTTOM, _TOP, f"{name} (faster is left)", figures.round_seconds),
         axis_left(y, _LEFT, _RIGHT, f"{cast.measure}, with 95% interval", figures.score),
         _unmeasured_strip(strip) if strip < _RIGHT else Markup(),
         _front_line(_front(measured), x, y, strip),
@@ -160,10 +170,11 @@ def _front(points: Sequence[_Point]) -> list[_Point]:
 
 def _front_line(front: Sequence[_Point], x: Log, y: Linear, end: float) -> Markup:
     """Draw the best quality that is to be had for a cost, as stairs."""
-    corners = [(x(max(front[0].cost or 0, 1e-9)), _BOTTOM)]
+    corners: list[tuple[float, float]] = []
     for each in front:
         across = x(max(each.cost or 0, 1e-9))
-        corners += [(across, corners[-1][1]), (across, y(each.quality))]
+        corners.append((across, corners[-1][1] if corners else y(each.quality)))
+        corners.append((across, y(each.quality)))
     return path([*corners, (end, corners[-1][1])], "front")
 
 
@@ -190,7 +201,7 @@ def _names(
         for each, (px, _) in zip(points, places, strict=True)
     ]
     frame = Box(_LEFT + 1, _TOP - 8, _RIGHT + 6, _BOTTOM - 1)
-    boxes = place(places, widths, frame, [*marks, *bars])
+    boxes = place(places, widths, frame, marks, bars)
     return [
         group(
             _leader(at, box),
@@ -254,7 +265,7 @@ def _stairs(
 ) -> Markup:
     height, bottom = 200.0, 172.0
     x = Linear(0, len(values), _LEFT, _RIGHT)
-    y = Linear(-most, most, bottom, 40)
+    y = Linear(-most, most, bottom, 44)
     upper = [(x(at), y(max(value, 0))) for at, value in _steps(values)]
     lower = [(x(at), y(min(value, 0))) for at, value in _steps(values)]
     name = shown(cast.label(system), 28)
@@ -267,8 +278,9 @@ def _stairs(
         f"{comparison['queries']:,} queries, sorted by {cast.measure} of {name} less that of "
         f"{baseline}: {counts}; the mean difference is "
         f"{figures.difference(comparison['difference'])}, the largest gain "
-        f"{figures.difference(values[0])}, the median {figures.difference(values[len(values) // 2])},"
-        f" the largest loss {figures.difference(values[-1])}."
+        f"{figures.difference(values[0])}, the median "
+        f"{figures.difference(values[len(values) // 2])}, the largest loss "
+        f"{figures.difference(values[-1])}."
     )
     mean = y(comparison["difference"])
     return picture(
@@ -277,7 +289,8 @@ def _stairs(
         f"{name} less {baseline}, query by query",
         about,
         group(text(0, 12, name, "label"), class_=cast.looks[system].class_),
-        text(_RIGHT, 12, counts, "tick", "end"),
+        text(_RIGHT, 12, f"mean {figures.difference(comparison['difference'])}", "tick", "end"),
+        text(_RIGHT, 28, counts, "tick", "end"),
         axis_left(y, _LEFT, _RIGHT, "", figures.difference),
         group(
             path([(x(0), y(0)), *upper, (x(len(values)), y(0))], "area", closed=True),
@@ -286,13 +299,6 @@ def _stairs(
         path([(x(0), y(0)), *lower, (x(len(values)), y(0))], "area against", closed=True),
         line(_LEFT, y(0), _RIGHT, y(0), "axis"),
         line(_LEFT, mean, _RIGHT, mean, "mean"),
-        text(
-            _RIGHT,
-            mean - 4 if comparison["difference"] >= 0 else mean + 11,
-            f"mean {figures.difference(comparison['difference'])}",
-            "tick",
-            "end",
-        ),
         text((_LEFT + _RIGHT) / 2, height - 6, f"{len(values):,} queries", "name", "middle"),
     )
 
@@ -306,7 +312,7 @@ def _steps(values: Sequence[float]) -> list[tuple[float, float]]:
     edges = [round(n * count / _STEPS) for n in range(_STEPS + 1)] if count > _STEPS else None
     bounds = edges or list(range(count + 1))
     corners: list[tuple[float, float]] = []
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         value = values[(start + end) // 2]
         if corners and corners[-1][1] == value:
             corners[-1] = (end, value)
@@ -403,7 +409,7 @@ def latencies(cast: Cast) -> list[Markup]:
             HEIGHT,
             "Latencies of warm queries",
             "Share of queries answered within a time. " + "; ".join(told) + ".",
-            axis_below(x, _BOTTOM, _TOP, "seconds for one query, warm", figures.seconds),
+            axis_below(x, _BOTTOM, _TOP, "time of one query, warm", figures.round_seconds),
             axis_left(y, _LEFT, _RIGHT, "queries answered within", figures.share),
             *drawn,
         )

@@ -41,6 +41,7 @@
   for (const tools of document.querySelectorAll(".tools")) {
     const list = tools.nextElementSibling;
     const queries = [...list.querySelectorAll("details")];
+    const place = new Map(queries.map((each, n) => [each, n]));
     const texts = new Map(queries.map((each) => [each, each.querySelector(".asked").textContent.toLowerCase()]));
     const [find, select, told] = ["input", "select", "output"].map((name) => tools.querySelector(name));
     const scores = new Map(queries.map((each) => [each, [...each.querySelectorAll("summary .s")].map((one) => Number(one.querySelector("[data-value]")?.dataset.value ?? NaN))]));
@@ -57,11 +58,10 @@
 
     const sort = () => {
       const by = select.value;
-      const apart = (each) => Number(each.dataset.difference);
       const rank = {
-        difference: (a, b) => apart(b) - apart(a),
+        given: (a, b) => place.get(a) - place.get(b),
         query: (a, b) => order.compare(a.dataset.query, b.dataset.query),
-      }[by] ?? ((a, b) => scores.get(a)[by] - scores.get(b)[by] || apart(b) - apart(a));
+      }[by] ?? ((a, b) => scores.get(a)[by] - scores.get(b)[by] || place.get(a) - place.get(b));
       queries.sort(rank);
       list.append(...queries);
     };

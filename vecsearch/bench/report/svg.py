@@ -50,8 +50,8 @@ class Linear:
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
     def ticks(self) -> list[float]:
-        """Return about five round values."""
-        step = _round_step((self.high - self.low) / 5)
+        """Return round values, seven at most."""
+        step = _round_step((self.high - self.low) / 7)
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
         return [n * step for n in range(first, last + 1)]
 

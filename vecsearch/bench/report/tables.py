@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from vecsearch.bench.report import figures
@@ -75,21 +75,29 @@ class _Measured:
     write: Callable[[float], str]
 
 
+def _documents(value: float) -> str:
+    return f"{figures.digits(value)} docs/s"
+
+
+def _per_document(value: float) -> str:
+    return f"{figures.size(value)}/doc"
+
+
 _BRIEF: Final = (
     _Measured(
-        Column("query", "Seconds for one query, warm, on one thread: the median query.", "cost"),
+        Column("query p50", "Time of one query, warm, on one thread: the median query.", "cost"),
         ("warm", "p50"),
         figures.seconds,
     ),
     _Measured(
-        Column("documents built", "Documents indexed in a second.", "cost"),
+        Column("build", "Documents indexed in a second.", "cost"),
         ("build", "documents_per_second"),
-        figures.rate,
+        _documents,
     ),
     _Measured(
-        Column("bytes a document", "Size of the index on disk for each document.", "cost"),
+        Column("index", "Bytes on disk for each document.", "cost"),
         ("bytes_per_document",),
-        figures.size,
+        _per_document,
     ),
 )
 
@@ -161,11 +169,14 @@ def quality(cast: Cast) -> Table:
     results, corpus = cast.results, cast.corpus
     rows = []
     for system in cast.best_first():
-        cells = [_name(cast, system)]
-        cells += [_score(cast, system, measure) for measure in results["measures"]]
-        rows.append(cells + [_cost(cast, system, each, brief=True) for each in _BRIEF])
-    scored = [Column(each, explained(each), "quality") for each in results["measures"]]
-    columns = [Column("system", words=True), *scored, *(each.column for each in _BRIEF)]
+        first, *others = [_score(cast, system, measure) for measure in results["measures"]]
+        cost = [_cost(cast, system, each, brief=True) for each in _BRIEF]
+        rows.append([_name(cast, system), first, *cost, *others])
+    # Cost stands beside what systems are ordered by, where a phone shows it too.
+    scored = [Column(each, explained(each), "other measures") for each in results["measures"]]
+    scored[0] = replace(scored[0], group="quality")
+    cost_columns = [each.column for each in _BRIEF]
+    columns = [Column("system", words=True), scored[0], *cost_columns, *scored[1:]]
     return Table(f"Quality and cost on {corpus}", columns, rows, (1, "descending"))
 
 
@@ -187,9 +198,7 @@ def comparisons(cast: Cast) -> Table | None:
         Column("p", "Chance of so large a difference if the two were equally good."),
         Column("p, Holm", "The same, corrected for how many comparisons are made by the measure."),
         Column("effect", "Mean difference over its standard deviation."),
-        Column("wins", "Queries that the system answers better."),
-        Column("ties", "Queries that both answer equally well."),
-        Column("losses", "Queries that the system answers worse."),
+        Column("W / T / L", "Queries that the system answers better, equally well, worse."),
         Column("detectable", "Smallest difference that so many queries show 4 times out of 5."),
         Column("query time", f"Median time of a warm query, as a multiple of {baseline}'s."),
         Column("verdict", words=True),
@@ -357,7 +366,7 @@ def _cost(cast: Cast, system: str, measured: _Measured, *, brief: bool) -> Cell:
     if not isinstance(value, dict):
         return _number(cast, path, measured.write)
     shown = _number(cast, (*path, "median"), measured.write)
-    if brief:
+    if brief or value["high"] == 0:
         return shown
     times = figure(cast, (*path, "n"), figures.count)
     low = figure(cast, (*path, "low"), measured.write)
@@ -386,11 +395,19 @@ def _compared(cast: Cast, n: int, comparison: Comparison) -> list[Cell]:
         _number(cast, (*path, "p"), figures.probability),
         _number(cast, (*path, "p_holm"), figures.probability),
         _words("none") if effect is None else _number(cast, (*path, "effect_size"), figures.ratio),
-        *(_number(cast, (*path, each), figures.count) for each in ("wins", "ties", "losses")),
+        _record(cast, path, comparison),
         _number(cast, (*path, "detectable"), figures.score),
         _words(MISSING) if slower is None else Cell((slower,), sort=slower.value),
         Cell((comparison["verdict"],), sort=comparison["verdict"], badge=comparison["verdict"]),
     ]
+
+
+def _record(cast: Cast, path: Path, comparison: Comparison) -> Cell:
+    wins, ties, losses = (
+        figure(cast, (*path, each), figures.count) for each in ("wins", "ties", "losses")
+    )
+    parts = (wins, " / ", ties, " / ", losses)
+    return Cell(parts, sort=comparison["wins"] - comparison["losses"])
 
 
 def _number(cast: Cast, path: Path, write: Callable[[float], str]) -> Cell:

@@ -32,12 +32,11 @@ def shown(text: str, most: int | None = None) -> str:
 
 
 def width(text: str, size: float) -> float:
-    """Estimate how wide a text is in a sans-serif type of some size, rather too much than little."""
-    return size * sum(
-        1.0
-        if unicodedata.east_asian_width(each) in "WF"
-        else 0.6
-        if each not in "il.,:|'"
-        else 0.35
-        for each in text
-    )
+    """Estimate how wide a text is in bold type of some size, rather too much than too little."""
+    return size * sum(map(_breadth, text))
+
+
+def _breadth(character: str) -> float:
+    if unicodedata.east_asian_width(character) in "WF":
+        return 1.0
+    return 0.38 if character in "il.,:|'" else 0.7
