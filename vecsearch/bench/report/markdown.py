@@ -74,8 +74,8 @@ def _stamp(cast: Cast) -> Iterator[str]:
     other = f" Other work was going on: the load average was up to {busy:.1f}." if busy > 1 else ""
     yield from _paragraph(
         "In brackets 95% intervals of the means. Query p50: median time of one, warm, on one "
-        f"thread. Costs are medians of {stamp['rounds']} rounds, measured {_plain(stamp['measured'])} on "
-        f"{_plain(stamp['machine'])}.{other}"
+        f"thread. Costs are medians of {stamp['rounds']} rounds, measured "
+        f"{_plain(stamp['measured'])} on {_plain(stamp['machine'])}.{other}"
     )
 
 

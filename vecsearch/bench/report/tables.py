@@ -195,13 +195,13 @@ def comparisons(cast: Cast) -> Table | None:
         Column("measure", words=True),
         Column("difference", f"Mean over the queries of the system's score less {baseline}'s."),
         Column("95% interval", "Where the mean difference over such queries may well lie."),
+        Column("verdict", words=True),
         Column("p", "Chance of so large a difference if the two were equally good."),
         Column("p, Holm", "The same, corrected for how many comparisons are made by the measure."),
         Column("effect", "Mean difference over its standard deviation."),
         Column("W / T / L", "Queries that the system answers better, equally well, worse."),
         Column("detectable", "Smallest difference that so many queries show 4 times out of 5."),
         Column("query time", f"Median time of a warm query, as a multiple of {baseline}'s."),
-        Column("verdict", words=True),
     ]
     order = {measure: n for n, measure in enumerate(cast.results["measures"])}
     found.sort(key=lambda pair: (order[pair[1]["measure"]], -pair[1]["difference"]))
@@ -388,17 +388,17 @@ def _compared(cast: Cast, n: int, comparison: Comparison) -> list[Cell]:
     effect = comparison["effect_size"]
     slower = compared_with_baseline(cast, comparison["system"], ("warm", "p50", "median"))
     return [
-        _name(cast, comparison["system"]),
+        replace(_name(cast, comparison["system"]), badge=""),
         _words(comparison["measure"], comparison["measure"]),
         _number(cast, (*path, "difference"), figures.difference),
         _interval(cast, (*path, "interval"), figures.difference),
+        Cell((comparison["verdict"],), sort=comparison["verdict"], badge=comparison["verdict"]),
         _number(cast, (*path, "p"), figures.probability),
         _number(cast, (*path, "p_holm"), figures.probability),
         _words("none") if effect is None else _number(cast, (*path, "effect_size"), figures.ratio),
         _record(cast, path, comparison),
         _number(cast, (*path, "detectable"), figures.score),
         _words(MISSING) if slower is None else Cell((slower,), sort=slower.value),
-        Cell((comparison["verdict"],), sort=comparison["verdict"], badge=comparison["verdict"]),
     ]
 
 
