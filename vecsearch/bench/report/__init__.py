@@ -1,0 +1,44 @@
+"""Results as a page that a person reads, as Markdown for a README, and as JSON for a program."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from vecsearch.bench.report.html import page
+from vecsearch.bench.report.markdown import markdown
+from vecsearch.bench.results import Results
+from vecsearch.errors import VecsearchError
+
+__all__ = ["markdown", "page", "write_report"]
+
+
+def write_report(results: Results, folder: Path) -> None:
+    """Write results.json, report.html and report.md into a folder, made if it isn't there.
+
+    Each file is replaced whole or keeps what it held. Raise VecsearchError where the folder
+    can't be written to.
+    """
+    files = {
+        "results.json": json.dumps(results, indent=1, allow_nan=False) + "\n",
+        "report.html": page(results),
+        "report.md": markdown(results),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            _replace(folder / name, text)
+    except OSError as error:
+        raise VecsearchError(
+            f"The report can't be written to {folder} ({error.strerror}); name another folder."
+        ) from error
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        partial.write_text(text, encoding="utf-8", newline="\n")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

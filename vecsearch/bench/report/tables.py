@@ -1,0 +1,442 @@
+"""The tables of a report as values, which the page and the Markdown both write out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from vecsearch.bench.report import figures
+from vecsearch.bench.report.figures import DASH, Figure, Path, at
+from vecsearch.bench.report.palette import Look
+from vecsearch.bench.report.plots import Cast
+from vecsearch.bench.results import Comparison
+
+Part = Figure | str
+MISSING: Final = "not measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What stands in a row under a column.
+
+    under: what is set small below: an interval, a spread.
+    sort: what the cell is ordered by; None comes last.
+    look: a system's, where the cell names one; badge says what is particular about it.
+    """
+
+    parts: tuple[Part, ...]
+    under: tuple[Part, ...] = ()
+    sort: float | str | None = None
+    look: Look | None = None
+    badge: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column; `about` says in a sentence what is in it, `group` stands above its neighbours."""
+
+    title: str
+    about: str = ""
+    group: str = ""
+    words: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of cells, of which the first names the row.
+
+    ordered: the column by which rows stand, and how: "ascending" or "descending".
+    """
+
+    caption: str
+    columns: list[Column]
+    rows: list[list[Cell]]
+    ordered: tuple[int, str] | None = None
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """The headings above columns, each with how many it spans; none if no column has one."""
+        found: list[tuple[str, int]] = []
+        for each in self.columns:
+            if found and found[-1][0] == each.group:
+                found[-1] = (each.group, found[-1][1] + 1)
+            else:
+                found.append((each.group, 1))
+        return found if any(name for name, _ in found) else []
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A column of costs: where in a system's `Cost` its figure is, and how it is written."""
+
+    column: Column
+    path: Path
+    write: Callable[[float], str]
+
+
+def _documents(value: float) -> str:
+    return f"{figures.digits(value)} docs/s"
+
+
+def _per_document(value: float) -> str:
+    return f"{figures.size(value)}/doc"
+
+
+_BRIEF: Final = (
+    _Measured(
+        Column("query p50", "Time of one query, warm, on one thread: the median query.", "cost"),
+        ("warm", "p50"),
+        figures.seconds,
+    ),
+    _Measured(
+        Column("build", "Documents indexed in a second.", "cost"),
+        ("build", "documents_per_second"),
+        _documents,
+    ),
+    _Measured(
+        Column("index", "Bytes on disk for each document.", "cost"),
+        ("bytes_per_document",),
+        _per_document,
+    ),
+)
+
+_FULL: Final = (
+    _Measured(
+        Column("all", "From documents to an index on disk.", "building"),
+        ("build", "seconds"),
+        figures.seconds,
+    ),
+    _Measured(
+        Column("documents", "Documents indexed in a second.", "building"),
+        ("build", "documents_per_second"),
+        figures.rate,
+    ),
+    *(
+        _Measured(Column(stage, about, "building"), ("build", "stages", stage), figures.seconds)
+        for stage, about in (
+            ("read", "Reading the corpus."),
+            ("tokenize", "Making terms of texts."),
+            ("encode", "Making vectors of texts."),
+            ("index", "The rest: laying the index out and writing it."),
+        )
+    ),
+    _Measured(
+        Column("memory", "Most bytes resident in the process that builds.", "building"),
+        ("build_memory",),
+        figures.size,
+    ),
+    _Measured(Column("index", "Bytes of the index on disk.", "size"), ("bytes",), figures.size),
+    _Measured(
+        Column("a document", "Bytes of the index for each document.", "size"),
+        ("bytes_per_document",),
+        figures.size,
+    ),
+    _Measured(
+        Column("model", "Bytes of the encoder's files.", "size"), ("model_bytes",), figures.size
+    ),
+    *(
+        _Measured(
+            Column(name, f"{about} {group}, on one thread.", group), (key, name), figures.seconds
+        )
+        for key, group in (("cold", "query, first time"), ("warm", "query, again"))
+        for name, about in (
+            ("p50", "Half of the queries are answered within this time:"),
+            ("p95", "95% of the queries are answered within this time:"),
+            ("p99", "99% of the queries are answered within this time:"),
+        )
+    ),
+    _Measured(
+        Column("batch", "Queries answered in a second, all in one call.", "querying"),
+        ("batch_queries_per_second",),
+        figures.rate,
+    ),
+    _Measured(
+        Column("memory", "Most bytes resident in the process that answers.", "querying"),
+        ("query_memory",),
+        figures.size,
+    ),
+    _Measured(
+        Column("command", "From the start of a process to its first answer.", "querying"),
+        ("cold_command",),
+        figures.seconds,
+    ),
+)
+
+
+def quality(cast: Cast) -> Table:
+    """Set each system's measures beside what it costs."""
+    results, corpus = cast.results, cast.corpus
+    rows = []
+    for system in cast.best_first():
+        first, *others = [_score(cast, system, measure) for measure in results["measures"]]
+        cost = [_cost(cast, system, each, brief=True) for each in _BRIEF]
+        rows.append([_name(cast, system), first, *cost, *others])
+    # Cost stands beside what systems are ordered by, where a phone shows it too.
+    scored = [Column(each, explained(each), "other measures") for each in results["measures"]]
+    scored[0] = replace(scored[0], group="quality")
+    cost_columns = [each.column for each in _BRIEF]
+    columns = [Column("system", words=True), scored[0], *cost_columns, *scored[1:]]
+    return Table(f"Quality and cost on {corpus}", columns, rows, (1, "descending"))
+
+
+def comparisons(cast: Cast) -> Table | None:
+    """Set out every comparison with the baseline; None where there is nothing to compare."""
+    found = [
+        (n, each)
+        for n, each in enumerate(cast.results["comparisons"])
+        if each["corpus"] == cast.corpus
+    ]
+    if not found:
+        return None
+    baseline = cast.label(cast.results["baseline"])
+    columns = [
+        Column("system", words=True),
+        Column("measure", words=True),
+        Column("difference", f"Mean over the queries of the system's score less {baseline}'s."),
+        Column("95% interval", "Where the mean difference over such queries may well lie."),
+        Column("verdict", words=True),
+        Column("p", "Chance of so large a difference if the two were equally good."),
+        Column("p, Holm", "The same, corrected for how many comparisons are made by the measure."),
+        Column("effect", "Mean difference over its standard deviation."),
+        Column("W / T / L", "Queries that the system answers better, equally well, worse."),
+        Column("detectable", "Smallest difference that so many queries show 4 times out of 5."),
+        Column("query time", f"Median time of a warm query, as a multiple of {baseline}'s."),
+    ]
+    order = {measure: n for n, measure in enumerate(cast.results["measures"])}
+    found.sort(key=lambda pair: (order[pair[1]["measure"]], -pair[1]["difference"]))
+    rows = [_compared(cast, n, each) for n, each in found]
+    return Table(f"Differences from {baseline} on {cast.corpus}", columns, rows)
+
+
+def costs(cast: Cast) -> Table | None:
+    """Set out all costs; None where none were measured."""
+    if not cast.costs():
+        return None
+    columns = [Column("system", words=True), *(each.column for each in _FULL)]
+    rows = [
+        [_name(cast, system), *(_cost(cast, system, each, brief=False) for each in _FULL)]
+        for system in cast.best_first()
+        if system in cast.costs()
+    ]
+    return Table(f"Costs on {cast.corpus}", columns, rows)
+
+
+def agreement(cast: Cast) -> Table | None:
+    """Say how far peers give the answers of the systems they stand beside; None without any."""
+    found = [
+        (n, each)
+        for n, each in enumerate(cast.results["agreement"])
+        if each["corpus"] == cast.corpus
+    ]
+    if not found:
+        return None
+    columns = [
+        Column("peer", words=True),
+        Column("beside", "The system that does the same work.", words=True),
+        Column("common", "Mean share of common documents among the best 10."),
+        Column("largest difference", "Of the scores of a document that both found."),
+    ]
+    rows = []
+    for n, each in found:
+        shared: Path = ("agreement", n, "overlap")
+        apart = each["largest_difference"]
+        rows.append(
+            [
+                _name(cast, each["system"]),
+                _name(cast, each["same_as"]),
+                _number(cast, shared, _percent),
+                _words("not comparable")
+                if apart is None
+                else _number(cast, ("agreement", n, "largest_difference"), _tiny),
+            ]
+        )
+    return Table(f"Do peers give the same answers on {cast.corpus}?", columns, rows)
+
+
+def features(cast: Cast, system: str) -> Table | None:
+    """Say what goes with a system's gains over the baseline; None where nothing was looked at."""
+    found = [
+        (n, each)
+        for n, each in enumerate(cast.results["features"].get(cast.corpus, []))
+        if each["system"] == system
+    ]
+    if not found:
+        return None
+    columns = [
+        Column("of the query", words=True),
+        Column("correlation", "Spearman's, with the difference by query: from −1 to +1."),
+        Column("95% interval"),
+        Column("p"),
+        Column("p, Holm", "Corrected for how many features are looked at."),
+        Column("least third", "Mean difference in the third of the queries with least of it."),
+        Column("most third", "Mean difference in the third with most of it."),
+    ]
+    rows = []
+    for n, each in found:
+        path: Path = ("features", cast.corpus, n)
+        rows.append(
+            [
+                Cell((each["feature"],), (each["about"],), each["feature"]),
+                _number(cast, (*path, "correlation"), figures.ratio),
+                _interval(cast, (*path, "interval"), figures.ratio),
+                _number(cast, (*path, "p"), figures.probability),
+                _number(cast, (*path, "p_holm"), figures.probability),
+                _number(cast, (*path, "low_difference"), figures.difference),
+                _number(cast, (*path, "high_difference"), figures.difference),
+            ]
+        )
+    return Table(f"What goes with gains of {cast.label(system)}", columns, rows)
+
+
+def explained(measure: str) -> str:
+    """Say in a sentence what a measure is."""
+    name, _, cutoff = measure.partition("@")
+    best = f"the best {cutoff}" if cutoff else "all documents found"
+    about = {
+        "nDCG": f"How much of what is relevant stands how high among {best}; 1 is an ideal order.",
+        "P": f"The share of {best} that is relevant.",
+        "R": f"The share of the relevant documents that is among {best}.",
+        "RR": f"1 over the rank of the first relevant document among {best}; 0 without one.",
+        "AP": "The mean of precision at each relevant document: the whole ranking in one number.",
+        "Success": f"1 if anything relevant is among {best}, else 0.",
+        "Judged": f"The share of {best} that anybody judged: no merit, but it says how far to "
+        "trust the others.",
+        "Bpref": "How rarely judged irrelevant documents stand above relevant ones.",
+    }
+    return about.get(name, "")
+
+
+def figure(cast: Cast, path: Path, write: Callable[[float], str]) -> Figure:
+    """Return the number at a path as it is to be shown."""
+    value = at(cast.results, path)
+    return Figure(write(value), value, path)
+
+
+def compared_with_baseline(cast: Cast, system: str, path: Path) -> Figure | None:
+    """Return how many times the baseline's cost a system's is; None unless both are known."""
+    costs, baseline = cast.costs(), cast.results["baseline"]
+    if system not in costs or baseline not in costs:
+        return None
+    mine: Path = ("costs", cast.corpus, system, *path)
+    theirs: Path = ("costs", cast.corpus, baseline, *path)
+    if not at(cast.results, theirs):
+        return None
+    value = at(cast.results, mine) / at(cast.results, theirs)
+    return Figure(figures.times(value), value, mine, theirs)
+
+
+def _name(cast: Cast, system: str) -> Cell:
+    kinds = {"peer": "peer", "run": "run file", "system": ""}
+    badge = kinds[cast.results["systems"][system]["kind"]]
+    if system == cast.results["baseline"]:
+        badge = "baseline"
+    label = cast.label(system)
+    return Cell((label,), sort=label, look=cast.looks[system], badge=badge)
+
+
+def _score(cast: Cast, system: str, measure: str) -> Cell:
+    path: Path = (cast.corpus, system, measure)
+    shown = _number(cast, ("scores", *path), figures.score)
+    verdict = next(
+        (
+            each["verdict"]
+            for each in cast.results["comparisons"]
+            if (each["corpus"], each["system"], each["measure"]) == path
+        ),
+        "",
+    )
+    return Cell(
+        shown.parts,
+        _span(cast, ("intervals", *path), figures.score),
+        shown.sort,
+        badge=verdict if verdict in ("better", "worse") else "",
+    )
+
+
+def _cost(cast: Cast, system: str, measured: _Measured, *, brief: bool) -> Cell:
+    """Return a cost with its spread, if it has one; of the brief table without."""
+    if system not in cast.costs():
+        return _words(MISSING)
+    path: Path = ("costs", cast.corpus, system, *measured.path)
+    try:
+        value = at(cast.results, path)
+    except KeyError:  # a stage that the system hasn't
+        return _words("none")
+    if not isinstance(value, dict):
+        return _number(cast, path, measured.write)
+    shown = _number(cast, (*path, "median"), measured.write)
+    if brief or value["high"] == 0:
+        return shown
+    times = figure(cast, (*path, "n"), figures.count)
+    low = figure(cast, (*path, "low"), measured.write)
+    high = figure(cast, (*path, "high"), measured.write)
+    around: tuple[Part, ...] = (_without_unit(low, high), DASH, high, ", ")
+    return Cell(shown.parts, (*around, times, "×"), shown.sort)
+
+
+def _without_unit(low: Figure, high: Figure) -> Figure:
+    """Leave a unit out that the other end of a spread shows again."""
+    number, space, unit = low.text.partition(" ")
+    if space and high.text.endswith(f" {unit}"):
+        return Figure(number, low.value, low.path)
+    return Figure(low.text.removesuffix("/s"), low.value, low.path)
+
+
+def _compared(cast: Cast, n: int, comparison: Comparison) -> list[Cell]:
+    path: Path = ("comparisons", n)
+    effect = comparison["effect_size"]
+    slower = compared_with_baseline(cast, comparison["system"], ("warm", "p50", "median"))
+    return [
+        replace(_name(cast, comparison["system"]), badge=""),
+        _words(comparison["measure"], comparison["measure"]),
+        _number(cast, (*path, "difference"), figures.difference),
+        _interval(cast, (*path, "interval"), figures.difference),
+        Cell((comparison["verdict"],), sort=comparison["verdict"], badge=comparison["verdict"]),
+        _number(cast, (*path, "p"), figures.probability),
+        _number(cast, (*path, "p_holm"), figures.probability),
+        _words("none") if effect is None else _number(cast, (*path, "effect_size"), figures.ratio),
+        _record(cast, path, comparison),
+        _number(cast, (*path, "detectable"), figures.score),
+        _words(MISSING) if slower is None else Cell((slower,), sort=slower.value),
+    ]
+
+
+def _record(cast: Cast, path: Path, comparison: Comparison) -> Cell:
+    wins, ties, losses = (
+        figure(cast, (*path, each), figures.count) for each in ("wins", "ties", "losses")
+    )
+    parts = (wins, " / ", ties, " / ", losses)
+    return Cell(parts, sort=comparison["wins"] - comparison["losses"])
+
+
+def _number(cast: Cast, path: Path, write: Callable[[float], str]) -> Cell:
+    found = figure(cast, path, write)
+    return Cell((found,), sort=found.value)
+
+
+def _interval(cast: Cast, path: Path, write: Callable[[float], str]) -> Cell:
+    low: float = at(cast.results, (*path, 0))
+    return Cell(_span(cast, path, write), sort=low)
+
+
+def _span(cast: Cast, path: Path, write: Callable[[float], str]) -> tuple[Part, ...]:
+    return (figure(cast, (*path, 0), write), " to ", figure(cast, (*path, 1), write))
+
+
+def _words(text: str, sort: str | None = None) -> Cell:
+    return Cell((text,), sort=sort)
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}%"
+
+
+def _tiny(value: float) -> str:
+    return f"{value:.1e}" if 0 < value < 0.001 else figures.digits(value)
+
+
+def texts(parts: tuple[Part, ...]) -> Iterator[str]:
+    """Yield what parts look like without markup."""
+    for each in parts:
+        yield each if isinstance(each, str) else each.text
