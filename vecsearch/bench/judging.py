@@ -80,9 +80,10 @@ class Judging:
         judgments: Judgments,
     ) -> None:
         self._pooled = [Task(query, each) for query in queries for each in pools.get(query.id, ())]
-        judgments.check_ids("query", dict.fromkeys(each.query.id for each in self._pooled))
+        asked = dict.fromkeys(each.query.id for each in self._pooled)
+        judgments.check_ids("query", asked)
         judgments.check_ids("document", dict.fromkeys(each.document for each in self._pooled))
-        self._numbers = {query.id: number for number, query in enumerate(queries, start=1)}
+        self._numbers = {query: number for number, query in enumerate(asked, start=1)}
         self._judgments = judgments
         self._tasks = [each for each in self._pooled if self._grade_of(each) is None]
         self._place = 0  # what is before it was graded or passed by, nothing from it on has a grade
@@ -90,7 +91,7 @@ class Judging:
 
     @property
     def queries(self) -> int:
-        """How many queries there are."""
+        """How many queries something was found for."""
         return len(self._numbers)
 
     @property
@@ -104,7 +105,7 @@ class Judging:
         return self._tasks[self._place] if self._place < len(self._tasks) else None
 
     def number(self, query: Query) -> int:
-        """Return the number of a query, from 1."""
+        """Return the number of a query among these, from 1."""
         return self._numbers[query.id]
 
     def left(self) -> tuple[int, int]:
@@ -145,19 +146,14 @@ class Judging:
     def tally(self) -> Tally:
         """Count what is judged by now, in this session and before."""
         grades = [grade for each in self._pooled if (grade := self._grade_of(each)) is not None]
-        queries = len({each.query.id for each in self._pooled})
         counts = Counter(grades)
         ordered = {grade: counts[grade] for grade in sorted({*GRADES, *counts})}
-        return Tally(len(grades), len(self._pooled), queries, ordered, len(self._given))
+        return Tally(len(grades), len(self._pooled), self.queries, ordered, len(self._given))
 
     def _grade_of(self, task: Task) -> int | None:
         return self._judgments.grade(task.query.id, task.document)
 
     def _next_query(self) -> int:
         """The place where another query begins."""
-        place = self._place
-        while (
-            place < len(self._tasks) and self._tasks[place].query == self._tasks[self._place].query
-        ):
-            place += 1
-        return place
+        queries = itertools.groupby(each.query for each in self._tasks[self._place :])
+        return self._place + sum(1 for _ in next(queries)[1])

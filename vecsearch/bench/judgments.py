@@ -155,9 +155,11 @@ def open_judgments(
         disk.make_folder(place.parent)
         lock = _locked(place)
     except OSError as error:
+        reason = error.strerror or error
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            reason = "a file is where its folder would be"
         raise VecsearchError(
-            f"{shown(path)} can't be written ({error.strerror or error}); name another file with "
-            "--qrels."
+            f"{shown(path)} can't be written ({reason}); name another file with --qrels."
         ) from None
     try:
         yield _read(place, queries, disk)
