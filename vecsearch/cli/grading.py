@@ -138,19 +138,18 @@ class _Page:
     def show(self, task: Task, part: int, note: str) -> None:
         """Show a document, from the start or a later part of it, and a note on what was done."""
         head, body, keys = self._layout(task)
+        notes = self._fold(Text(note, "dim"))
         room = _LINES + 2  # a title and a blank line
         if self.whole:
-            room = max(3, min(room, self._console.height - len(head) - len(keys) - 3))
+            others = len(head) + 1 + len(notes) + len(keys)
+            room = max(3, min(room, self._console.height - others - 1))  # one for the cursor
         parts = max(1, -(-len(body) // room))
-        first = part % parts * room
+        first = max(0, min(part % parts * room, len(body) - room))  # the last part is a full one
         seen = body[first : first + room]
-        more = ""
-        if parts > 1:
-            more = f"lines {first + 1}-{first + len(seen)} of {len(body)}, m shows more"
+        more = f"lines {first + 1}-{first + len(seen)} of {len(body)}, m: more" if parts > 1 else ""
         if self.whole:
             seen += [Text()] * (room - len(seen))  # the keys stay at their place
-        told = [line for each in (more, note) for line in self._fold(Text(each, "dim"))]
-        self._print([*head, *seen, *told, *keys])
+        self._print([*head, *seen, Text(more, "dim"), *notes, *keys])
 
     def show_help(self) -> None:
         """Show what can be pressed, and what it means."""
