@@ -148,12 +148,19 @@ def _engine(request: dict[str, Any]) -> Engine:
 
 def _peak_memory() -> int:
     """The most memory that this process ever had, in bytes; pages of mapped files included."""
+    status = Path("/proc/self/status")
+    if status.exists():  # on Linux ru_maxrss begins with what the parent had
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
 def main() -> None:
     """Do what standard input asks for."""
+    # Python looks for modules in the current folder first, where bm25s.py may be the peer itself.
+    sys.path = [each for each in sys.path if each not in ("", str(Path.cwd()))]
     # Libraries may print; what they print must not get between the lines.
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

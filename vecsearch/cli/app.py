@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
+from vecsearch.cli.benching import bench
 from vecsearch.cli.browsing import export, get, like
 from vecsearch.cli.comparing import compare_runs
 from vecsearch.cli.completion import completion
@@ -100,6 +101,7 @@ for command in (
     like,
     get,
     export,
+    bench,
     evaluate_run,
     compare_runs,
     judge,
