@@ -415,7 +415,11 @@ def test_a_piped_session_and_what_reads_it(lighthouse, judge, tmp_path):
 
     second = judge(lighthouse, *LEXICAL, "--depth", 3)
     assert asked(second)[0] == ("1", c)
+    assert "removed" not in second.stderr
+    with qrels.open("a") as file:
+        file.write("exact-02\tfo")
     deeper = judge(lighthouse, *LEXICAL, "--depth", 5, keys="s\n" * 300)
+    assert "removed an incomplete last line, 'exact-02\\tfo'." in deeper.stderr
     assert {("1", a), ("1", b), ("2", d)}.isdisjoint(asked(deeper))
     assert {("1", c), ("2", e)} < set(asked(deeper))
     assert qrels.read_text().count("\n") == 4

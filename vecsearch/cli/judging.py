@@ -86,8 +86,7 @@ def judge(
     """
     from vecsearch.cli.grading import hold_session  # here, so that other commands don't wait
 
-    asking = STANDARD_INPUT in (source, queries_file)
-    if asking:
+    if STANDARD_INPUT in (source, queries_file):
         raise UsageError("Answers are read from standard input, so nothing else can be.")
     corpus = open_corpus(source)
     qrels = _qrels_file(corpus, source, qrels_file)
@@ -95,14 +94,14 @@ def judge(
     wanted = list(systems) or default_systems()
     analyzer = _analyzer(wanted)
     with open_judgments(qrels, {query.id for query in queries}) as judgments:
-        if judgments.repaired:
-            say(f"{shown(qrels)}: removed an incomplete last line, {judgments.repaired!r}.")
         with telling() as tell:
             _check_known(corpus, judgments, qrels, tell)
             judging = _pooled(source, queries, wanted, depth, seed, judgments, tell)
             texts = _texts(corpus, {task.document for task in judging.tasks}, tell)
         if judging.tasks:
             hold_session(judging, texts, analyzer)
+        if judgments.repaired:
+            say(f"{shown(qrels)}: removed an incomplete last line, {judgments.repaired!r}.")
         for line in _summary(judging.tally(), _next_command(source, corpus, queries_file, qrels)):
             click.echo(line)
 
