@@ -17,6 +17,7 @@ from vecsearch.cli.completion import completion
 from vecsearch.cli.evaluating import evaluate_run
 from vecsearch.cli.indexing import add, compact, delete, index, reencode
 from vecsearch.cli.inspecting import encoders, info, verify
+from vecsearch.cli.judging import judge
 from vecsearch.cli.output import printable
 from vecsearch.cli.searching import search
 from vecsearch.cli.shell import shell
@@ -103,6 +104,7 @@ for command in (
     bench,
     evaluate_run,
     compare_runs,
+    judge,
     info,
     verify,
     compact,
