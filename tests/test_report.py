@@ -202,7 +202,7 @@ def test_a_baseline_that_is_best_and_one_that_is_beaten(direction):
         assert "Shown to be worse than bm25: tfidf." in words
     else:
         assert (
-            "tfidf has the highest nDCG@10, .500, and is shown to be better than bm25, .400 (corrected p <.001)."
+            "tfidf has the highest nDCG@10, .500, and is shown to be better than bm25, .400 (p <.001)."
             in words
         )
 
@@ -295,7 +295,7 @@ def test_hostile_text_stays_text(tmp_path):
     assert not re.search(r"(?<!\\)<script", told)
     for line in told.splitlines():
         if line.startswith("|"):
-            assert len(re.findall(r"(?<!\\)\|", line)) in (9, 13)
+            assert len(re.findall(r"(?<!\\)\|", line)) in (9, 12)
 
 
 def test_nothing_on_the_page_points_elsewhere(html):
@@ -381,7 +381,7 @@ def test_markdown_has_the_page_s_figures(results):
     widths = {
         len(re.findall(r"(?<!\\)\|", line)) for line in told.splitlines() if line.startswith("|")
     }
-    assert widths == {9, 13}
+    assert widths == {9, 12}
 
 
 def test_the_schema_describes_every_key_and_real_results_fit_it(results):
