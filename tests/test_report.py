@@ -100,22 +100,26 @@ def test_every_number_on_the_page_is_that_of_results_json(results, tmp_path):
     assert stored == results
     tree = HTMLParser((tmp_path / "new/folder/report.html").read_text())
     assert agree(tree, stored) > 1000
-    shown_paths = {tuple(path) for _, _, path, _ in numbers(tree)}
+    assert set(wanted_paths(results)) <= {tuple(path) for _, _, path, _ in numbers(tree)}
+
+
+def wanted_paths(results: Results) -> Iterator[tuple[str | int, ...]]:
+    """Yield what must be on the page, whatever else is."""
     for corpus, systems in results["scores"].items():
         for system, measures in systems.items():
             for measure in measures:
-                assert ("scores", corpus, system, measure) in shown_paths
-                assert ("intervals", corpus, system, measure, 0) in shown_paths
+                yield "scores", corpus, system, measure
+                yield "intervals", corpus, system, measure, 0
     for n in range(len(results["comparisons"])):
         for key in ("difference", "p", "p_holm", "effect_size", "wins", "detectable"):
-            assert ("comparisons", n, key) in shown_paths
-    for corpus, systems in results["costs"].items():
-        for system, cost in systems.items():
-            for key in ("cold", "warm"):
-                for percentile in ("p50", "p95", "p99"):
-                    assert ("costs", corpus, system, key, percentile, "median") in shown_paths
-            for key in cost["build"]["stages"]:
-                assert ("costs", corpus, system, "build", "stages", key, "median") in shown_paths
+            yield "comparisons", n, key
+    for corpus, costs in results["costs"].items():
+        for system, cost in costs.items():
+            for stage in cost["build"]["stages"]:
+                yield "costs", corpus, system, "build", "stages", stage, "median"
+            for percentile in ("p50", "p95", "p99"):
+                yield "costs", corpus, system, "cold", percentile, "median"
+                yield "costs", corpus, system, "warm", percentile, "median"
 
 
 def test_the_ranks_of_a_query_are_those_of_its_details(results, html):
@@ -202,7 +206,7 @@ def test_a_baseline_that_is_best_and_one_that_is_beaten(direction):
         assert "Shown to be worse than bm25: tfidf." in words
     else:
         assert (
-            "tfidf has the highest nDCG@10, .500, and is shown to be better than bm25, .400 (corrected p <.001)."
+            "tfidf has the highest nDCG@10, .500, and is shown to be better than bm25, .400 (p <.001)."
             in words
         )
 
@@ -295,7 +299,7 @@ def test_hostile_text_stays_text(tmp_path):
     assert not re.search(r"(?<!\\)<script", told)
     for line in told.splitlines():
         if line.startswith("|"):
-            assert len(re.findall(r"(?<!\\)\|", line)) in (9, 13)
+            assert len(re.findall(r"(?<!\\)\|", line)) in (9, 12)
 
 
 def test_nothing_on_the_page_points_elsewhere(html):
@@ -324,15 +328,26 @@ def test_systems_keep_their_colour_and_mark_everywhere(results, html):
     assert len({(each.class_, each.shape) for each in many.values()}) == 60
 
 
-@pytest.mark.slow
 def test_a_large_bench_makes_a_page_that_still_opens():
-    results = sample_results(queries=10_000, corpora=["harbour"], systems=10)
+    results = sample_results(queries=250, corpora=["harbour"], systems=10)
+    copies = range(40)
+
+    def grow(values: dict[str, Any]) -> dict[str, Any]:
+        return {f"{query}-{n}": value for n in copies for query, value in values.items()}
+
+    for by_measure in results["per_query"]["harbour"].values():
+        for measure, scores in by_measure.items():
+            by_measure[measure] = grow(scores) | scores
+    results["queries"]["harbour"] |= grow(results["queries"]["harbour"])
+    results["corpora"]["harbour"]["queries"] = 10_250
+    for cost in results["costs"]["harbour"].values():
+        cost["warm_latencies"] = sorted(
+            each * (1 + n / 400) for n in copies for each in cost["warm_latencies"]
+        )
     written = page(results)
-    assert len(written.encode()) < 5_000_000
-    assert (
-        "The 200 of 10,000 queries where systems differ most"
-        in HTMLParser(written).css_first("#corpus-1-queries ~ p").text()
-    )
+    assert len(written.encode()) < 4_000_000
+    said = HTMLParser(written).css_first("#corpus-1-queries ~ p").text()
+    assert "The 200 of 10,250 queries where systems differ most" in said
 
 
 def test_queries_looked_into_are_bounded_however_many_documents_they_show():
@@ -381,7 +396,7 @@ def test_markdown_has_the_page_s_figures(results):
     widths = {
         len(re.findall(r"(?<!\\)\|", line)) for line in told.splitlines() if line.startswith("|")
     }
-    assert widths == {9, 13}
+    assert widths == {9, 12}
 
 
 def test_the_schema_describes_every_key_and_real_results_fit_it(results):
@@ -408,7 +423,7 @@ def test_files_are_replaced_whole_or_not_at_all(results, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(VecsearchError, match="can't be written to .*No space left"):
+    with pytest.raises(VecsearchError, match=r"can't be written to .*No space left"):
         write_report(other, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     monkeypatch.undo()
@@ -514,8 +529,7 @@ def test_scales_are_what_they_are_called():
 def test_names_don_t_cover_each_other(points):
     boxes = place(points, [60.0] * len(points), Box(0, 0, 400, 300), [], [])
     for n, one in enumerate(boxes):
-        assert 0 <= one.left
-        assert one.right <= 400
+        assert one.overlap(Box(0, 0, 400, 300)) == pytest.approx(one.area)
         assert all(one.overlap(other) < 1 for other in boxes[n + 1 :])
 
 
@@ -664,9 +678,10 @@ def test_in_a_browser_queries_are_found_ordered_and_opened(browser, written):
     tab.goto((written / "report.html").as_uri())
     tools = tab.locator(".tools").first
     queries = tab.locator(".queries").first.locator("> details")
-    ids = lambda: queries.evaluate_all(
-        "all => all.filter(e => !e.hidden).map(e => e.dataset.query)"
-    )  # noqa: E731
+
+    def ids() -> list[str]:
+        return queries.evaluate_all("all => all.filter(e => !e.hidden).map(e => e.dataset.query)")
+
     everything = ids()
     assert everything == list(stored["details"]["harbour"])
     tools.locator("input").fill("KEEL fog")

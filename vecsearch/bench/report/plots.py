@@ -263,7 +263,7 @@ def differences(cast: Cast) -> list[Markup]:
 def _stairs(
     cast: Cast, system: str, values: Sequence[float], most: float, comparison: Comparison
 ) -> Markup:
-    height, bottom = 200.0, 172.0
+    height, bottom = 190.0, 168.0
     x = Linear(0, len(values), _LEFT, _RIGHT)
     y = Linear(-most, most, bottom, 44)
     upper = [(x(at), y(max(value, 0))) for at, value in _steps(values)]
@@ -299,7 +299,7 @@ def _stairs(
         path([(x(0), y(0)), *lower, (x(len(values)), y(0))], "area against", closed=True),
         line(_LEFT, y(0), _RIGHT, y(0), "axis"),
         line(_LEFT, mean, _RIGHT, mean, "mean"),
-        text((_LEFT + _RIGHT) / 2, height - 6, f"{len(values):,} queries", "name", "middle"),
+        text((_LEFT + _RIGHT) / 2, height - 4, f"{len(values):,} queries", "name", "middle"),
     )
 
 

@@ -14,6 +14,7 @@ from vecsearch.bench.results import Comparison
 
 Part = Figure | str
 MISSING: Final = "not measured"
+_RAISED: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True, slots=True)
@@ -433,7 +434,10 @@ def _percent(value: float) -> str:
 
 
 def _tiny(value: float) -> str:
-    return f"{value:.1e}" if 0 < value < 0.001 else figures.digits(value)
+    if not 0 < value < 0.001:
+        return figures.digits(value)
+    mantissa, _, exponent = f"{value:.1e}".partition("e-")
+    return f"{mantissa} · 10⁻{exponent.lstrip('0').translate(_RAISED)}"
 
 
 def texts(parts: tuple[Part, ...]) -> Iterator[str]:
