@@ -175,6 +175,15 @@ def test_sentences_are_whole_ones_from_all_over_the_documents(make: Callable[...
     assert 0.2 < sum(places) / len(places) < 0.6  # a place counts by where it begins
 
 
+def test_a_sentence_is_cut_only_where_it_is_too_long() -> None:
+    text = " One two. Three four five six?\n\nSeven e.g. eight "
+    found = [text[start:end] for start, end in sentences(text, 3)]
+    assert found == ["One two.", "Three four five", "six?", "Seven e.g. eight"]
+    assert sentences(" \n", 3) == []
+    with pytest.raises(UsageError, match="at least 1 word, not 0"):
+        sentences(text, 0)
+
+
 @pytest.mark.parametrize(("kind", "most", "low", "high"), [("rare", 3, 2, 5), ("common", 5, 5, 43)])
 def test_keywords_are_the_terms_of_highest_tf_idf_in_their_range(
     make: Callable[..., Made], kind: Kind, most: int, low: int, high: int
@@ -439,8 +448,8 @@ def test_trust_says_the_figures(kind: Kind) -> None:
     for name in figures["collections"]:
         assert name in told
     samples = len(figures["collections"]) * figures["samples"]
-    assert f"was the real winner in {known['won']:.3g} of {samples} samples" in told
-    assert f"they told in {known['sided']:.3g} of {samples} samples" in told
+    assert f"was the real winner in {round(known['won'], 1):g} of {samples} samples" in told
+    assert f"they told in {round(known['sided'], 1):g} of {samples} samples" in told
     assert f"is right in {figures['without_measuring']['sided']:g}." in told
     assert f"{len(figures['systems'])} systems" in told
     each = known["by_collection"].values()

@@ -114,8 +114,8 @@ def _record(kind: Kind) -> str:
     names = ", ".join(found["collections"])
     return (
         f"On {len(found['collections'])} judged collections ({names}) the winner by queries of "
-        f"the kind {kind!r} was the real winner in {known['won']:.3g} of {total} samples of "
-        f"{found['queries']} queries. Rank correlation (Kendall's tau) with the real order of "
+        f"the kind {kind!r} was the real winner in {round(known['won'], 1):g} of {total} "
+        f"samples of {found['queries']} queries. Rank correlation (Kendall's tau) with the real order of "
         f"{len(found['systems'])} systems was {_decimal(known['tau'])} on average, from "
         f"{_decimal(each[low]['tau'])} ({low}) to {_decimal(each[high]['tau'])} ({high}). Choosing "
         f"by them lost {_decimal(known['regret'], 3)} {found['measure']} on average, "
@@ -136,7 +136,7 @@ def _bias(kind: Kind) -> str:
         "Against real queries they favour bag-of-words (bm25) over embeddings (minilm) by "
         f"{_decimal(known['bias'], 3)} {found['measure']} on average, from "
         f"{_decimal(each[low]['bias'], 3)} ({low}) to {_decimal(each[high]['bias'], 3)} ({high}). "
-        f"Which of these two is really better they told in {known['sided']:.3g} of {total} "
+        f"Which of these two is really better they told in {round(known['sided'], 1):g} of {total} "
         f"samples; naming the same one always is right in {found['without_measuring']['sided']:g}."
     )
 
