@@ -115,8 +115,8 @@ def _record(kind: Kind) -> str:
     return (
         f"On {len(found['collections'])} judged collections ({names}) the winner by queries of "
         f"the kind {kind!r} was the real winner in {round(known['won'], 1):g} of {total} "
-        f"samples of {found['queries']} queries. Rank correlation (Kendall's tau) with the real order of "
-        f"{len(found['systems'])} systems was {_decimal(known['tau'])} on average, from "
+        f"samples of {found['queries']} queries. Rank correlation (Kendall's tau) with the real "
+        f"order of {len(found['systems'])} systems was {_decimal(known['tau'])} on average, from "
         f"{_decimal(each[low]['tau'])} ({low}) to {_decimal(each[high]['tau'])} ({high}). Choosing "
         f"by them lost {_decimal(known['regret'], 3)} {found['measure']} on average, "
         f"{_decimal(each[worst]['regret'], 3)} at worst ({worst}); without measuring at all, the "
