@@ -18,6 +18,9 @@ from vecsearch.errors import UnknownName
 
 VALIDITY: Final = Path(__file__).resolve().parent.parent / "validity.json"
 
+_LEAST_TAU: Final = 0.4
+"""A rank correlation below this is hardly an order."""
+
 
 class Agreement(TypedDict):
     """How a kind agreed with one collection's real queries, on the mean of its samples."""
@@ -61,10 +64,11 @@ class LeaveOneOut(TypedDict):
 
 
 class WithoutMeasuring(TypedDict):
-    """What is lost by those who don't measure their corpus at all."""
+    """What is lost, and what is right, without measuring the corpus at all."""
 
     fixed: float  # by taking the system that is best on the other collections
     random: float  # by taking any
+    sided: float  # samples that are right if the same one of bm25 and minilm is named always
 
 
 class Validity(TypedDict):
@@ -110,9 +114,9 @@ def _record(kind: Kind) -> str:
     names = ", ".join(found["collections"])
     return (
         f"On {len(found['collections'])} judged collections ({names}) the winner by queries of "
-        f"the kind {kind!r} was the real winner in {known['won']:g} of {total} samples of "
-        f"{found['queries']} queries. Rank correlation (Kendall's tau) with the real order of "
-        f"{len(found['systems'])} systems was {_decimal(known['tau'])} on average, from "
+        f"the kind {kind!r} was the real winner in {round(known['won'], 1):g} of {total} "
+        f"samples of {found['queries']} queries. Rank correlation (Kendall's tau) with the real "
+        f"order of {len(found['systems'])} systems was {_decimal(known['tau'])} on average, from "
         f"{_decimal(each[low]['tau'])} ({low}) to {_decimal(each[high]['tau'])} ({high}). Choosing "
         f"by them lost {_decimal(known['regret'], 3)} {found['measure']} on average, "
         f"{_decimal(each[worst]['regret'], 3)} at worst ({worst}); without measuring at all, the "
@@ -124,14 +128,16 @@ def _record(kind: Kind) -> str:
 def _bias(kind: Kind) -> str:
     """Which of the two ways to represent text they favour, the first thing a bench is asked."""
     found, known = validity(), validity()["kinds"][kind]
-    first, second = "bag-of-words", "embeddings"
-    if known["bias"] < 0:
-        first, second = second, first
+    each = known["by_collection"]
+    low = min(each, key=lambda name: each[name]["bias"])
+    high = max(each, key=lambda name: each[name]["bias"])
     total = len(found["collections"]) * found["samples"]
     return (
-        f"They favour {first} over {second} by {_decimal(abs(known['bias']), 3)} "
-        f"{found['measure']} more than real queries do, and told which of bm25 and minilm is "
-        f"really better in {known['sided']:g} of {total} samples."
+        "Against real queries they favour bag-of-words (bm25) over embeddings (minilm) by "
+        f"{_decimal(known['bias'], 3)} {found['measure']} on average, from "
+        f"{_decimal(each[low]['bias'], 3)} ({low}) to {_decimal(each[high]['bias'], 3)} ({high}). "
+        f"Which of these two is really better they told in {round(known['sided'], 1):g} of {total} "
+        f"samples; naming the same one always is right in {found['without_measuring']['sided']:g}."
     )
 
 
@@ -146,12 +152,17 @@ def _choice() -> str:
 
 
 def _advice(kind: Kind) -> str:
+    """What follows: a kind is of use if it loses half of what chance loses, and orders systems."""
     known, without = validity()["kinds"][kind], validity()["without_measuring"]
-    if known["regret"] >= without["random"] / 2:
+    if known["regret"] >= without["random"] / 2 or known["tau"] < _LEAST_TAU:
         return "Don't choose a system by them: at most they tell that a system is broken."
-    useful = "Trust them to keep you from a bad system, not to tell good ones apart"
-    level = "and take no figure for what people's own queries would get"
-    return f"{useful}, {level}."
+    sides = ""
+    if known["sided"] <= without["sided"]:
+        sides = ", nor to decide between bag-of-words and embeddings"
+    return (
+        f"Trust them to keep you from a bad system, not to tell good ones apart{sides}; and take "
+        "no figure for what people's own queries would get."
+    )
 
 
 def _decimal(value: float, digits: int = 2) -> str:
