@@ -111,7 +111,7 @@ def _costs(cost: dict[str, Any]) -> list[str]:
     return [
         figures.seconds(cost["warm"]["p50"]["median"]),
         figures.seconds(cost["warm"]["p99"]["median"]),
-        figures.significant(cost["batch_queries_per_second"]["median"]),
+        figures.digits(cost["batch_queries_per_second"]["median"]),
         figures.seconds(cost["cold_command"]["median"]),
         figures.seconds(cost["build"]["seconds"]["median"]),
         figures.size(cost["bytes"]),

@@ -1,7 +1,8 @@
 """A process of its own for one system: it builds, ranks or answers, and says what that took.
 
-`python -m vecsearch.bench.worker` reads a request from standard input and writes lines of JSON:
-{"progress": n}, and at the end {"result": ...} or {"error": ..., "usage": ...}.
+`python -m vecsearch.bench.worker` reads a request, a line of JSON, from standard input and writes
+lines of JSON: {"progress": n}, and at the end {"result": ...} or {"error": ..., "usage": ...}.
+It ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import resource
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -157,6 +159,12 @@ def _peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def _end_with_parent() -> None:
+    """Wait until the other end of standard input is closed: whoever asked is gone."""
+    sys.stdin.read()
+    os._exit(1)
+
+
 def main() -> None:
     """Do what standard input asks for."""
     # Python looks for modules in the current folder first, where bm25s.py may be the peer itself.
@@ -169,7 +177,8 @@ def main() -> None:
         out.write(json.dumps(line) + "\n")
         out.flush()
 
-    request = json.load(sys.stdin)
+    request = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         report({"result": _TASKS[request["task"]](request, report)})
     except VecsearchError as error:
