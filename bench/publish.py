@@ -3,21 +3,24 @@
 Usage: python bench/publish.py RESULTS.json (what `vecsearch bench ... --out DIR` wrote into DIR)
 
 It writes bench/results/COMMIT.json, with figures and digests but no text of any query or document,
-and the part of the README between the marks.
+and the parts of the README between the marks; what it says of queries without labels is from
+vecsearch/bench/validity.json.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from vecsearch.bench.known_items.validity import validity
 from vecsearch.bench.report import figures
 
 ROOT = Path(__file__).resolve().parent.parent
-MARKS = ("<!-- results -->", "<!-- end of results -->")
+RESULTS = ("<!-- results -->", "<!-- end of results -->")
+VALIDITY = ("<!-- validity -->", "<!-- end of validity -->")
 TEXTS = ("queries", "details", "titles")
 COST_OF = "scifact"
 """The collection whose costs stand in the README."""
@@ -47,10 +50,51 @@ def main() -> None:
 
 def published(readme: str, results: dict[str, Any], name: str) -> str:
     """Return the README with the tables of results."""
-    before, _, rest = readme.partition(MARKS[0])
-    _, _, after = rest.partition(MARKS[1])
-    lines = "\n".join(tables(results, name))
-    return f"{before}{MARKS[0]}\n{lines}\n{MARKS[1]}{after}"
+    readme = _between(readme, RESULTS, tables(results, name))
+    return _between(readme, VALIDITY, validity_table())
+
+
+def _between(text: str, marks: tuple[str, str], lines: Iterable[str]) -> str:
+    before, _, rest = text.partition(marks[0])
+    after = rest.partition(marks[1])[2]
+    return "\n".join([f"{before}{marks[0]}", *lines, f"{marks[1]}{after}"])
+
+
+def validity_table() -> Iterator[str]:
+    """Yield what a kind of queries made without labels is worth."""
+    found = validity()
+    samples = len(found["collections"]) * found["samples"]
+    yield from _table(
+        [
+            "queries",
+            "named the real winner",
+            "rank correlation (tau)",
+            "lost by choosing so, mean",
+            "worst",
+            "put bm25 and minilm in their real order",
+        ],
+        [
+            [
+                kind,
+                f"{each['won']:.3g} of {samples}",
+                figures.digits(each["tau"], 2),
+                figures.score(each["regret"]),
+                figures.score(max(one["regret"] for one in each["by_collection"].values())),
+                f"{each['sided']:.0f} of {samples}",
+            ]
+            for kind, each in found["kinds"].items()
+        ],
+    )
+    without = found["without_measuring"]
+    yield ""
+    yield (
+        f"Without measuring, a system picked at random loses {figures.score(without['random'])} "
+        f"{found['measure']}, the one that is best on the other collections "
+        f"{figures.score(without['fixed'])}; always naming bm25 before minilm is right in "
+        f"{without['sided']:.0f} of {samples}. Source: "
+        "[bench/results/label_free.json](bench/results/label_free.json), made by `python "
+        "bench/label_free.py`."
+    )
 
 
 def tables(results: dict[str, Any], name: str) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,6 @@ from vecsearch.bench.systems import parse_system
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-RESULTS = ROOT / "bench" / "results" / "effectiveness.json"
 
 
 def blocks(language: str) -> list[str]:
@@ -131,14 +131,13 @@ def test_every_command_is_in_the_readme():
         assert f"`vecsearch {command} " in README or f"`vecsearch {command}`" in README
 
 
-def test_the_figures_of_the_readme_are_the_results():
-    scores = json.loads(RESULTS.read_text())["scores"]
-    rows = re.findall(r"^\| (\w+) \|((?: \.\d{3} \|){4})$", README, re.MULTILINE)
-    assert {name for name, _ in rows} == set(scores)
-    for name, cells in rows:
-        found = [float(cell) for cell in re.findall(r"\.\d{3}", cells)]
-        systems = ("tfidf", "bm25", "dense", "hybrid")
-        assert found == [round(scores[name][system]["nDCG@10"], 3) for system in systems]
+def test_the_tables_of_the_readme_are_those_of_the_results():
+    publish = runpy.run_path(str(ROOT / "bench" / "publish.py"))
+    [name] = re.findall(r"^Source: \[bench/results/([0-9a-f]{12}\.json)\]", README, re.MULTILINE)
+    results = json.loads((ROOT / "bench" / "results" / name).read_bytes())
+    assert publish["published"](README, results, name) == README
+    assert results["environment"]["commit"].startswith(name.removesuffix(".json"))
+    assert not any(results[texts] for texts in ("queries", "details", "titles"))
 
 
 def test_the_architecture_names_every_room():
