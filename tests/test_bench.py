@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import ir_measures
 import pytest
@@ -464,6 +465,56 @@ def test_entries_are_whole_or_not_there(tmp_path):
         fail()
     assert cache.run("key") is None
     assert not list((tmp_path / "rankings").iterdir())
+
+
+def test_what_killed_processes_left_is_removed(tmp_path):
+    cache = Cache(tmp_path)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left = tmp_path / "scratch" / f"{gone.pid}-x" / "index"
+    left.mkdir(parents=True)
+    mine = tmp_path / "scratch" / f"{os.getpid()}-other"
+    mine.mkdir()
+    with cache.scratch() as folder:
+        assert set((tmp_path / "scratch").iterdir()) == {folder, mine}
+    assert not folder.exists()
+
+
+@pytest.mark.slow
+def test_a_worker_ends_with_who_asked_it(corpus, tmp_path):
+    """Killed, so that nothing can be tidied up: the process that it started must end by itself."""
+    (tmp_path / "peer.py").write_text(
+        "import os, pathlib, time\n"
+        "class Engine:\n    about = ''\n    same_as = None\n"
+        "    def build(self, documents, folder, clock):\n"
+        f"        pathlib.Path({str(tmp_path)!r}, 'pid').write_text(str(os.getpid()))\n"
+        "        time.sleep(600)\n"
+        "    def open(self, folder): pass\nENGINE = Engine()\n"
+    )
+    words = ["bench", str(corpus), "--system", str(tmp_path / "peer.py"), "--no-costs"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vecsearch", *words, "--cache", str(tmp_path / "cache")],
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "pid").is_file() or not (tmp_path / "pid").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    worker = int((tmp_path / "pid").read_text())
+    process.kill()
+    process.wait()
+    while _runs(worker):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _runs(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    return not (status.exists() and status.read_text().split()[2] == "Z")
 
 
 def command(*words, **options):

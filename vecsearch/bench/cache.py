@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -72,8 +73,15 @@ class Cache:
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
-        """Give a new folder for indexes, which is removed at the end of the block."""
-        with tempfile.TemporaryDirectory(dir=self.folder / "scratch") as folder:
+        """Give a new folder for indexes, which is removed at the end of the block.
+
+        What a process left that was killed is removed as well.
+        """
+        place = self.folder / "scratch"
+        for left in place.iterdir():
+            if not _is_alive(left.name.partition("-")[0]):
+                shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=place) as folder:
             yield Path(folder)
 
     def _run(self, key: str) -> Path:
@@ -91,6 +99,17 @@ class Cache:
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+
+
+def _is_alive(pid: str) -> bool:
+    """Whether a process of this number is there; a name that is no number is nobody's."""
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except OSError:  # there is one, of another user
+        pass
+    return True
 
 
 def default_folder() -> Path:
