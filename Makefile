@@ -29,4 +29,4 @@ lint: $(INSTALLED)
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV) indexes/lighthouse indexes/pydocs corpora/pydocs/qrels corpora/pydocs/*.jsonl build dist *.egg-info
+	rm -rf $(VENV) indexes/lighthouse* indexes/pydocs* corpora/pydocs/qrels corpora/pydocs/*.jsonl build dist *.egg-info

@@ -1,4 +1,4 @@
-"""Index the sample corpora and show what words, meaning and both find, side by side.
+"""Index the sample corpora, show what words and meaning find side by side, and which is better.
 
 Usage: python bench/demo.py CORPORA INDEXES (folders; CORPORA has lighthouse/ and pydocs/)
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from vecsearch import Index, Searcher, evaluate, parse_measure, read_qrels, read_queries
+from vecsearch import Index, Searcher, read_qrels, read_queries
 
 LIGHTHOUSE = ("exact-02", "paraphrase-01", "negation-06")
 PYDOCS = ("builtins.bytes.splitlines", "tempfile.mkdtemp")
@@ -43,7 +43,7 @@ def show_lighthouse(console: Console, corpus: Path, folder: Path) -> None:
         systems = ("bm25", "dense", "hybrid")
         console.print(side_by_side(searcher, queries[name], systems, qrels[name]))
     console.print("* answers the query, + is related, by the judgments in qrels/\n")
-    print_figures(console, searcher, corpus, ("tfidf", "bm25", "dense", "hybrid"))
+    compare(corpus, folder, ("tfidf", "bm25", "minilm", "hybrid"))
 
 
 def show_pydocs(console: Console, corpus: Path, folder: Path) -> None:
@@ -59,7 +59,7 @@ def show_pydocs(console: Console, corpus: Path, folder: Path) -> None:
     for name in filter(queries.__contains__, PYDOCS):  # another Python may have others
         console.print(side_by_side(searcher, queries[name], ("tfidf", "bm25"), qrels[name]))
     console.print("+ is where the query comes from: it was taken out of the docstring\n")
-    print_figures(console, searcher, corpus, ("tfidf", "bm25"))
+    compare(corpus, folder, ("tfidf", "bm25"))
     console.print(
         "With meaning too, in some minutes: "
         f"vecsearch index {corpus} {folder} --encoder minilm --overwrite\n",
@@ -79,19 +79,11 @@ def judged(corpus: Path) -> tuple[dict[str, str], dict[str, dict[str, int]]]:
     return {name: queries[name] for name in qrels}, qrels
 
 
-def print_figures(
-    console: Console, searcher: Searcher, corpus: Path, systems: tuple[str, ...]
-) -> None:
-    """Print how well each system answers the test queries."""
-    queries, qrels = judged(corpus)
-    measures = [parse_measure("nDCG@10"), parse_measure("R@10")]
-    console.print(f"{corpus.name}, its {len(queries)} test queries:")
-    for system in systems:
-        rankings = searcher.rank_many(list(queries.values()), k=100, by=system)
-        found = dict(zip(queries, map(dict, rankings), strict=True))
-        scores = evaluate(found, qrels, measures)
-        means = "  ".join(f"{measure} {scores.mean(measure):.3f}" for measure in measures)
-        console.print(f"{system:<7} {means}")
+def compare(corpus: Path, folder: Path, systems: tuple[str, ...]) -> None:
+    """Say which system answers the test queries better, and how sure that is."""
+    named = [word for system in systems for word in ("--system", system)]
+    report = folder.with_name(f"{folder.name}-report")
+    run("-m", "vecsearch", "bench", corpus, *named, "--no-costs", "--out", report)
 
 
 def side_by_side(

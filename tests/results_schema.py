@@ -132,7 +132,7 @@ DESCRIPTIONS: Final = {
         "measured": "When, as ISO 8601 in UTC.",
         "rounds": "How often everything was measured, systems in turn.",
         "queries": "How many of the judged queries were timed.",
-        "load": "1-minute load averages before and after; above 1, others were at work.",
+        "others": "Cores that other work took meanwhile, on average; null where unknown.",
         "machine": "Processor, cores, memory and system.",
     },
     "Agreement": {

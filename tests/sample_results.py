@@ -157,7 +157,7 @@ def _add_corpus(results, every, corpus, names, queries, documents, generated, rn
         "measured": "2026-11-22T21:00:00+00:00",
         "rounds": 3,
         "queries": queries,
-        "load": [0.4, 2.3],
+        "others": 0.43,
         "machine": "A Processor 3000, 2 cores, 8 GiB, Linux x86_64",
     }
     if "bench/peers/bm25s_peer.py" in names:

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import ir_measures
 import pytest
@@ -235,7 +234,7 @@ def test_costs_are_measured_together_or_taken_together(corpus, tmp_path, monkeyp
     again, same = measured(["tfidf"])
     assert (again, same) == (costs, stamp)
     assert not tasks
-    both, new = measured(["tfidf", "bm25"])
+    both, _ = measured(["tfidf", "bm25"])
     assert set(both) == {"tfidf", "bm25"}
     # tfidf was measured again too: no old figure stands beside a new one.
     assert both["tfidf"] != costs["tfidf"]
@@ -328,7 +327,7 @@ def test_what_lowers_every_score_is_told(corpus, cache):
 
 
 def test_corpora_that_cant_be_compared_on(corpus, tmp_path, cache):
-    with pytest.raises(UnknownName, match="no split of .*'tset'. Did you mean 'test'"):
+    with pytest.raises(UnknownName, match=r"no split of .*'tset'\. Did you mean 'test'"):
         quick(corpus, cache, split="tset")
     with pytest.raises(UsageError, match="standard input can't be"):
         quick("-", cache)
@@ -348,7 +347,7 @@ def test_corpora_that_cant_be_compared_on(corpus, tmp_path, cache):
 
 
 def test_names_that_are_none(corpus, cache, tmp_path):
-    with pytest.raises(UnknownName, match="no baseline among the systems 'bm52'. Did you mean"):
+    with pytest.raises(UnknownName, match=r"no baseline among the systems 'bm52'\. Did you mean"):
         quick(corpus, cache, baseline="bm52")
     with pytest.raises(UnknownName, match="no measure 'nDGC'"):
         quick(corpus, cache, measures=["nDGC@10"])
@@ -508,7 +507,7 @@ def test_ctrl_c_leaves_what_was_done(tmp_path):
         env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 120
-    while not (rankings.is_dir() and any(rankings.glob("*.gz"))):
+    while not (rankings.is_dir() and any(rankings.glob("[0-9a-f]*.gz"))):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(2)
@@ -516,4 +515,30 @@ def test_ctrl_c_leaves_what_was_done(tmp_path):
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert not list((rankings.parent / "scratch").iterdir())
-    assert any(Path(rankings).glob("*.gz"))
+    assert any(rankings.glob("[0-9a-f]*.gz"))
+
+
+def test_a_run_of_bm25s_scores_as_ir_measures_says(tmp_path, cache):
+    bm25s = pytest.importorskip("bm25s")
+    documents = list(suite.documents(_opened()))
+    qrels = read_qrels(LIGHTHOUSE / "qrels" / "test.tsv")
+    queries = {each.id: each.text for each in read_queries(LIGHTHOUSE / "queries.jsonl")}
+    # One query is left out, and documents that nobody judged are found for all.
+    asked = list(qrels)[1:]
+    retriever = bm25s.BM25()
+    options = {"show_progress": False, "stopwords": "en"}
+    retriever.index(bm25s.tokenize([d.text for d in documents], **options), show_progress=False)
+    tokens = bm25s.tokenize([queries[query] for query in asked], **options)
+    rows, scores = retriever.retrieve(tokens, k=50, show_progress=False)
+    lines = [
+        f"{query} Q0 {documents[row].id} {rank} {score} bm25s"
+        for query, found, values in zip(asked, rows, scores, strict=True)
+        for rank, (row, score) in enumerate(zip(found, values, strict=True), 1)
+    ]
+    path = tmp_path / "bm25s.run"
+    path.write_text("\n".join(lines))
+    measures = ["nDCG@10", "P@5", "R@100", "RR@10", "AP", "Success@1", "Judged@10", "bpref"]
+    found = quick(LIGHTHOUSE, cache, ["bm25"], runs={"bm25s": path}, measures=measures)
+    _like_ir_measures(path, found["scores"]["lighthouse"]["bm25s"])
+    (note,) = [n for n in found["corpora"]["lighthouse"]["notes"] if "bm25s" in n]
+    assert note == "The run bm25s answers 39 of 40 judged queries; the others count 0."

@@ -116,4 +116,4 @@ echo "${COMPREPLY[@]}"
     assert done.returncode == 0, done.stderr
     defined, found = done.stdout.splitlines()
     assert "-F _vecsearch_completion vecsearch" in defined
-    assert found == "compact completion"
+    assert found == "compare compact completion"

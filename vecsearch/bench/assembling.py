@@ -105,7 +105,9 @@ def assemble(
 
 
 def _interval(values: Mapping[str, float]) -> list[float]:
-    return list(bootstrap_interval(np.array(list(values.values()), dtype=np.float64)))
+    return list(
+        bootstrap_interval(np.array(list(values.values()), dtype=np.float64), bounds=(0.0, 1.0))
+    )
 
 
 def _recall(found: Found, depth: int) -> dict[str, list[list[float]]]:

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 
 from vecsearch.bench.cache import Cache, code_digest
 from vecsearch.bench.contestants import Contestant
-from vecsearch.bench.environment import load_average, machine, packages
+from vecsearch.bench.environment import Bystanders, machine, packages
 from vecsearch.bench.processes import work
 from vecsearch.bench.ranking import Indexes
 from vecsearch.bench.results import BuildCost, Cost, CostStamp, Percentiles, Spread
@@ -51,11 +51,11 @@ def measure_costs(
     queries: Mapping[str, str],
     systems: Sequence[Contestant],
     indexes: Indexes,
-    load_before: float,
+    bystanders: Bystanders,
 ) -> Costs:
     """Measure builds, latencies, batches and cold commands; see `results.Cost`.
 
-    indexes: timed ones. load_before: from before the first of them was built.
+    indexes: timed ones. bystanders: watched from before the first of them was built.
     """
     asked = list(queries.values())
     if len(asked) > _TIMED_QUERIES:
@@ -90,7 +90,7 @@ def measure_costs(
         "measured": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "rounds": ROUNDS,
         "queries": len(asked),
-        "load": [round(load_before, 2), round(load_average(), 2)],
+        "others": bystanders.cores(),
         "machine": machine(),
     }
     return costs, stamp

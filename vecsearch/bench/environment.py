@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
@@ -62,9 +63,33 @@ def packages() -> dict[str, str]:
     return found
 
 
-def load_average() -> float:
-    """Return how many processes wanted to run in the last minute, on average."""
-    return os.getloadavg()[0]
+class Bystanders:
+    """Watches how much of the machine other work takes, from when it is made."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+        self._others = _seconds_of_others()
+
+    def cores(self) -> float | None:
+        """Return how many cores they took on average; None where the system doesn't say."""
+        now = _seconds_of_others()
+        if now is None or self._others is None:
+            return None
+        return max(now - self._others, 0.0) / max(time.monotonic() - self._start, 1e-9)
+
+
+def _seconds_of_others() -> float | None:
+    """Return CPU seconds, of all cores since the start, that weren't this process's or idle.
+
+    Processes that this one has started count as its own once they have ended.
+    """
+    try:
+        line = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0]
+    except OSError:
+        return None
+    user, nice, system, _idle, _waiting, *interrupts = map(int, line.split()[1:9])
+    used = (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
+    return used - sum(os.times()[:4])
 
 
 def _processor() -> str:

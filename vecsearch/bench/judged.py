@@ -121,7 +121,7 @@ def open_judged(
             "hold. Nothing could find them, so every score would be too low.",
         )
     return JudgedCorpus(
-        name=Path(source).resolve().name if Path(str(source)).exists() else str(source),
+        name=corpus_name(source),
         source=str(source),
         split=split if qrels_file is None else Path(qrels_file).name.split(".")[0],
         queries=asked,
@@ -130,6 +130,12 @@ def open_judged(
         documents_digest=digest.value,
         notes=tuple(_notes(texts, asked, qrels)),
     )
+
+
+def corpus_name(source: str | Path) -> str:
+    """Return what results call a corpus: the name of its folder, or a data set's as it is."""
+    path = Path(source)
+    return path.resolve().name if path.exists() else str(source)
 
 
 def _queries(

@@ -91,8 +91,9 @@ def _converse(
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        json.dump(request, process.stdin)
-        process.stdin.close()
+        # Left open: the process ends when this one does, however that comes about.
+        process.stdin.write(json.dumps(request) + "\n")
+        process.stdin.flush()
     except BrokenPipeError:
         pass  # it died; what it left says why
     for line in process.stdout:

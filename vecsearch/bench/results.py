@@ -116,7 +116,7 @@ class CostStamp(TypedDict):
     measured: str  # ISO 8601, UTC
     rounds: int
     queries: int  # how many of the judged queries were timed
-    load: list[float]  # 1-minute load average before and after: above 1 others were at work
+    others: float | None  # cores that other work took meanwhile, on average; None where unknown
     machine: str
 
 

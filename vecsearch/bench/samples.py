@@ -28,7 +28,7 @@ class Interval(NamedTuple):
 
 
 def checked(values: Values) -> NDArray[np.float64]:
-    """Return values as an array."""
+    """Return (n,) float64; UsageError for none, or one that is NaN or infinite."""
     sample = np.asarray(values, dtype=np.float64)
     if sample.ndim != 1 or not len(sample):
         raise UsageError("There are no values, and statistics need one per query.")

@@ -53,12 +53,22 @@ def bootstrap_interval(
     seed: int = 0,
     bounds: tuple[float, float] = (-1.0, 1.0),
 ) -> Interval:
-    """Return a symmetric bootstrap-t interval of the mean, cut at the bounds.
+    """Return a symmetric bootstrap-t interval of the mean, cut at the bounds; equal values' own.
 
     bounds: the least and the largest value there can be: those of a difference of scores, where
         none are given; (0, 1) for scores themselves. A value outside is a UsageError.
 
-    FIGURES
+    Each resample's mean is put in standard errors of that resample, and the distance that `level`
+    of them stay within, times the sample's own standard error, is the reach to both sides. Efron &
+    Tibshirani, An introduction to the bootstrap, 1993, section 12.5; symmetric after Hall, On
+    symmetric bootstrap confidence intervals, J. R. Statist. Soc. B 50, 1988.
+
+    Differences of scores are mostly exactly 0, and that decides between the methods: of intervals
+    meant to hold the mean 95% of the time, from samples of five such populations without a
+    difference, this one held it 98% of the time at n = 20 and 96% at 50, 100 and 300 (at worst
+    94%); the percentile interval 89%, 93%, 93% and 94% (at worst 80%), BCa 85%, 91%, 92% and 94%
+    (75%), and the equal-tailed bootstrap-t 91%, 92%, 93% and 94% (88%). With a difference it was
+    95% to 96% at each n. These are averages of what bench/simulation.py counts.
     """
     sample = np.sort(checked(values))  # so that the order of queries is no matter
     if not bounds[0] - SAME <= sample.min() <= sample.max() <= bounds[1] + SAME:
@@ -83,8 +93,9 @@ def randomization_test(differences: Values, permutations: int = 100_000, seed: i
     Were the two systems alike, each difference would have had the other sign as easily: p is the
     part of all ways to choose signs whose mean is as far from 0 as the one observed. Zeros have no
     sign and change nothing. All ways are counted where there are no more of them than
-    `permutations`; else so many are drawn, and the observed one counts as one of them. Smucker,
-    Allan & Carterette, A comparison of statistical significance tests for information retrieval
+    `permutations`; else so many are drawn, and the observed one counts as one of them. Where few
+    queries differ, p has few values and false positives are rarer than the level. Smucker, Allan &
+    Carterette, A comparison of statistical significance tests for information retrieval
     evaluation, CIKM 2007.
     """
     signed = checked(differences)
@@ -159,8 +170,8 @@ def _studentized(
     One that is constant has no error to divide by: it counts as the furthest of the others.
     """
     n = len(centred)
-    blocks = list(_drawn(centred, resamples, rng))
-    sums, squares = (np.concatenate(each) for each in zip(*blocks, strict=True))
+    drawn = list(_drawn(centred, resamples, rng))
+    sums, squares = (np.concatenate(each) for each in zip(*drawn, strict=True))
     variances = (squares - sums**2 / n) / (n - 1)
     varied = variances > SAME * squares
     distances = np.zeros(resamples)

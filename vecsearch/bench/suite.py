@@ -10,7 +10,7 @@ from vecsearch.bench.assembling import Found, assemble
 from vecsearch.bench.cache import Cache
 from vecsearch.bench.contestants import Contestant, contestants, label_of, unique_label
 from vecsearch.bench.costs import Costs, costs_key, kept_costs, measure_costs
-from vecsearch.bench.environment import load_average
+from vecsearch.bench.environment import Bystanders
 from vecsearch.bench.given import given_runs, write_runs
 from vecsearch.bench.judged import DocumentsDigest, JudgedCorpus, open_judged
 from vecsearch.bench.progress import Tell, counted, silent
@@ -141,7 +141,7 @@ def _on_corpus(
     key = costs_key(corpus.digest, corpus.queries, systems)
     cost = kept_costs(cache, key) if costs else None
     measuring = costs and cost is None and bool(systems)
-    load_before = load_average()
+    bystanders = Bystanders()
     with cache.scratch() as scratch:
         indexes = Indexes(
             corpus.name,
@@ -154,7 +154,7 @@ def _on_corpus(
         )
         runs = rank(corpus.queries, systems, depth, indexes, cache)
         if measuring:
-            cost = measure_costs(corpus.queries, systems, indexes, load_before)
+            cost = measure_costs(corpus.queries, systems, indexes, bystanders)
             cache.keep_costs(key, {"costs": cost[0], "stamp": cost[1]})
     return runs, cost
 

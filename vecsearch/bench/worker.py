@@ -1,7 +1,8 @@
 """A process of its own for one system: it builds, ranks or answers, and says what that took.
 
-`python -m vecsearch.bench.worker` reads a request from standard input and writes lines of JSON:
-{"progress": n}, and at the end {"result": ...} or {"error": ..., "usage": ...}.
+`python -m vecsearch.bench.worker` reads a request, a line of JSON, from standard input and writes
+lines of JSON: {"progress": n}, and at the end {"result": ...} or {"error": ..., "usage": ...}.
+It ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import resource
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -148,12 +150,25 @@ def _engine(request: dict[str, Any]) -> Engine:
 
 def _peak_memory() -> int:
     """The most memory that this process ever had, in bytes; pages of mapped files included."""
+    status = Path("/proc/self/status")
+    if status.exists():  # on Linux ru_maxrss begins with what the parent had
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def _end_with_parent() -> None:
+    """Wait until the other end of standard input is closed: whoever asked is gone."""
+    sys.stdin.read()
+    os._exit(1)
+
+
 def main() -> None:
     """Do what standard input asks for."""
+    # Python looks for modules in the current folder first, where bm25s.py may be the peer itself.
+    sys.path = [each for each in sys.path if each not in ("", str(Path.cwd()))]
     # Libraries may print; what they print must not get between the lines.
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -162,7 +177,8 @@ def main() -> None:
         out.write(json.dumps(line) + "\n")
         out.flush()
 
-    request = json.load(sys.stdin)
+    request = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         report({"result": _TASKS[request["task"]](request, report)})
     except VecsearchError as error:

@@ -10,12 +10,14 @@ from typing import Any, NoReturn
 
 import click
 
+from vecsearch.cli.benching import bench
 from vecsearch.cli.browsing import export, get, like
 from vecsearch.cli.comparing import compare_runs
 from vecsearch.cli.completion import completion
 from vecsearch.cli.evaluating import evaluate_run
 from vecsearch.cli.indexing import add, compact, delete, index, reencode
 from vecsearch.cli.inspecting import encoders, info, verify
+from vecsearch.cli.judging import judge
 from vecsearch.cli.output import printable
 from vecsearch.cli.searching import search
 from vecsearch.cli.shell import shell
@@ -99,8 +101,10 @@ for command in (
     like,
     get,
     export,
+    bench,
     evaluate_run,
     compare_runs,
+    judge,
     info,
     verify,
     compact,

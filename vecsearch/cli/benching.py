@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
-from vecsearch.bench.known_items import DEFAULT_KIND, KINDS
+from vecsearch.bench.judged import JudgedCorpus, open_judged
+from vecsearch.bench.known_items import DEFAULT_KIND, KINDS, Kind
+from vecsearch.bench.results import Results
+from vecsearch.bench.suite import MEASURES, run
 from vecsearch.bench.systems import SHORT_NAMES, default_systems
+from vecsearch.bench.unlabelled import open_unlabelled
 from vecsearch.cli.completion import complete_file, complete_folder, complete_measure, one_of
-from vecsearch.cli.output import telling
-
-_MEASURES = ("nDCG@10", "R@100", "RR@10", "Judged@10")
+from vecsearch.cli.output import printable, say, telling
 
 
-def _named_run(
+def _named_runs(
     ctx: click.Context, param: click.Parameter, given: tuple[str, ...]
 ) -> dict[str, str]:
     runs: dict[str, str] = {}
@@ -49,7 +55,7 @@ def _named_run(
     "runs",
     metavar="NAME=PATH",
     multiple=True,
-    callback=_named_run,
+    callback=_named_runs,
     help="A TREC run file to compare as a system; {corpus} in PATH is the name of the corpus.",
 )
 @click.option(
@@ -64,7 +70,7 @@ def _named_run(
     multiple=True,
     shell_complete=complete_measure,
     help="A measure such as nDCG@10, P@5, R@100, RR@10, AP, Success@1, Judged@10, bpref; may be "
-    f"given several times. nDCG@10 is always there.  [{', '.join(_MEASURES)}]",
+    f"given several times. nDCG@10 is always there.  [{', '.join(MEASURES)}]",
 )
 @click.option(
     "--split", metavar="NAME", default="test", show_default=True, help="Whose judgments to use."
@@ -120,7 +126,7 @@ def bench(
     queries_file: str | None,
     qrels_file: str | None,
     no_labels: bool,
-    kind: str,
+    kind: Kind,
     no_costs: bool,
     out: Path | None,
     cache: Path | None,
@@ -130,17 +136,19 @@ def bench(
     CORPUS is a folder in BEIR layout: corpus.jsonl, queries.jsonl and qrels/SPLIT.tsv. What hasn't
     changed since the last time is taken from the cache.
     """
-    from vecsearch.bench.suite import run  # here, so that other commands don't wait for it
+    _check_usage(corpora, queries_file, qrels_file, no_labels=no_labels)
+    with telling() as tell, contextlib.ExitStack() as stack:
 
-    with telling() as tell:
-        if no_labels:
-            judged = [_without_labels(each, kind, out, tell) for each in corpora]
-        else:
-            judged = [open_judged(each, split, queries_file, qrels_file, tell) for each in corpora]
+        def opened(corpus: str) -> JudgedCorpus:
+            if not no_labels:
+                return open_judged(corpus, split, queries_file, qrels_file, tell)
+            made = stack.enter_context(_folder_for(out, corpus))
+            return open_unlabelled(corpus, made, kind, tell)
+
         results = run(
-            judged,
+            [opened(each) for each in corpora],
             systems or None,
-            measures=measures or _MEASURES,
+            measures=measures or MEASURES,
             baseline=baseline,
             runs=runs,
             costs=not no_costs,
@@ -148,3 +156,45 @@ def bench(
             cache=cache,
             tell=tell,
         )
+    _print(results)
+    if out is not None:
+        say(f"The report is {out / 'report.html'}.")
+
+
+def _check_usage(
+    corpora: Sequence[str],
+    queries_file: str | None,
+    qrels_file: str | None,
+    *,
+    no_labels: bool,
+) -> None:
+    """Refuse options that don't go together."""
+    given = [name for name, file in (("--queries", queries_file), ("--qrels", qrels_file)) if file]
+    if given and len(corpora) > 1:
+        raise click.UsageError(f"{given[0]} is for one CORPUS, not for {len(corpora)}.")
+    if given and no_labels:
+        raise click.UsageError(f"--no-labels makes queries and judgments; {given[0]} gives them.")
+
+
+@contextlib.contextmanager
+def _folder_for(out: Path | None, corpus: str) -> Iterator[Path]:
+    """Give the folder for queries that are made: in the report's, or for now only."""
+    if out is None:
+        with tempfile.TemporaryDirectory(prefix="vecsearch-") as scratch:
+            yield Path(scratch) / "made"
+    else:
+        yield out / "made" / Path(corpus).resolve().name
+
+
+def _print(results: Results) -> None:
+    """Print verdicts and tables: laid out on a terminal, else as Markdown."""
+    from vecsearch.bench.report import markdown
+
+    text = printable(markdown(results))
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.markdown import Markdown
+
+        Console().print(Markdown(text))
+    else:
+        click.echo(text)

@@ -39,7 +39,7 @@ _SUFFIXES = (".gz", ".run", ".trec", ".txt")
 
 @click.command(
     "compare",
-    epilog="Example: vecsearch compare bm25.run dense.run scifact/qrels/test.tsv --corpus scifact",
+    epilog="Example: vecsearch compare bm25.run dense.run qrels.tsv --corpus notes.jsonl",
 )
 @click.argument("file_a", metavar="RUN_A", shell_complete=complete_file)
 @click.argument("file_b", metavar="RUN_B", shell_complete=complete_file)

@@ -77,8 +77,8 @@ def page_json(page: Page) -> dict[str, object]:
             side: {"file": file, "name": name, "mean": mean} for side, file, name, mean in runs
         },
         **{key: comparison[key] for key in _COMPARED},
-        "gains": [_changed_json(page, changed) for changed in page.movers.gains],
-        "losses": [_changed_json(page, changed) for changed in page.movers.losses],
+        "largest_gains": [_changed_json(page, changed) for changed in page.movers.gains],
+        "largest_losses": [_changed_json(page, changed) for changed in page.movers.losses],
         "features": list(page.features),
         "notes": list(page.notes),
     }

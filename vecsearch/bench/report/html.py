@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from vecsearch.bench.report import plots, tables
 from vecsearch.bench.report.drilldown import BUDGET, Looked, looked_into
-from vecsearch.bench.report.figures import Figure, at, count, digits
+from vecsearch.bench.report.figures import Figure, at, count
 from vecsearch.bench.report.palette import Look, looks
 from vecsearch.bench.report.plots import Cast
 from vecsearch.bench.report.svg import mark
@@ -27,7 +27,6 @@ from vecsearch.bench.report.verdict import verdict
 from vecsearch.bench.results import Results
 
 _PACKAGE: Final = "vecsearch.bench.report"
-_BUSY: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +49,8 @@ class Section:
 
     @property
     def busy(self) -> Figure | None:
-        """The load average that tells of other work beside the measuring, if there is one."""
-        stamp = self.cast.results["cost_stamps"].get(self.cast.corpus)
-        if stamp is None or not stamp["load"] or max(stamp["load"]) <= _BUSY:
-            return None
-        most = max(stamp["load"])
-        path = ("cost_stamps", self.cast.corpus, "load", stamp["load"].index(most))
-        return Figure(digits(most, 2), most, path)
+        """The cores that other work took beside the measuring, if that were many."""
+        return tables.other_work(self.cast)
 
     def sentences(self, *, primary: bool) -> list[str]:
         """Return what comparisons say, by the first measure or by the others."""

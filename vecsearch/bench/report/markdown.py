@@ -70,8 +70,8 @@ def _stamp(cast: Cast) -> Iterator[str]:
     stamp = cast.results["cost_stamps"].get(cast.corpus)
     if stamp is None:
         return
-    busy = max(stamp["load"], default=0.0)
-    other = f" Other work was going on: the load average was up to {busy:.1f}." if busy > 1 else ""
+    others = tables.other_work(cast)
+    other = f" Other work took {others.text} cores meanwhile." if others else ""
     yield from _paragraph(
         "In brackets 95% intervals of the means. Query p50: median time of one, warm, on one "
         f"thread. Costs are medians of {stamp['rounds']} rounds, measured "

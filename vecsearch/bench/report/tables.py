@@ -15,6 +15,8 @@ from vecsearch.bench.results import Comparison
 Part = Figure | str
 MISSING: Final = "not measured"
 _RAISED: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_BUSY: Final = 0.2
+"""Cores taken by other work from which on a reader must know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +223,15 @@ def costs(cast: Cast) -> Table | None:
         if system in cast.costs()
     ]
     return Table(f"Costs on {cast.corpus}", columns, rows)
+
+
+def other_work(cast: Cast) -> Figure | None:
+    """Return how many cores other work took while costs were measured, if a reader must know."""
+    stamp = cast.results["cost_stamps"].get(cast.corpus)
+    if stamp is None or (stamp["others"] or 0.0) < _BUSY:
+        return None
+    path: Path = ("cost_stamps", cast.corpus, "others")
+    return figure(cast, path, lambda value: figures.digits(value, 2))
 
 
 def agreement(cast: Cast) -> Table | None:
