@@ -328,6 +328,7 @@ def test_systems_keep_their_colour_and_mark_everywhere(results, html):
     assert len({(each.class_, each.shape) for each in many.values()}) == 60
 
 
+@pytest.mark.slow
 def test_a_large_bench_makes_a_page_that_still_opens():
     results = sample_results(queries=250, corpora=["harbour"], systems=10)
     copies = range(40)
@@ -581,7 +582,9 @@ def written(tmp_path_factory) -> Path:
 
 CONTRAST = """() => {
   const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
-  const rgb = (colour) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1); return canvas.getImageData(0, 0, 1, 1).data; };
+  const known = {};
+  const rgb = (colour) => known[colour] ??= read(colour);
+  const read = (colour) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1); return canvas.getImageData(0, 0, 1, 1).data; };
   const light = (c) => { const [r, g, b] = [...c].slice(0, 3).map((v) => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b; };
   const behind = (e) => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor); if (c[3] === 255) return c; } return rgb(getComputedStyle(document.documentElement).getPropertyValue("--paper")); };
   let worst = [99, ""];

@@ -60,20 +60,27 @@ def place(
 
 
 def spread(wanted: Sequence[float], low: float, high: float, apart: float) -> list[float]:
-    """Return places along a line near the wanted ones, each at least `apart` from the next.
+    """Return places along a line as near the wanted ones as can be, each `apart` from the next.
 
-    They stay between low and high where there is room for all of them.
+    They stay between low and high where there is room for all of them. Names that would crowd
+    each other form a block around the mean of what they want (pooling of adjacent violators).
     """
     order = sorted(range(len(wanted)), key=lambda n: wanted[n])
-    places: list[float] = []
-    for n in order:
-        places.append(max(wanted[n], low, places[-1] + apart if places else low))
-    ceiling = high
-    for rank in reversed(range(len(places))):
-        places[rank] = min(places[rank], ceiling)
-        ceiling = places[rank] - apart
-    by_point = dict(zip(order, places, strict=True))
-    return [by_point[n] for n in range(len(wanted))]
+    blocks: list[tuple[float, int]] = []  # where the first of so many would lie, all else 0 apart
+    for rank, n in enumerate(order):
+        start, count = wanted[n] - rank * apart, 1
+        while blocks and blocks[-1][0] > start:
+            before, others = blocks.pop()
+            start = (before * others + start * count) / (others + count)
+            count += others
+        blocks.append((start, count))
+    starts = [start for start, count in blocks for _ in range(count)]
+    most = max(low, high - (len(wanted) - 1) * apart)
+    places = {
+        n: min(max(start, low), most) + rank * apart
+        for rank, (n, start) in enumerate(zip(order, starts, strict=True))
+    }
+    return [places[n] for n in range(len(wanted))]
 
 
 class _Place(NamedTuple):
