@@ -76,9 +76,11 @@ class Cast:
         return sentence
 
     def best_first(self) -> list[str]:
-        """Order the systems by the first measure."""
-        scores = self.results["scores"][self.corpus]
-        return sorted(self.systems, key=lambda each: -scores[each][self.measure])
+        """Order the systems by the first measure; of equal ones the baseline comes first."""
+        scores, baseline = self.results["scores"][self.corpus], self.results["baseline"]
+        return sorted(
+            self.systems, key=lambda each: (-scores[each][self.measure], each != baseline)
+        )
 
     def costs(self) -> dict[str, Cost]:
         """Return the costs of those systems that have any."""
