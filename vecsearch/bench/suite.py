@@ -19,7 +19,7 @@ from vecsearch.bench.results import Results
 from vecsearch.bench.system import System
 from vecsearch.bench.systems import default_systems
 from vecsearch.corpus import documents, open_corpus
-from vecsearch.errors import UnknownName, UsageError
+from vecsearch.errors import UnknownName, UsageError, VecsearchError
 from vecsearch.measures import Measure, parse_measure
 from vecsearch.runs import Run
 
@@ -87,6 +87,8 @@ def run(
     depth = max(_WHOLE_DEPTH if each.cutoff is None else each.cutoff for each in wanted)
     depth = max(depth, _DEPTH)
     kept = Cache(cache)
+    if out is not None:
+        _make_folder(Path(out))
     found = []
     for corpus in judged:
         own, cost = _on_corpus(corpus, list(taking_part.values()), depth, kept, tell, costs=costs)
@@ -157,6 +159,15 @@ def _on_corpus(
             cost = measure_costs(corpus.queries, systems, indexes, bystanders)
             cache.keep_costs(key, {"costs": cost[0], "stamp": cost[1]})
     return runs, cost
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder of a report before the work, so that it isn't found wanting after it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"{folder}: a report can't be written there ({error.strerror})."
+        raise VecsearchError(reason) from error
 
 
 def _measures(measures: Sequence[str | Measure]) -> list[Measure]:
