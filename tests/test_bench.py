@@ -416,6 +416,25 @@ def test_a_peer_takes_part_and_its_answers_are_checked(corpus, tmp_path, cache):
 
 
 @pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("1 / 0", r"can't be run as a peer \(ZeroDivisionError: division by zero\)"),
+        ("raise SystemExit(3)", r"can't be run as a peer \(SystemExit: 3\)"),
+        ("a b", "line 1: it isn't Python"),
+        ("\0", "it isn't Python"),
+        ("import no_such_library", "needs no_such_library"),
+        ("ENGINE = 1", "defines no ENGINE"),
+    ],
+)
+def test_a_file_that_is_no_peer_is_told(corpus, tmp_path, cache, text, problem):
+    path = tmp_path / "peer.py"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=problem) as caught:
+        quick(corpus, cache, [str(path)])
+    assert "None" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("body", "problem"),
     [
         ("raise RuntimeError('no luck')", r"peer: its process failed: .*code 1.*no luck"),
