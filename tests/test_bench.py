@@ -435,6 +435,30 @@ def test_a_file_that_is_no_peer_is_told(corpus, tmp_path, cache, text, problem):
 
 
 @pytest.mark.parametrize(
+    ("ranking", "problem"),
+    [
+        ("('d1', 1.0), ('d1', 0.5)", "gives the query 'q1' the document 'd1' twice"),
+        ("('d1', float('nan'))", "'d1' the score nan, which isn't a finite number"),
+        ("('d1', float('inf'))", "the score inf"),
+        ("('d1', '1')", "the score '1'"),
+        ("(0, 1.0)", "the document 0, and ids are text"),
+        ("('0', 1.0), ('1', 0.5)", r"finds 2 documents \(such as '0'\) that small doesn't hold"),
+    ],
+)
+def test_answers_of_a_peer_that_would_score_too_low_are_refused(corpus, tmp_path, ranking, problem):
+    path = tmp_path / "peer.py"
+    path.write_text(
+        "class Engine:\n    about = ''\n    same_as = None\n    model_bytes = 0\n"
+        "    def build(self, documents, folder, clock): list(documents)\n"
+        "    def open(self, folder): return self\n"
+        f"    def rank(self, queries, k): return [[{ranking}] for query in queries]\n"
+        "ENGINE = Engine()\n"
+    )
+    with pytest.raises(VecsearchError, match=problem):
+        quick(corpus, tmp_path / "cache", [str(path)])
+
+
+@pytest.mark.parametrize(
     ("body", "problem"),
     [
         ("raise RuntimeError('no luck')", r"peer: its process failed: .*code 1.*no luck"),

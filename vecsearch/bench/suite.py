@@ -19,7 +19,7 @@ from vecsearch.bench.results import Results
 from vecsearch.bench.system import System
 from vecsearch.bench.systems import default_systems
 from vecsearch.corpus import documents, open_corpus
-from vecsearch.errors import UnknownName, UsageError
+from vecsearch.errors import UnknownName, UsageError, VecsearchError
 from vecsearch.measures import Measure, parse_measure
 from vecsearch.runs import Run
 
@@ -153,10 +153,22 @@ def _on_corpus(
             timed=measuring,
         )
         runs = rank(corpus.queries, systems, depth, indexes, cache)
+        for each in systems:
+            _check_documents(each, runs[each.name], corpus)
         if measuring:
             cost = measure_costs(corpus.queries, systems, indexes, bystanders)
             cache.keep_costs(key, {"costs": cost[0], "stamp": cost[1]})
     return runs, cost
+
+
+def _check_documents(system: Contestant, run: Run, corpus: JudgedCorpus) -> None:
+    """Refuse documents that aren't there: a peer may number what it should name."""
+    unknown = set().union(*run.values()) - corpus.ids
+    if unknown:
+        raise VecsearchError(
+            f"{system.label}: it finds {len(unknown):,} documents (such as {min(unknown)!r}) that "
+            f"{corpus.name} doesn't hold, so its scores would be too low."
+        )
 
 
 def _measures(measures: Sequence[str | Measure]) -> list[Measure]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import os
 import resource
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -61,9 +63,26 @@ def rank(request: dict[str, Any], report: Report) -> None:
     queries: dict[str, str] = request["queries"]
     ranker = _engine(request).open(Path(request["folder"]))
     found = ranker.rank(list(queries.values()), request["k"])
-    run = {query: dict(ranking) for query, ranking in zip(queries, found, strict=True)}
+    run = {query: _checked(query, each) for query, each in zip(queries, found, strict=True)}
     with gzip.open(request["out"], "wt", encoding="utf-8", compresslevel=3) as file:
         json.dump(run, file)
+
+
+def _checked(query: str, ranking: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """Return a ranking by document; raise VecsearchError for one that no run can be."""
+    scores: dict[str, float] = {}
+    for document, score in ranking:
+        if not isinstance(document, str):
+            problem = f"the document {document!r}, and ids are text"
+        elif document in scores:
+            problem = f"the document {document!r} twice"
+        elif not (isinstance(score, Real) and math.isfinite(score)):
+            problem = f"the document {document!r} the score {score!r}, which isn't a finite number"
+        else:
+            scores[document] = float(score)  # it may be one of NumPy's
+            continue
+        raise VecsearchError(f"it gives the query {query!r} {problem}.")
+    return scores
 
 
 def time_queries(request: dict[str, Any], report: Report) -> dict[str, object]:
