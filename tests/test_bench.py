@@ -146,7 +146,7 @@ def test_a_second_run_starts_no_process(corpus, tmp_path, monkeypatch):
     assert not tasks
 
 
-@pytest.mark.parametrize("change", ["document", "query", "system", "code"])
+@pytest.mark.parametrize("change", ["document", "query", "system", "code", "stemmer"])
 def test_only_what_changed_is_done_again(corpus, tmp_path, monkeypatch, change):
     tasks = counting(monkeypatch)
     systems = {"one": System("bm25"), "other": System("tfidf")}
@@ -160,8 +160,10 @@ def test_only_what_changed_is_done_again(corpus, tmp_path, monkeypatch, change):
         (corpus / "queries.jsonl").write_text(text)
     elif change == "system":
         systems["one"] = System("bm25", weighting=BM25(k1=0.5))
+    elif change == "code":
+        monkeypatch.setattr("vecsearch.bench.environment.code_digest", lambda: "new")
     else:
-        monkeypatch.setattr("vecsearch.bench.ranking.code_digest", lambda: "new")
+        monkeypatch.setattr("vecsearch.bench.environment.packages", lambda: {"PyStemmer": "9"})
     quick(corpus, tmp_path / "cache", systems)
     ranked = [name for task, name in tasks if task == "rank"]
     assert ranked == (["one"] if change == "system" else ["one", "other"])
