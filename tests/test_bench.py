@@ -169,6 +169,15 @@ def test_only_what_changed_is_done_again(corpus, tmp_path, monkeypatch, change):
     assert ranked == (["one"] if change == "system" else ["one", "other"])
 
 
+def test_a_corpus_that_changes_meanwhile_is_refused(corpus, tmp_path):
+    opened = open_judged(corpus)
+    with (corpus / "corpus.jsonl").open("a") as file:
+        file.write('\n{"_id": "d5", "title": "", "text": "new"}')
+    with pytest.raises(CorpusError, match="have changed since"):
+        quick(opened, tmp_path / "cache")
+    assert not list((tmp_path / "cache" / "rankings").iterdir())
+
+
 def test_a_grade_that_changes_ranks_nothing_again(corpus, tmp_path, monkeypatch):
     tasks = counting(monkeypatch)
     before = quick(corpus, tmp_path / "cache")

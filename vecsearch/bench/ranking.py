@@ -13,6 +13,7 @@ from vecsearch.bench.environment import software_digest
 from vecsearch.bench.processes import work
 from vecsearch.bench.progress import Tell
 from vecsearch.bench.system import digest_of
+from vecsearch.errors import CorpusError
 from vecsearch.runs import Run
 
 
@@ -74,6 +75,10 @@ class Indexes:
             progress=lambda count: self.tell(what, count),
             corpus=self._source,
         )
+        if result["digest"] != self.digest:
+            raise CorpusError(
+                self._source, None, "its documents have changed since the bench began to read them."
+            )
         self.measured.setdefault(contestant.index_digest, []).append(result)
 
 
