@@ -331,6 +331,14 @@ def test_judgments_that_dont_fit_are_refused(corpus, cache, lines, problem):
         quick(corpus, cache)
 
 
+def test_a_folder_that_cant_be_made_is_told_before_the_work(corpus, tmp_path, monkeypatch):
+    tasks = counting(monkeypatch)
+    (tmp_path / "file").touch()
+    with pytest.raises(VecsearchError, match=r"file/out can't be made \(Not a directory\)"):
+        quick(corpus, tmp_path / "cache", out=tmp_path / "file" / "out")
+    assert not tasks
+
+
 def test_what_lowers_every_score_is_told(corpus, cache):
     judged(corpus, "q1\td1\t1", "q2\td2\t0")
     notes = " ".join(quick(corpus, cache)["corpora"]["small"]["notes"])
@@ -343,6 +351,8 @@ def test_corpora_that_cant_be_compared_on(corpus, tmp_path, cache):
         quick(corpus, cache, split="tset")
     with pytest.raises(UsageError, match="standard input can't be"):
         quick("-", cache)
+    with pytest.raises(UsageError, match="standard input can't be"):
+        quick(corpus, cache, runs={"theirs": "-"})
     (tmp_path / "plain").mkdir()
     (tmp_path / "plain" / "a.txt").write_text("a red kettle")
     with pytest.raises(UsageError, match="has no queries: it isn't a folder in BEIR layout"):

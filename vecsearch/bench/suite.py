@@ -11,7 +11,7 @@ from vecsearch.bench.cache import Cache
 from vecsearch.bench.contestants import Contestant, contestants, label_of, unique_label
 from vecsearch.bench.costs import Costs, costs_key, kept_costs, measure_costs
 from vecsearch.bench.environment import Bystanders
-from vecsearch.bench.given import given_runs, write_runs
+from vecsearch.bench.given import given_runs, make_folder, write_runs
 from vecsearch.bench.judged import DocumentsDigest, JudgedCorpus, open_judged
 from vecsearch.bench.progress import Tell, counted, silent
 from vecsearch.bench.ranking import Indexes, rank
@@ -87,6 +87,8 @@ def run(
     depth = max(_WHOLE_DEPTH if each.cutoff is None else each.cutoff for each in wanted)
     depth = max(depth, _DEPTH)
     kept = Cache(cache)
+    if out is not None:
+        make_folder(Path(out))
     found = []
     for corpus in judged:
         own, cost = _on_corpus(corpus, list(taking_part.values()), depth, kept, tell, costs=costs)
