@@ -146,7 +146,7 @@ def test_a_second_run_starts_no_process(corpus, tmp_path, monkeypatch):
     assert not tasks
 
 
-@pytest.mark.parametrize("change", ["document", "query", "system", "code"])
+@pytest.mark.parametrize("change", ["document", "query", "system", "code", "stemmer"])
 def test_only_what_changed_is_done_again(corpus, tmp_path, monkeypatch, change):
     tasks = counting(monkeypatch)
     systems = {"one": System("bm25"), "other": System("tfidf")}
@@ -160,11 +160,22 @@ def test_only_what_changed_is_done_again(corpus, tmp_path, monkeypatch, change):
         (corpus / "queries.jsonl").write_text(text)
     elif change == "system":
         systems["one"] = System("bm25", weighting=BM25(k1=0.5))
+    elif change == "code":
+        monkeypatch.setattr("vecsearch.bench.environment.code_digest", lambda: "new")
     else:
-        monkeypatch.setattr("vecsearch.bench.ranking.code_digest", lambda: "new")
+        monkeypatch.setattr("vecsearch.bench.environment.packages", lambda: {"PyStemmer": "9"})
     quick(corpus, tmp_path / "cache", systems)
     ranked = [name for task, name in tasks if task == "rank"]
     assert ranked == (["one"] if change == "system" else ["one", "other"])
+
+
+def test_a_corpus_that_changes_meanwhile_is_refused(corpus, tmp_path):
+    opened = open_judged(corpus)
+    with (corpus / "corpus.jsonl").open("a") as file:
+        file.write('\n{"_id": "d5", "title": "", "text": "new"}')
+    with pytest.raises(CorpusError, match="have changed since"):
+        quick(opened, tmp_path / "cache")
+    assert not list((tmp_path / "cache" / "rankings").iterdir())
 
 
 def test_a_grade_that_changes_ranks_nothing_again(corpus, tmp_path, monkeypatch):
@@ -320,6 +331,14 @@ def test_judgments_that_dont_fit_are_refused(corpus, cache, lines, problem):
         quick(corpus, cache)
 
 
+def test_a_folder_that_cant_be_made_is_told_before_the_work(corpus, tmp_path, monkeypatch):
+    tasks = counting(monkeypatch)
+    (tmp_path / "file").touch()
+    with pytest.raises(VecsearchError, match=r"file/out can't be made \(Not a directory\)"):
+        quick(corpus, tmp_path / "cache", out=tmp_path / "file" / "out")
+    assert not tasks
+
+
 def test_what_lowers_every_score_is_told(corpus, cache):
     judged(corpus, "q1\td1\t1", "q2\td2\t0")
     notes = " ".join(quick(corpus, cache)["corpora"]["small"]["notes"])
@@ -332,6 +351,8 @@ def test_corpora_that_cant_be_compared_on(corpus, tmp_path, cache):
         quick(corpus, cache, split="tset")
     with pytest.raises(UsageError, match="standard input can't be"):
         quick("-", cache)
+    with pytest.raises(UsageError, match="standard input can't be"):
+        quick(corpus, cache, runs={"theirs": "-"})
     (tmp_path / "plain").mkdir()
     (tmp_path / "plain" / "a.txt").write_text("a red kettle")
     with pytest.raises(UsageError, match="has no queries: it isn't a folder in BEIR layout"):
@@ -413,6 +434,49 @@ def test_a_peer_takes_part_and_its_answers_are_checked(corpus, tmp_path, cache):
     assert (agreement["system"], agreement["same_as"]) == (str(path), "bm25")
     # bm25 finds d1 and d3 for q1, d2 and d3 for q2; the peer all four.
     assert agreement["overlap"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("1 / 0", r"can't be run as a peer \(ZeroDivisionError: division by zero\)"),
+        ("raise SystemExit(3)", r"can't be run as a peer \(SystemExit: 3\)"),
+        ("a b", "line 1: it isn't Python"),
+        ("\0", "it isn't Python"),
+        ("import no_such_library", "needs no_such_library"),
+        ("ENGINE = 1", "defines no ENGINE"),
+    ],
+)
+def test_a_file_that_is_no_peer_is_told(corpus, tmp_path, cache, text, problem):
+    path = tmp_path / "peer.py"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=problem) as caught:
+        quick(corpus, cache, [str(path)])
+    assert "None" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("ranking", "problem"),
+    [
+        ("('d1', 1.0), ('d1', 0.5)", "gives the query 'q1' the document 'd1' twice"),
+        ("('d1', float('nan'))", "'d1' the score nan, which isn't a finite number"),
+        ("('d1', float('inf'))", "the score inf"),
+        ("('d1', '1')", "the score '1'"),
+        ("(0, 1.0)", "the document 0, and ids are text"),
+        ("('0', 1.0), ('1', 0.5)", r"finds 2 documents \(such as '0'\) that small doesn't hold"),
+    ],
+)
+def test_answers_of_a_peer_that_would_score_too_low_are_refused(corpus, tmp_path, ranking, problem):
+    path = tmp_path / "peer.py"
+    path.write_text(
+        "class Engine:\n    about = ''\n    same_as = None\n    model_bytes = 0\n"
+        "    def build(self, documents, folder, clock): list(documents)\n"
+        "    def open(self, folder): return self\n"
+        f"    def rank(self, queries, k): return [[{ranking}] for query in queries]\n"
+        "ENGINE = Engine()\n"
+    )
+    with pytest.raises(VecsearchError, match=problem):
+        quick(corpus, tmp_path / "cache", [str(path)])
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,12 @@ def test_a_file_says_every_parameter(tmp_path):
         ('representation = "hybrid"\n[fusion]\nwords = "x"', "no kind of words in a fusion 'x'"),
         ('representation = "hybrid"\n[fusion]\nweights = [1]', "two numbers of at least 0"),
         ('representation = "hybrid"\n[fusion]\nweights = [1, -1]', "two numbers of at least 0"),
+        ('representation = "hybrid"\n[fusion]\nweights = [0, 0.0]', "One weight .* is above 0"),
+        (
+            'representation = "hybrid"\n[fusion]\nmethod = "rrf"\nconstant = -1',
+            "at least 0, not -1",
+        ),
+        ('representation = "hybrid"\n[fusion]\nmethod = "rrf"\nconstant = inf', "not inf"),
         ('representation = "hybrid"\n[fusion]\nweights = ["a", "b"]', "a list of two numbers"),
         ('representation = "hybrid"\n[fusion]\ndepth = 0', "depth of a fusion is at least 1"),
         ('representation = "hybrid"\n[fusion]\nconstant = 9', "Only the fusion method rrf has"),

@@ -20,7 +20,7 @@ class Contestant:
     name: as it was typed; the key in results.
     label: short, for tables and file names.
     about: what it does, in a line.
-    digest: of all that its rankings depend on, but for the code of vecsearch.
+    digest: of all that its rankings depend on, but for the corpus and `software_digest`.
     index_digest: the same of its index; two systems that have one alike share it.
     same_as: the system of ours whose answers a peer must give, or None.
     """

@@ -15,9 +15,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from vecsearch.bench.cache import Cache, code_digest
+from vecsearch.bench.cache import Cache
 from vecsearch.bench.contestants import Contestant
-from vecsearch.bench.environment import Bystanders, machine, packages
+from vecsearch.bench.environment import Bystanders, machine, software_digest
 from vecsearch.bench.processes import work
 from vecsearch.bench.ranking import Indexes
 from vecsearch.bench.results import BuildCost, Cost, CostStamp, Percentiles, Spread
@@ -38,7 +38,7 @@ def costs_key(corpus_digest: str, queries: Mapping[str, str], systems: Iterable[
     """Return what costs are kept under: other systems beside one make a new measurement of all."""
     names = sorted((each.name, each.digest) for each in systems)
     asked = list(queries.items())
-    return digest_of([corpus_digest, asked, names, code_digest(), machine(), packages(), ROUNDS])
+    return digest_of([corpus_digest, asked, names, software_digest(), machine(), ROUNDS])
 
 
 def kept_costs(cache: Cache, key: str) -> Costs | None:

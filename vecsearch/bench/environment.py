@@ -13,12 +13,14 @@ from typing import Final
 
 import vecsearch
 from vecsearch.bench.cache import code_digest
+from vecsearch.bench.system import digest_of
 
 _PACKAGES: Final = (
     "vecsearch",
     "numpy",
     "faiss-cpu",
     "PyStemmer",
+    "regex",
     "torch",
     "sentence-transformers",
     "transformers",
@@ -61,6 +63,11 @@ def packages() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def software_digest() -> str:
+    """SHA-256 of the code and of all versions that a ranking or a cost can depend on."""
+    return digest_of([code_digest(), platform.python_version(), packages()])
 
 
 class Bystanders:

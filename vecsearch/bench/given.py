@@ -11,6 +11,7 @@ from typing import Final
 from vecsearch.bench.contestants import label_of
 from vecsearch.bench.judged import JudgedCorpus
 from vecsearch.bench.results import SystemEntry
+from vecsearch.corpus.files import STANDARD_INPUT
 from vecsearch.errors import CorpusError, UsageError, VecsearchError
 from vecsearch.runs import Run, read_run, write_run
 
@@ -87,6 +88,8 @@ def given_runs(runs: Mapping[str, str | Path], corpora: int) -> list[GivenRun]:
     """Check runs by name; with several corpora each path says where the corpus's name goes."""
     found = [GivenRun(name, str(path)) for name, path in runs.items()]
     for run in found:
+        if run.path == STANDARD_INPUT:
+            raise UsageError("The file of a run is read several times; standard input can't be.")
         if not label_of(run.name).strip():
             raise UsageError(f"The run {run.path} wants a name, as in --run NAME={run.path}.")
         if corpora > 1 and PLACE not in run.path:
@@ -105,11 +108,7 @@ def write_runs(
     Raise VecsearchError where the folder can't be written.
     """
     notes = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = f"{folder} can't be made ({error.strerror})."
-        raise VecsearchError(reason) from error
+    make_folder(folder)
     for name, run in runs.items():
         label = entries[name]["label"]
         rankings = ((query, list(scores.items())) for query, scores in run.items())
@@ -118,3 +117,11 @@ def write_runs(
         except UsageError as error:  # an id with white space, which the format can't hold
             notes.append(f"The run of {name} wasn't written: {error}")
     return notes
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder where there is none; raise VecsearchError where that can't be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise VecsearchError(f"{folder} can't be made ({error.strerror}).") from error

@@ -34,7 +34,11 @@ def load_peer(path: Path) -> Engine:
             "pip install 'vecsearch[bench]' brings the peers."
         ) from None
     except SyntaxError as error:
-        raise UsageError(f"{path}, line {error.lineno}: it isn't Python ({error.msg}).") from None
+        place = f"{path}, line {error.lineno}" if error.lineno else f"{path}"
+        raise UsageError(f"{place}: it isn't Python ({error.msg}).") from None
+    except (Exception, SystemExit) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UsageError(f"{path} can't be run as a peer ({reason}).") from error
     engine = getattr(module, "ENGINE", None)
     if not isinstance(engine, Engine):
         raise UsageError(

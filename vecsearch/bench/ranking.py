@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vecsearch.bench.cache import Cache, code_digest
+from vecsearch.bench.cache import Cache
 from vecsearch.bench.contestants import Contestant
+from vecsearch.bench.environment import software_digest
 from vecsearch.bench.processes import work
 from vecsearch.bench.progress import Tell
 from vecsearch.bench.system import digest_of
+from vecsearch.errors import CorpusError
 from vecsearch.runs import Run
 
 
@@ -73,6 +75,10 @@ class Indexes:
             progress=lambda count: self.tell(what, count),
             corpus=self._source,
         )
+        if result["digest"] != self.digest:
+            raise CorpusError(
+                self._source, None, "its documents have changed since the bench began to read them."
+            )
         self.measured.setdefault(contestant.index_digest, []).append(result)
 
 
@@ -88,10 +94,9 @@ def rank(
     queries: {id: text}.
     """
     runs: dict[str, Run] = {}
+    software = software_digest()
     for contestant in systems:
-        key = digest_of(
-            [indexes.digest, list(queries.items()), contestant.digest, k, code_digest()]
-        )
+        key = digest_of([indexes.digest, list(queries.items()), contestant.digest, k, software])
         run = cache.run(key)
         if run is None:
             folder = indexes.folder(contestant)

@@ -11,7 +11,7 @@ from vecsearch.bench.cache import Cache
 from vecsearch.bench.contestants import Contestant, contestants, label_of, unique_label
 from vecsearch.bench.costs import Costs, costs_key, kept_costs, measure_costs
 from vecsearch.bench.environment import Bystanders
-from vecsearch.bench.given import given_runs, write_runs
+from vecsearch.bench.given import given_runs, make_folder, write_runs
 from vecsearch.bench.judged import DocumentsDigest, JudgedCorpus, open_judged
 from vecsearch.bench.progress import Tell, counted, silent
 from vecsearch.bench.ranking import Indexes, rank
@@ -88,7 +88,7 @@ def run(
     depth = max(depth, _DEPTH)
     kept = Cache(cache)
     if out is not None:
-        _make_folder(Path(out))
+        make_folder(Path(out))
     found = []
     for corpus in judged:
         own, cost = _on_corpus(corpus, list(taking_part.values()), depth, kept, tell, costs=costs)
@@ -155,19 +155,22 @@ def _on_corpus(
             timed=measuring,
         )
         runs = rank(corpus.queries, systems, depth, indexes, cache)
+        for each in systems:
+            _check_documents(each, runs[each.name], corpus)
         if measuring:
             cost = measure_costs(corpus.queries, systems, indexes, bystanders)
             cache.keep_costs(key, {"costs": cost[0], "stamp": cost[1]})
     return runs, cost
 
 
-def _make_folder(folder: Path) -> None:
-    """Make the folder of a report before the work, so that it isn't found wanting after it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = f"{folder}: a report can't be written there ({error.strerror})."
-        raise VecsearchError(reason) from error
+def _check_documents(system: Contestant, run: Run, corpus: JudgedCorpus) -> None:
+    """Refuse documents that aren't there: a peer may number what it should name."""
+    unknown = set().union(*run.values()) - corpus.ids
+    if unknown:
+        raise VecsearchError(
+            f"{system.label}: it finds {len(unknown):,} documents (such as {min(unknown)!r}) that "
+            f"{corpus.name} doesn't hold, so its scores would be too low."
+        )
 
 
 def _measures(measures: Sequence[str | Measure]) -> list[Measure]:

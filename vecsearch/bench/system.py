@@ -55,12 +55,16 @@ class Fusion:
                 "The weights of a fusion are two numbers of at least 0, of words and of "
                 f"embeddings, not {list(self.weights)!r}."
             )
+        if not any(self.weights):
+            raise UsageError("One weight of a fusion is above 0, else every score is the same.")
         if self.depth < 1:
             raise UsageError(f"The depth of a fusion is at least 1, not {self.depth}.")
         if self.method == "rrf" and self.constant is None:
             object.__setattr__(self, "constant", 60.0)
         elif self.method != "rrf" and self.constant is not None:
             raise UsageError("Only the fusion method rrf has a constant.")
+        if self.constant is not None and not 0 <= self.constant < math.inf:
+            raise UsageError(f"The constant of rrf is at least 0, not {self.constant}.")
 
 
 @dataclass(frozen=True, slots=True)

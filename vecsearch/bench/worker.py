@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import os
 import resource
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from vecsearch.bench.engine import Engine, Stopwatch
+from vecsearch.bench.judged import DocumentsDigest
 from vecsearch.bench.own import OwnEngine
 from vecsearch.bench.peers import load_peer
 from vecsearch.bench.systems import system_from
@@ -38,19 +41,20 @@ _EVERY: Final = 128
 
 
 def build(request: dict[str, Any], report: Report) -> dict[str, object]:
-    """Build an index and return seconds, those of its stages, sizes in bytes and the documents."""
+    """Build an index; return seconds, those of its stages, sizes in bytes, and what went in."""
     clock = Stopwatch()
     folder = Path(request["folder"])
     engine = _engine(request)
     start = time.perf_counter()
     counted = _Counted(documents(open_corpus(request["corpus"])), clock, report)
     engine.build(counted, folder, clock)
-    seconds = time.perf_counter() - start
+    seconds = time.perf_counter() - start - counted.aside
     stages = {name: clock.seconds.get(name, 0.0) for name in ("read", "tokenize", "encode")}
     return {
         "seconds": seconds,
         "stages": {**stages, "index": max(seconds - sum(stages.values()), 0.0)},
         "documents": counted.count,
+        "digest": counted.digest.value,
         "bytes": sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
         "memory": _peak_memory(),
     }
@@ -61,9 +65,26 @@ def rank(request: dict[str, Any], report: Report) -> None:
     queries: dict[str, str] = request["queries"]
     ranker = _engine(request).open(Path(request["folder"]))
     found = ranker.rank(list(queries.values()), request["k"])
-    run = {query: dict(ranking) for query, ranking in zip(queries, found, strict=True)}
+    run = {query: _checked(query, each) for query, each in zip(queries, found, strict=True)}
     with gzip.open(request["out"], "wt", encoding="utf-8", compresslevel=3) as file:
         json.dump(run, file)
+
+
+def _checked(query: str, ranking: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """Return a ranking by document; raise VecsearchError for one that no run can be."""
+    scores: dict[str, float] = {}
+    for document, score in ranking:
+        if not isinstance(document, str):
+            problem = f"the document {document!r}, and ids are text"
+        elif document in scores:
+            problem = f"the document {document!r} twice"
+        elif not (isinstance(score, Real) and math.isfinite(score)):
+            problem = f"the document {document!r} the score {score!r}, which isn't a finite number"
+        else:
+            scores[document] = float(score)  # it may be one of NumPy's
+            continue
+        raise VecsearchError(f"it gives the query {query!r} {problem}.")
+    return scores
 
 
 def time_queries(request: dict[str, Any], report: Report) -> dict[str, object]:
@@ -117,13 +138,18 @@ _TASKS: Final[dict[str, Callable[[dict[str, Any], Report], object]]] = {
 
 
 class _Counted:
-    """Documents on their way to an engine, counted, and the time of reading them taken."""
+    """Documents on their way to an engine, counted, and the time of reading them taken.
+
+    aside: seconds that the digest of what went in took, which is no part of building.
+    """
 
     def __init__(self, found: Iterable[Document], clock: Stopwatch, report: Report) -> None:
         self._found = iter(found)
         self._clock = clock
         self._report = report
         self.count = 0
+        self.digest = DocumentsDigest()
+        self.aside = 0.0
 
     def __iter__(self) -> Iterator[Document]:
         while True:
@@ -131,6 +157,9 @@ class _Counted:
                 document = next(self._found, None)
             if document is None:
                 return
+            start = time.perf_counter()
+            self.digest.add(document)
+            self.aside += time.perf_counter() - start
             self.count += 1
             if self.count % _EVERY == 0:
                 self._report({"progress": self.count})
