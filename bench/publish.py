@@ -40,6 +40,9 @@ def main() -> None:
         results[name] = {}
     for entry in results["corpora"].values():
         entry["path"] = Path(entry["path"]).name  # where it lay is nobody's concern
+    for entry in results["systems"].values():
+        if "file" in entry["definition"]:
+            entry["definition"]["file"] = Path(entry["definition"]["file"]).name
     kept = ROOT / "bench" / "results" / f"{commit[:12]}.json"
     text = json.dumps(results, separators=(",", ":"), sort_keys=True)
     kept.write_text(text + "\n", encoding="utf-8")

@@ -31,8 +31,8 @@ class Cache:
         ~/.cache/vecsearch/bench. It may be removed at any time: it is made again.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder or default_folder()
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self.folder = default_folder() if folder is None else Path(folder)
         for place in ("rankings", "costs", "scratch"):
             try:
                 (self.folder / place).mkdir(parents=True, exist_ok=True)
@@ -49,9 +49,11 @@ class Cache:
         """Return a run that was kept, or None; one that can't be read counts as none."""
         try:
             with gzip.open(self._run(key), "rt", encoding="utf-8") as file:
-                return dict(json.load(file))
+                run = json.load(file)
         except (OSError, EOFError, ValueError, zlib.error):
             return None
+        whole = isinstance(run, dict) and all(isinstance(each, dict) for each in run.values())
+        return run if whole else None
 
     @contextlib.contextmanager
     def keeping_run(self, key: str) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import subprocess
@@ -65,6 +66,14 @@ def packages() -> dict[str, str]:
     return found
 
 
+@functools.cache
+def encoder_versions() -> str:
+    """Name the versions of the libraries that a text's vector may depend on besides the model."""
+    names = ("torch", "sentence-transformers", "transformers", "tokenizers")
+    return " ".join(f"{name} {packages().get(name)}" for name in names)
+
+
+@functools.cache
 def software_digest() -> str:
     """SHA-256 of the code and of all versions that a ranking or a cost can depend on."""
     return digest_of([code_digest(), platform.python_version(), packages()])

@@ -12,7 +12,7 @@ from vecsearch.bench.contestants import Contestant, contestants, label_of, uniqu
 from vecsearch.bench.costs import Costs, costs_key, kept_costs, measure_costs
 from vecsearch.bench.environment import Bystanders
 from vecsearch.bench.given import given_runs, make_folder, write_runs
-from vecsearch.bench.judged import DocumentsDigest, JudgedCorpus, open_judged
+from vecsearch.bench.judged import DocumentsDigest, JudgedCorpus, corpus_name, open_judged
 from vecsearch.bench.progress import Tell, counted, silent
 from vecsearch.bench.ranking import Indexes, rank
 from vecsearch.bench.results import Results
@@ -44,7 +44,7 @@ def run(
     runs: Mapping[str, str | Path] | None = None,
     costs: bool = True,
     out: str | Path | None = None,
-    cache: Path | None = None,
+    cache: str | Path | None = None,
     tell: Tell = silent,
 ) -> Results:
     """Compare systems on corpora and return all that was found.
@@ -65,6 +65,7 @@ def run(
     """
     if not corpora or isinstance(corpora, str | Path):
         raise UsageError("A bench wants a list of at least one corpus.")
+    check_names(corpora)
     wanted = _measures(measures)
     given = given_runs(runs or {}, len(corpora))
     if systems is None:
@@ -79,7 +80,6 @@ def run(
         each if isinstance(each, JudgedCorpus) else open_judged(each, split, tell=tell)
         for each in corpora
     ]
-    _check_names(judged)
     read = {each.name: [one.read(each) for one in given] for each in judged}
     labels = {entry["label"] for entry in entries.values()}
     for each in given:
@@ -112,7 +112,7 @@ def rankings(
     systems: Sequence[str] | Mapping[str, System],
     k: int,
     *,
-    cache: Path | None = None,
+    cache: str | Path | None = None,
     tell: Tell = silent,
 ) -> dict[str, Run]:
     """Return what each system finds: the k best documents for queries, {id: text}, of any corpus.
@@ -191,12 +191,18 @@ def _baseline(name: str | None, known: Sequence[str]) -> str:
     return name
 
 
-def _check_names(corpora: Sequence[JudgedCorpus]) -> None:
+def check_names(corpora: Sequence[str | Path | JudgedCorpus]) -> None:
+    """Raise UsageError where two corpora have one name, which results are kept under."""
     names: dict[str, str] = {}
     for each in corpora:
-        if each.name in names:
+        name, source = (
+            (each.name, each.source)
+            if isinstance(each, JudgedCorpus)
+            else (corpus_name(each), str(each))
+        )
+        if name in names:
             raise UsageError(
-                f"{names[each.name]} and {each.source} have the same name, {each.name!r}, which "
-                "results are kept under. Compare on one after the other, or rename a folder."
+                f"{names[name]} and {source} have the same name, {name!r}, which results are kept "
+                "under. Compare on one after the other, or rename a folder."
             )
-        names[each.name] = each.source
+        names[name] = source

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from vecsearch.bench.environment import encoder_versions
 from vecsearch.encoders.base import Encoder, encode
 from vecsearch.errors import VecsearchError
 from vecsearch.types import Role, Vectors
@@ -49,6 +50,8 @@ class Deferred:
 class CachedEncoder:
     """An encoder that remembers, in a SQLite file, by its fingerprint, the role and the text.
 
+    And by the versions of the libraries that encode.
+
     Several processes may share a file, and several encoders. What was encoded before an interrupt
     stays. Raise VecsearchError where the file can't be used.
 
@@ -85,7 +88,7 @@ class CachedEncoder:
         self._encoder.save(folder)
 
     def _key(self, text: str, role: Role) -> bytes:
-        parts = (self.fingerprint, role, text)
+        parts = (encoder_versions(), self.fingerprint, role, text)
         digest = hashlib.blake2b(digest_size=20)
         for part in parts:
             coded = part.encode("utf-8", "surrogatepass")

@@ -13,7 +13,7 @@ import click
 from vecsearch.bench.judged import JudgedCorpus, open_judged
 from vecsearch.bench.known_items import DEFAULT_KIND, KINDS, Kind
 from vecsearch.bench.results import Results
-from vecsearch.bench.suite import MEASURES, run
+from vecsearch.bench.suite import MEASURES, check_names, run
 from vecsearch.bench.systems import SHORT_NAMES, default_systems
 from vecsearch.bench.unlabelled import open_unlabelled
 from vecsearch.cli.completion import complete_file, complete_folder, complete_measure, one_of
@@ -137,6 +137,7 @@ def bench(
     changed since the last time is taken from the cache.
     """
     _check_usage(corpora, queries_file, qrels_file, no_labels=no_labels)
+    check_names(corpora)
     with telling() as tell, contextlib.ExitStack() as stack:
 
         def opened(corpus: str) -> JudgedCorpus:
