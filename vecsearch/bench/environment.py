@@ -73,7 +73,6 @@ def encoder_versions() -> str:
     return " ".join(f"{name} {packages().get(name)}" for name in names)
 
 
-@functools.cache
 def software_digest() -> str:
     """SHA-256 of the code and of all versions that a ranking or a cost can depend on."""
     return digest_of([code_digest(), platform.python_version(), packages()])
