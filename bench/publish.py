@@ -44,7 +44,7 @@ def main() -> None:
         if "file" in entry["definition"]:
             entry["definition"]["file"] = Path(entry["definition"]["file"]).name
     kept = ROOT / "bench" / "results" / f"{commit[:12]}.json"
-    text = json.dumps(results, separators=(",", ":"), sort_keys=True)
+    text = json.dumps(results, separators=(",", ":"))
     kept.write_text(text + "\n", encoding="utf-8")
     readme = ROOT / "README.md"
     readme.write_text(published(readme.read_text(encoding="utf-8"), results, kept.name), "utf-8")
@@ -79,7 +79,7 @@ def validity_table() -> Iterator[str]:
         [
             [
                 kind,
-                f"{each['won']:.3g} of {samples}",
+                f"{figures.digits(each['won'], 2)} of {samples}",
                 figures.digits(each["tau"], 2),
                 figures.score(each["regret"]),
                 figures.score(max(one["regret"] for one in each["by_collection"].values())),
@@ -121,8 +121,8 @@ def tables(results: dict[str, Any], name: str) -> Iterator[str]:
     yield ""
     yield (
         f"What they cost on {COST_OF} ({results['corpora'][COST_OF]['documents']:,} documents; "
-        f"{stamp['machine']}; medians of {stamp['rounds']} rounds in turns, builds that take long "
-        "but once):"
+        f"{stamp['machine']}, of which other work took {figures.digits(stamp['others'], 2)} cores; "
+        f"medians of {stamp['rounds']} rounds in turns, builds that take long but once):"
     )
     yield ""
     yield from _table(
