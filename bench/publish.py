@@ -79,7 +79,7 @@ def validity_table() -> Iterator[str]:
         [
             [
                 kind,
-                f"{figures.digits(each['won'], 2)} of {samples}",
+                f"{each['won']:.2g} of {samples}",
                 figures.digits(each["tau"], 2),
                 figures.score(each["regret"]),
                 figures.score(max(one["regret"] for one in each["by_collection"].values())),

@@ -13,7 +13,7 @@ from pathlib import Path
 import ir_measures
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, interruptible
 from vecsearch import Index, evaluate, read_qrels, read_queries, read_run, write_run
 from vecsearch.bench import processes, suite
 from vecsearch.bench.cache import Cache
@@ -628,6 +628,7 @@ def test_ctrl_c_leaves_what_was_done(tmp_path):
         [sys.executable, "-m", "vecsearch", "bench", str(LIGHTHOUSE), "--system", "tfidf",
          "--system", "bm25"],
         env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        preexec_fn=interruptible,
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while not (rankings.is_dir() and any(rankings.glob("[0-9a-f]*.gz"))):

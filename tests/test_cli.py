@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from tests.conftest import interruptible
 from vecsearch import Document
 from vecsearch.cli.output import print_document
 from vecsearch.cli.printable import printable
@@ -415,6 +416,7 @@ def test_ctrl_c_leaves_what_was_committed(index):
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=interruptible,
     )
     process.stdin.write(b'{"id": "z", "text": "unfinished"}\n' * 1)
     process.stdin.flush()
