@@ -511,14 +511,6 @@ def test_rankings_of_any_corpus(tmp_path, cache):
     }
 
 
-def test_a_folder_for_reports_that_cant_be_made(tmp_path, corpus, monkeypatch):
-    tasks = counting(monkeypatch)
-    (tmp_path / "file").touch()
-    with pytest.raises(VecsearchError, match=r"out can't be made"):
-        quick(corpus, tmp_path / "cache", out=tmp_path / "file" / "out")
-    assert not tasks
-
-
 def test_a_cache_that_cant_be_made(tmp_path, corpus):
     (tmp_path / "file").touch()
     with pytest.raises(VecsearchError, match="the cache can't be made there"):
