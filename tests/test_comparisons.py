@@ -160,6 +160,18 @@ def test_few_queries_show_nothing():
     assert found["text"].endswith("4 queries are too few to show any.")
 
 
+@pytest.mark.parametrize(("differing", "told"), [(5, True), (6, False)])
+def test_too_few_queries_that_differ(differing, told):
+    """Six differences of one sign are the fewest whose p, 2 / 2^6, is below .05."""
+    base = np.full(40, 0.5)
+    changed = base.copy()
+    changed[:differing] += 0.1 * (-1) ** np.arange(differing)
+    (found,) = compare({"c": {"a": scored(AP=base), "b": scored(AP=changed)}}, "a", ["AP"])
+    sentence = f"only {differing} of 40 queries differ, too few to show any."
+    assert found["text"].endswith(sentence) is told
+    assert ("could have shown" in found["text"]) is not told
+
+
 def test_the_same_system_twice():
     systems = {"bm25": scored(AP=[0.1, 0.5]), "again": scored(AP=[0.1, 0.5])}
     [found] = compare({"c": systems}, "bm25", ["AP"])

@@ -155,6 +155,10 @@ def describe(comparison: Comparison) -> str:
 def _power(comparison: Comparison) -> str:
     """Say what these queries could have shown."""
     queries = _queries(comparison["queries"])
+    differing = comparison["wins"] + comparison["losses"]
+    # The least p that there can be: all differences of one sign.
+    if comparison["queries"] > differing and 2 / 2**differing >= LEVEL / comparison["family"]:
+        return f"only {differing:,} of {queries} differ, too few to show any"
     if comparison["detectable"] < 1:
         return f"{queries} could have shown one of {_short(comparison['detectable'])}"
     return f"{queries} {'is' if comparison['queries'] == 1 else 'are'} too few to show any"

@@ -18,6 +18,9 @@ from vecsearch.runs import Run, read_run, write_run
 PLACE: Final = "{corpus}"
 """What stands for the name of the corpus in the path of a run, where there are several."""
 
+_MOST_TIED: Final = 0.1
+"""Share of hits with an equal before them from which on a reader must know."""
+
 
 @dataclass(frozen=True, slots=True)
 class GivenRun:
@@ -37,13 +40,15 @@ class GivenRun:
         """
         path = self._path(corpus)
         run = read_run(path)
+        if not run:
+            raise CorpusError(path, None, "the run is empty.")
         answered = [query for query in corpus.queries if run.get(query)]
         if not answered:
             raise CorpusError(
                 path,
                 None,
                 f"the run answers none of the {len(corpus.queries):,} judged queries of "
-                f"{corpus.name}; its first query is {next(iter(run), 'missing')!r}, theirs "
+                f"{corpus.name}; its first query is {next(iter(run))!r}, theirs "
                 f"{next(iter(corpus.queries))!r}.",
             )
         unknown = {
@@ -64,6 +69,14 @@ class GivenRun:
             notes.append(
                 f"The run {self.name} answers {len(answered):,} of {len(corpus.queries):,} judged "
                 "queries; the others count 0."
+            )
+        hits = sum(len(run[query]) for query in answered)
+        tied = hits - sum(len(set(run[query].values())) for query in answered)
+        if tied > _MOST_TIED * hits:
+            notes.append(
+                f"{tied / hits:.0%} of what the run {self.name} finds has the same score as "
+                "something else for its query, such as 0: these are ordered by id, whatever their "
+                "rank says, and count as found."
             )
         return run, notes
 

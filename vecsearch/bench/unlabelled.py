@@ -30,10 +30,10 @@ def open_unlabelled(
     judged = open_judged(folder, tell=tell)
     notes = []
     if made.made < made.wanted:
+        rivals = f", and {made.dropped:,} of those that were drawn have rivals" * bool(made.dropped)
         notes.append(
             f"Only {made.made} of {made.wanted} queries could be made: {made.fit:,} of "
-            f"{made.documents:,} documents are fit for it, and some of those have rivals that "
-            "answer their query as well."
+            f"{made.documents:,} documents are fit for it{rivals}."
         )
     return dataclasses.replace(
         judged,

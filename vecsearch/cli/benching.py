@@ -97,9 +97,7 @@ def _named_runs(
 @click.option(
     "--kind",
     type=click.Choice(KINDS),
-    default=DEFAULT_KIND,
-    show_default=True,
-    help="What --no-labels makes queries of.",
+    help=f"What --no-labels makes queries of.  [{DEFAULT_KIND}]",
 )
 @click.option("--no-costs", is_flag=True, help="Measure quality only, which is quicker.")
 @click.option(
@@ -126,7 +124,7 @@ def bench(
     queries_file: str | None,
     qrels_file: str | None,
     no_labels: bool,
-    kind: Kind,
+    kind: Kind | None,
     no_costs: bool,
     out: Path | None,
     cache: Path | None,
@@ -137,6 +135,8 @@ def bench(
     changed since the last time is taken from the cache.
     """
     _check_usage(corpora, queries_file, qrels_file, no_labels=no_labels)
+    if kind is not None and not no_labels:
+        raise click.UsageError("--kind goes with --no-labels.")
     check_names(corpora)
     with telling() as tell, contextlib.ExitStack() as stack:
 
@@ -144,7 +144,7 @@ def bench(
             if not no_labels:
                 return open_judged(corpus, split, queries_file, qrels_file, tell)
             made = stack.enter_context(_folder_for(out, corpus))
-            return open_unlabelled(corpus, made, kind, tell)
+            return open_unlabelled(corpus, made, kind or DEFAULT_KIND, tell)
 
         results = run(
             [opened(each) for each in corpora],
