@@ -122,18 +122,11 @@ def time_start(request: dict[str, Any], report: Report) -> float:
     return time.perf_counter() - start
 
 
-def describe(request: dict[str, Any], report: Report) -> dict[str, object]:
-    """Say what an engine is."""
-    engine = _engine(request)
-    return {"about": engine.about, "same_as": engine.same_as}
-
-
 _TASKS: Final[dict[str, Callable[[dict[str, Any], Report], object]]] = {
     "build": build,
     "rank": rank,
     "time_queries": time_queries,
     "time_start": time_start,
-    "describe": describe,
 }
 
 

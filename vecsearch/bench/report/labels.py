@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 _HEIGHT: Final = 12.0
+_CUT: Final = 1000.0
+"""What a square pixel outside the frame costs: more than any place within it."""
 _GAP: Final = 9.0
 
 
@@ -113,4 +115,6 @@ def _cost(place: _Place, frame: Box, taken: Sequence[Box], crossed: Sequence[Box
     box = place.box
     outside = box.area - box.overlap(frame)
     hidden = sum(box.overlap(each) for each in taken)
-    return place.dislike + 5 * outside + 2 * hidden + sum(box.overlap(each) for each in crossed) / 4
+    return (
+        place.dislike + _CUT * outside + 2 * hidden + sum(box.overlap(each) for each in crossed) / 4
+    )
