@@ -1,0 +1,1 @@
+"""Corpora and judgments -> trained encoders."""
