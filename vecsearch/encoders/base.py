@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from vecsearch.errors import EncoderError
+from vecsearch.errors import EncoderError, UsageError
 from vecsearch.types import Role, Span, Vectors
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
@@ -85,3 +85,10 @@ def encode(encoder: Encoder, texts: Sequence[str], role: Role) -> Vectors:
             f"{len(texts)} texts; finite numbers of shape {expected} are wanted."
         )
     return vectors
+
+
+def require_text(text: object, place: int) -> str:
+    """Return a text; raise UsageError, which names its place among the texts, for anything else."""
+    if not isinstance(text, str):
+        raise UsageError(f"Only text can be encoded; item {place} is {type(text).__name__}.")
+    return text

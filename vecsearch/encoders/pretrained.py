@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from vecsearch.encoders.base import Device, TokenVectors
+from vecsearch.encoders.base import Device, TokenVectors, require_text
 from vecsearch.encoders.words import word_spans
-from vecsearch.errors import EncoderError, UsageError
+from vecsearch.errors import EncoderError
 from vecsearch.types import Role, Span, Vectors
 
 if TYPE_CHECKING:
@@ -138,8 +138,7 @@ def _copy(files: Sequence[Path], source: Path, target: Path) -> None:
 
 
 def _clean(text: str, place: int) -> str:
-    if not isinstance(text, str):
-        raise UsageError(f"Only text can be encoded; item {place} is {type(text).__name__}.")
+    require_text(text, place)
     # Tokenizers take no lone surrogate.
     return text.encode("utf-8", "replace").decode() if not text.isascii() else text
 
