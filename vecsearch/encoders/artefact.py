@@ -65,6 +65,33 @@ class Artefact:
         """How many numbers a vector has."""
         return int(self.config["dim"])
 
+    @property
+    def place(self) -> str:
+        """What an error calls the artefact: its folder, or its name where it has none."""
+        return repr(self.name) if self.source is None else str(self.source)
+
+    def tensor(
+        self, name: str, dtypes: tuple[type[np.generic], ...], *shape: int | None
+    ) -> NDArray[Any]:
+        """Return a tensor; raise EncoderError unless it is there, of that shape and such a dtype.
+
+        shape: None stands for any number.
+        """
+        tensor = self.tensors.get(name)
+        if (
+            tensor is None
+            or tensor.dtype not in dtypes
+            or tensor.ndim != len(shape)
+            or any(want not in (None, size) for want, size in zip(shape, tensor.shape, strict=True))
+        ):
+            wanted = " or ".join(np.dtype(dtype).name for dtype in dtypes)
+            sizes = ", ".join("any" if size is None else str(size) for size in shape)
+            found = "there is none" if tensor is None else f"it is {tensor.dtype} {tensor.shape}"
+            raise EncoderError(
+                f"The tensor {name!r} of {self.place} should be {wanted} ({sizes}); {found}."
+            )
+        return tensor
+
     @functools.cached_property
     def fingerprint(self) -> str:
         """SHA-256 of kind, config, subwords and tensors, in hexadecimal."""

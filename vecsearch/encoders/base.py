@@ -45,6 +45,24 @@ class Encoder(Protocol):
         ...
 
 
+class Located(Protocol):
+    """An encoder that was found and isn't loaded."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint that the encoder will have."""
+        ...
+
+    @property
+    def bytes(self) -> int:
+        """The size of the files that its vectors depend on."""
+        ...
+
+    def load(self, device: Device) -> Encoder:
+        """Load it; raise EncoderError where it can't be had on this machine."""
+        ...
+
+
 class TokenVectors(NamedTuple):
     """A text's vector as the sum of its tokens' vectors, which depend on the tokens around them.
 
