@@ -11,6 +11,7 @@ from vecsearch.encoders.lsa import KIND, LSA
 from vecsearch.errors import EncoderError, UsageError
 from vecsearch.text import Analyzer
 
+_FEWEST_TERMS: Final = 2
 _MOST_TERMS: Final = 100_000
 """The most frequent terms are kept: at 256 dimensions their components take 100 MB."""
 
@@ -39,13 +40,17 @@ def train_lsa(texts: Iterable[str], dim: int, analyzer: Analyzer, seed: int = 0)
         raise
     except ValueError:
         raise UsageError("There is no term in the texts that are to be analysed.") from None
+    if weights.shape[1] < _FEWEST_TERMS:
+        raise UsageError("There is but one term in the texts that are to be analysed.")
     most = min(weights.shape)
     if not 1 <= dim <= most:
         raise UsageError(
             f"{weights.shape[0]:,} texts of {weights.shape[1]:,} terms give 1 to {most:,} "
             f"dimensions, not {dim:,}."
         )
-    svd = TruncatedSVD(dim, algorithm="randomized", random_state=seed).fit(weights)
+    svd = TruncatedSVD(dim, algorithm="randomized", random_state=seed)
+    with np.errstate(invalid="ignore"):  # a share of the variance, which equal texts have none of
+        svd.fit(weights)
     return LSA.of(
         KIND,
         analyzer,
