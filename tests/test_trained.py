@@ -17,7 +17,6 @@ from vecsearch.bench.systems import parse_system
 from vecsearch.cli import main
 from vecsearch.encoders import available_encoders, encoder_names, locate_encoder
 from vecsearch.encoders.artefact import NOTE, WEIGHTS, Artefact
-from vecsearch.encoders.lsa import LSA
 from vecsearch.encoders.subwords import Subwords
 from vecsearch.encoders.table import TokenTable
 from vecsearch.errors import EncoderError, EncoderMismatch, UnknownName
