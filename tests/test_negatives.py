@@ -13,7 +13,7 @@ from vecsearch.training.base import Example
 from vecsearch.training.judgments import judged_examples
 from vecsearch.training.negatives import mine
 from vecsearch.training.supervision import inverse_cloze, neighbours, title_body
-from vecsearch.training.teacher import teacher_vectors
+from vecsearch.training.teacher import RememberingTeacher
 from vecsearch.types import Document, seen_text
 
 WORDS = ["apple", "pear", "plum", "number", "wing", "drag", "heat", "flow"]
@@ -149,21 +149,35 @@ class Counting(HashEncoder):
 
 
 def test_a_teacher_encodes_no_text_twice(tmp_path):
-    teacher = Counting()
-    told = []
-    cache = tmp_path / "new" / "teacher.sqlite"
+    encoder = Counting()
+    teacher = RememberingTeacher(encoder, tmp_path / "new" / "teacher.sqlite")
     texts = ["wing", "drag", "wing", "heat"]
-    vectors = teacher_vectors(teacher, texts, "document", cache, lambda *each: told.append(each))
-    assert np.array_equal(vectors, HashEncoder().encode(texts, "document"))
-    again = teacher_vectors(teacher, ["heat", "flow"], "document", cache)
-    assert np.array_equal(again, HashEncoder().encode(["heat", "flow"], "document"))
-    assert teacher.seen == ["wing", "drag", "heat", "flow"]
-    assert told == [("hash: encoding", 0)]
-    assert teacher_vectors(teacher, [], "query", cache).shape == (0, 16)
+    assert np.array_equal(teacher.vectors(texts), HashEncoder().encode(texts, "document"))
+    again = RememberingTeacher(encoder, tmp_path / "new" / "teacher.sqlite")
+    texts = ["heat", "flow"]
+    assert np.array_equal(again.vectors(texts), HashEncoder().encode(texts, "document"))
+    assert encoder.seen == ["wing", "drag", "heat", "flow"]
+    assert teacher.vectors([]).shape == (0, 16)
+
+
+def test_what_was_encoded_before_an_interruption_stays(tmp_path):
+    class Stopped(Counting):
+        def encode(self, texts, role):
+            if "stop" in texts:
+                raise KeyboardInterrupt
+            return super().encode(texts, role)
+
+    texts = [f"wing {i}" for i in range(2048)]
+    encoder = Stopped()
+    teacher = RememberingTeacher(encoder, tmp_path / "teacher.sqlite")
+    with pytest.raises(KeyboardInterrupt):
+        teacher.vectors([*texts, "stop"])
+    teacher.vectors(texts)
+    assert encoder.seen == texts
 
 
 def test_a_cache_that_is_none(tmp_path):
     path = tmp_path / "cache"
     path.write_text("not a data base, but long enough to be taken for something else" * 20)
     with pytest.raises(VecsearchError, match="can't be used"):
-        teacher_vectors(HashEncoder(), ["a"], "query", path)
+        RememberingTeacher(HashEncoder(), path).vectors(["a"])
