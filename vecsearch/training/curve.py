@@ -77,7 +77,7 @@ class Curve:
 
 
 _WIDTH: Final = 480.0
-_LEFT: Final = 56.0
+_LEFT: Final = 72.0
 _RIGHT: Final = _WIDTH - 30
 _HEAD: Final = 28.0
 _PANEL: Final = 150.0
