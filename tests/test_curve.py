@@ -44,8 +44,9 @@ def numbers(path):
 
 
 def check_inside(picture):
-    across, down = float(picture.get("width")), float(picture.get("height"))
-    assert picture.get("viewBox") == f"0 0 {across:g} {down:g}"
+    edge, top, across, down = map(float, picture.get("viewBox").split())
+    assert (top, across, down) == (0, *(float(picture.get(name)) for name in ("width", "height")))
+    across += edge
     boxes = []
     for each, moved in placed(picture):
         kind = each.tag.removeprefix(SVG)
@@ -58,14 +59,14 @@ def check_inside(picture):
             boxes.append((left, base - 9, left + long, base + 3, each.text))
         elif kind == "path":
             for x, y in numbers(each):
-                assert -0.1 <= x <= across + 0.1
+                assert edge <= x <= across + 0.1
                 assert -0.1 <= y + moved <= down + 0.1
         elif kind == "circle":
             x, y, r = (float(each.get(name)) for name in ("cx", "cy", "r"))
             assert r <= x <= across - r
             assert r <= y + moved <= down - r
     for left, top, right, bottom, said in boxes:
-        assert left >= -0.3, said
+        assert left >= edge, said
         assert right <= across + 0.3, said
         assert top >= 0, said
         assert bottom <= down, said

@@ -174,10 +174,10 @@ def test_a_proof_is_the_benchs_statistics(by, verdict):
 
 def test_a_proof_says_what_it_shows():
     better = prove(*map(scores, shifted(0.1))).sentence
-    assert better.startswith("The encoder after it is better than the encoder before training by .")
+    assert better.startswith("The encoder after training is better than the encoder before it by .")
     assert "95% interval ." in better
     none = prove(*map(scores, shifted(0.0))).sentence
-    assert none.startswith("No difference shown between the encoder after it and")
+    assert none.startswith("No difference shown between the encoder after training and")
     assert "60 queries could have shown one of .0" in none
     few = prove(scores([0.1, 0.2]), scores([0.2, 0.3]))
     assert few.verdict == "no difference shown"
@@ -215,5 +215,6 @@ def test_random_vectors_of_a_real_corpus_find_more_than_chance(shared_data):
     from vecsearch.bench.judged import open_judged
 
     corpus = open_judged(shared_data("cranfield"))
-    validation = Validation(corpus.documents(), corpus.queries, corpus.qrels, most=1000)
-    assert validation.mean(HashEncoder(dim=128)) > validation.mean(HashEncoder(dim=1)) + 0.05
+    qrels = {query: corpus.qrels[query] for query in list(corpus.qrels)[:25]}
+    validation = Validation(corpus.documents(), corpus.queries, qrels, most=300)
+    assert validation.mean(HashEncoder(dim=64)) > validation.mean(HashEncoder(dim=1)) + 0.05
