@@ -72,11 +72,11 @@ def test_a_training_learns_and_leaves_the_best_weights(tmp_path):
     assert done.ended == "finished"
     assert done.steps == done.curve.steps == 40
     assert not task.module.training
-    first, last = done.curve.points[0].loss, done.curve.points[-1].loss
-    assert last < first / 2
+    losses = [each.loss for each in done.curve.points]
+    assert sum(losses[-10:]) < 0.75 * sum(losses[:10])
     assert [each.step for each in done.curve.dev] == [0, *range(2, 41, 2)]
     assert done.best == max(done.curve.dev, key=lambda each: each.score)
-    assert accuracy(task.encoder()) == done.best.score > done.curve.dev[0].score + 0.3
+    assert accuracy(task.encoder()) == done.best.score > done.curve.dev[0].score + 0.2
     assert not same(before, weights(task))
     assert [each.step for each in seen] == list(range(41))
     assert seen[0].loss is seen[0].examples_per_second is None

@@ -36,7 +36,7 @@ def train(folder: Path, told: int | None = None) -> tuple[Fitted, dict[str, torc
             os.write(told, b".")
 
     def score(encoder: object) -> float:
-        return float(task.module.layer.weight.sum())  # type: ignore[union-attr, operator]
+        return float(task.module.layer.weight.detach().sum())  # type: ignore[union-attr, operator]
 
     done = fit(task, SCHEDULE, folder, validate=score, resume=True, on_step=tell)
     return done, task.module.state_dict()
