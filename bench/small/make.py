@@ -1,0 +1,418 @@
+"""Train the encoder that vecsearch ships: a table of 60,000 subword vectors, from scratch.
+
+    python bench/small/make.py WIKI SQUAD --wordnet FOLDER --hpo FILE --icd FILE --out FOLDER
+
+README.md beside this file says where to get each of these. What is learnt:
+
+* a sentence finds the rest of its paragraph, a paragraph its neighbour, a title its paragraph;
+* a question finds its paragraph (SQuAD's split "train");
+* a word, a disease or a symptom finds its definition, its synonyms and its broader term;
+* single words are as near to each other as a teacher (all-MiniLM-L6-v2) has them.
+
+Batches of paragraphs are mostly on one topic each: then topic alone doesn't tell them apart, and
+rows must keep what tells words apart. Nothing is tuned on test queries: the mixture, the dimension
+and the number of steps were chosen on SciFact's train and NFCorpus' dev queries.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import click
+import faiss
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from sources import Pair, diseases, passages, phenotypes, questions, wordnet
+from torch import Tensor
+
+from vecsearch import load_encoder
+from vecsearch.encoders.subwords import GOES_ON, Subwords
+from vecsearch.encoders.table import TokenTable
+from vecsearch.text import analyzer
+from vecsearch.training.bag import KIND
+from vecsearch.training.teacher import RememberingTeacher
+from vecsearch.training.vocabulary import train_subwords
+
+PIECES: Final = 60_000
+DIM: Final = 256
+CHARACTERS: Final = 400
+"""Characters that have a piece of their own: Latin with its accents, Greek, some signs."""
+
+STEPS: Final = 1600
+BATCH: Final = 1024
+LEARNING_RATE: Final = 4e-3
+WARM_UP: Final = 100
+TEMPERATURE: Final = 0.05
+LONGEST: Final = 128
+"""Pieces of a paragraph that are read."""
+
+TOPICS: Final = 400
+TOPICAL: Final = 0.8
+"""Share of the batches of paragraphs that are on one or two topics."""
+
+NEIGHBOURS: Final = 12
+NEAR: Final = 0.4
+"""Cosine, of the teacher's centred vectors, above which a word lends another some of its row."""
+
+MIXTURE: Final = {
+    "cloze": 4.0,
+    "neighbours": 2.0,
+    "questions": 1.5,
+    "wordnet": 1.5,
+    "medicine": 1.5,
+    "titles": 1.0,
+    "words": 1.0,
+}
+
+_SENTENCE: Final = re.compile(r'(?<=[.!?])\s+(?=[A-Z0-9"(])')
+
+Ids = NDArray[np.int32]
+
+
+class Batch(NamedTuple):
+    """Texts in pairs, as piece ids; those of one key aren't each other's negatives."""
+
+    first: list[Ids]
+    second: list[Ids]
+    keys: NDArray[np.int64]
+
+
+class Paragraphs:
+    """Paragraphs as sentences of piece ids, and which of them are on one topic."""
+
+    def __init__(self, subwords: Subwords, found: Sequence[tuple[str, str]]) -> None:
+        sentences = [[part for part in _SENTENCE.split(text) if part] for _, text in found]
+        tokens = subwords.encode([part for parts in sentences for part in parts])
+        self._ids = tokens.ids
+        self._sentence = tokens.offsets
+        self._paragraph = np.concatenate([[0], np.cumsum([len(parts) for parts in sentences])])
+        numbers: dict[str, int] = {}
+        self.article = np.array([numbers.setdefault(title, len(numbers)) for title, _ in found])
+        self.titles = split(subwords, list(numbers))
+        self._by_topic = np.arange(len(found))
+        self._bounds = np.array([0, len(found)])
+        self._topic = np.zeros(len(found), np.int64)
+
+    def __len__(self) -> int:
+        return len(self.article)
+
+    def pieces(self, paragraph: int) -> Ids:
+        """The pieces of a paragraph, of its start where it is long."""
+        start, end = self._sentence[self._paragraph[paragraph : paragraph + 2]]
+        return self._ids[start:end][:LONGEST]
+
+    def cloze(self, paragraph: int, rng: np.random.Generator) -> tuple[Ids, Ids]:
+        """Take one sentence out of a paragraph; both may be empty."""
+        first, last = self._paragraph[paragraph : paragraph + 2]
+        if last - first < 2:
+            return self._ids[:0], self._ids[:0]
+        at = int(rng.integers(first, last))
+        begin, start, end, finish = self._sentence[[first, at, at + 1, last]]
+        rest = np.concatenate([self._ids[begin:start], self._ids[end:finish]])
+        return self._ids[start:end], rest[:LONGEST]
+
+    def group(self, rows: NDArray[np.float32]) -> None:
+        """Sort the paragraphs into topics by k-means of their vectors, which rows add up to."""
+        vectors = np.stack([rows[self.pieces(each)].sum(axis=0) for each in range(len(self))])
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+        means = faiss.Kmeans(rows.shape[1], TOPICS, niter=6, seed=0, spherical=True)
+        means.train(vectors[::4])
+        self._topic = means.index.search(vectors, 1)[1][:, 0]
+        self._by_topic = np.argsort(self._topic, kind="stable")
+        self._bounds = np.searchsorted(self._topic[self._by_topic], np.arange(TOPICS + 1))
+
+    def draw(self, rng: np.random.Generator, topics: int) -> NDArray[np.int64]:
+        """Draw a batch of so many topics; a topic is drawn as often as it is large."""
+        if rng.random() >= TOPICAL:
+            return rng.integers(0, len(self), BATCH)
+        chosen = self._topic[rng.integers(0, len(self), topics)]
+        parts = [self._by_topic[self._bounds[one] : self._bounds[one + 1]] for one in chosen]
+        share = BATCH // topics
+        return np.concatenate([rng.choice(one, min(share, len(one)), False) for one in parts])
+
+
+class Sources:
+    """All that is learnt from, as batches by name."""
+
+    def __init__(
+        self, paragraphs: Paragraphs, subwords: Subwords, pairs: dict[str, list[Pair]]
+    ) -> None:
+        self._paragraphs = paragraphs
+        self._pairs = {}
+        for name, found in pairs.items():
+            first = split(subwords, [pair.first for pair in found])
+            second = split(subwords, [pair.second for pair in found])
+            keys = _keys(found, by_first=name != "questions")
+            self._pairs[name] = [
+                each
+                for each in zip(first, second, keys, strict=True)
+                if len(each[0]) and len(each[1])
+            ]
+
+    def batch(self, name: str, rng: np.random.Generator) -> Batch:
+        """Make a batch of a source."""
+        paragraphs = self._paragraphs
+        if name == "cloze":
+            drawn = paragraphs.draw(rng, int(rng.integers(1, 3)))
+            taken = [paragraphs.cloze(each, rng) for each in drawn]
+            kept = [pair for pair in taken if min(map(len, pair)) > 3]
+            return Batch([one for one, _ in kept], [two for _, two in kept], np.arange(len(kept)))
+        if name == "neighbours":
+            drawn = np.minimum(paragraphs.draw(rng, 2), len(paragraphs) - 2)
+            drawn = drawn[paragraphs.article[drawn] == paragraphs.article[drawn + 1]]
+            return _kept(
+                [paragraphs.pieces(each) for each in drawn],
+                [paragraphs.pieces(each + 1) for each in drawn],
+                paragraphs.article[drawn],
+            )
+        if name == "titles":
+            drawn = rng.integers(0, len(paragraphs), BATCH)
+            articles = paragraphs.article[drawn]
+            titles = [paragraphs.titles[each] for each in articles]
+            return _kept(titles, [paragraphs.pieces(each) for each in drawn], articles)
+        pairs = self._pairs[name]
+        size = BATCH if name == "questions" else 2 * BATCH  # the latter are short
+        chosen = [pairs[at] for at in rng.integers(0, len(pairs), size)]
+        keys = np.array([key for _, _, key in chosen])
+        longest = 2 * LONGEST
+        return Batch([one for one, _, _ in chosen], [two[:longest] for _, two, _ in chosen], keys)
+
+
+def _keys(pairs: Sequence[Pair], *, by_first: bool) -> list[int]:
+    numbers: dict[str, int] = {}
+    texts = (pair.first if by_first else pair.second for pair in pairs)
+    return [numbers.setdefault(text, len(numbers)) for text in texts]
+
+
+def _kept(first: list[Ids], second: list[Ids], keys: NDArray[np.int64]) -> Batch:
+    kept = [at for at, pair in enumerate(zip(first, second, strict=True)) if min(map(len, pair))]
+    return Batch([first[at] for at in kept], [second[at] for at in kept], keys[kept])
+
+
+def split(subwords: Subwords, texts: Sequence[str]) -> list[Ids]:
+    """Cut texts into piece ids."""
+    tokens = subwords.encode(texts)
+    return np.split(tokens.ids, tokens.offsets[1:-1])
+
+
+def learn_vocabulary(texts: Iterable[str]) -> Subwords:
+    """Learn the pieces from words whose characters are common, frequent words not too much so."""
+    rules = analyzer("plain")
+    counts = Counter(term for text in texts for term in rules.terms(text))
+    characters: Counter[str] = Counter()
+    for word, count in counts.items():
+        characters.update(dict.fromkeys(word, count))
+    common = {character for character, _ in characters.most_common(CHARACTERS)}
+    words = (word for word in sorted(counts) if common.issuperset(word) and len(word) <= 24)
+    return train_subwords(
+        (f"{word} " * min(round(counts[word] ** 0.75), 2000) for word in words), PIECES, rules
+    )
+
+
+def inverse_frequency(subwords: Subwords, texts: Sequence[Ids]) -> NDArray[np.float32]:
+    """Return ln((n + 1) / (df + 1)) + 1 for each piece, as scikit-learn's smooth idf."""
+    frequency = np.zeros(subwords.size)
+    for pieces in texts:
+        frequency[np.unique(pieces)] += 1
+    return (np.log((len(texts) + 1) / (frequency + 1)) + 1).astype(np.float32)
+
+
+def random_rows(pieces: int) -> NDArray[np.float32]:
+    """Return random unit rows, the untrained twin's."""
+    rows = np.random.default_rng(0).standard_normal((pieces, DIM)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def whole_words(subwords: Subwords) -> list[int]:
+    """Return the pieces that are words, which a teacher can be asked about."""
+    return [
+        at
+        for at, piece in enumerate(subwords.pieces)
+        if not piece.startswith(GOES_ON) and len(piece) > 2 and piece.isalpha()
+    ]
+
+
+def centred(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Take away what all vectors have in common, and make them unit vectors."""
+    vectors = vectors - vectors.mean(axis=0)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def lend(
+    rows: NDArray[np.float32], words: Sequence[int], teacher: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Add to the row of each word half of its nearest words', as far as the teacher has them near.
+
+    Rows stay random but for that, so words stay apart; `teacher` has (words, d) centred vectors.
+    """
+    at = np.array(words)
+    lent = rows.copy()
+    for start in range(0, len(at), 1000):
+        own = np.arange(start, min(start + 1000, len(at)))
+        scores = teacher[own] @ teacher.T
+        scores[np.arange(len(own)), own] = -1
+        near = np.argpartition(-scores, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
+        shares = np.maximum(np.take_along_axis(scores, near, axis=1) - NEAR, 0) / (1 - NEAR)
+        lent[at[own]] += 0.5 * np.einsum("wn,wnd->wd", shares, rows[at[near]])
+    return lent / np.linalg.norm(lent, axis=1, keepdims=True)
+
+
+class Table(torch.nn.Module):
+    """Rows that learn, times weights that don't."""
+
+    def __init__(self, rows: NDArray[np.float32], weights: NDArray[np.float32]) -> None:
+        super().__init__()
+        self.rows = torch.nn.Parameter(torch.from_numpy(rows.copy()))
+        self.weights = torch.from_numpy(weights)
+
+    def embed(self, texts: Sequence[Ids]) -> Tensor:
+        """Return the unit sums of texts' rows, a piece that comes n times counting 1 + ln(n)."""
+        counted = [np.unique(text, return_counts=True) for text in texts]
+        ids = torch.from_numpy(np.concatenate([ids for ids, _ in counted]).astype(np.int64))
+        counts = np.concatenate([counts for _, counts in counted]).astype(np.float32)
+        starts = torch.from_numpy(np.cumsum([0, *(len(ids) for ids, _ in counted[:-1])]))
+        shares = torch.from_numpy(1 + np.log(counts)) * self.weights[ids]
+        summed = F.embedding_bag(ids, self.rows, starts, mode="sum", per_sample_weights=shares)
+        return F.normalize(summed, dim=1)  # (texts, dim)
+
+    def weighted(self) -> NDArray[np.float32]:
+        """Return the rows as they are summed, (pieces, dim)."""
+        made: NDArray[np.float32] = (self.rows.detach() * self.weights[:, None]).numpy()
+        return made
+
+
+def pair_loss(table: Table, batch: Batch) -> Tensor:
+    """InfoNCE in both directions, over the texts of the batch that have another key."""
+    scores = table.embed(batch.first) @ table.embed(batch.second).T / TEMPERATURE
+    keys = torch.from_numpy(batch.keys)
+    right = torch.arange(len(keys))
+    alike = (keys[:, None] == keys[None, :]) & (right[:, None] != right[None, :])
+    scores = scores.masked_fill(alike, -torch.inf)
+    return (F.cross_entropy(scores, right) + F.cross_entropy(scores.T, right)) / 2
+
+
+def word_loss(table: Table, words: NDArray[np.int64], teacher: NDArray[np.float32]) -> Tensor:
+    """Kullback-Leibler divergence of words' similarities from their teacher's."""
+    rows = F.normalize(table.rows[torch.from_numpy(words)], dim=1)
+    vectors = torch.from_numpy(teacher)
+    itself = torch.eye(len(words), dtype=torch.bool)
+    ours = (rows @ rows.T / TEMPERATURE).masked_fill(itself, -1e4)
+    wanted = (vectors @ vectors.T / TEMPERATURE).masked_fill(itself, -1e4)
+    return F.kl_div(F.log_softmax(ours, 1), F.softmax(wanted, 1), reduction="batchmean")
+
+
+def train(
+    table: Table,
+    sources: Sources,
+    words: NDArray[np.int64],
+    teacher: NDArray[np.float32],
+    report: Callable[[int, dict[str, float]], None],
+) -> None:
+    """Train with Adam; the learning rate falls to zero."""
+    rng = np.random.default_rng(0)
+    names = list(MIXTURE)
+    shares = np.array(list(MIXTURE.values())) / sum(MIXTURE.values())
+    optimizer = torch.optim.Adam(table.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.99))
+    losses: dict[str, float] = {}
+    for step in range(STEPS):
+        rate = LEARNING_RATE * min(1, (step + 1) / WARM_UP) * (1 - step / STEPS)
+        optimizer.param_groups[0]["lr"] = rate
+        name = names[rng.choice(len(names), p=shares)]
+        if name == "words":
+            drawn = np.unique(rng.integers(0, len(words), 2 * BATCH))
+            loss = word_loss(table, words[drawn], teacher[drawn])
+        else:
+            loss = pair_loss(table, sources.batch(name, rng))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses[name] = 0.95 * losses.get(name, loss.item()) + 0.05 * loss.item()
+        if (step + 1) % 100 == 0:
+            report(step + 1, losses)
+
+
+def _said(folders: dict[str, list[Pair]]) -> Iterator[str]:
+    """Yield the texts of pairs; medicine thrice, for Wikipedia has few of its words."""
+    for name, pairs in folders.items():
+        for pair in pairs:
+            yield from [pair.first, pair.second] * (3 if name == "medicine" else 1)
+
+
+@click.command()
+@click.argument("wiki", type=click.Path(path_type=Path, exists=True))
+@click.argument("squad", type=click.Path(path_type=Path, exists=True))
+@click.option("--wordnet", "words_folder", type=click.Path(path_type=Path), required=True)
+@click.option("--hpo", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--icd", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+@click.option("--cache", type=click.Path(path_type=Path), default=Path("teacher.sqlite"))
+@click.option("--twin", type=click.Path(path_type=Path), help="Where to write the untrained twin.")
+def main(
+    wiki: Path,
+    squad: Path,
+    words_folder: Path,
+    hpo: Path,
+    icd: Path,
+    out: Path,
+    cache: Path,
+    twin: Path | None,
+) -> None:
+    """Train the encoder and write its folder."""
+    began = time.monotonic()
+
+    def say(message: str) -> None:
+        click.echo(f"{(time.monotonic() - began) / 60:5.1f} min  {message}")
+
+    found = list(passages(wiki))
+    pairs = {
+        "questions": questions(squad),
+        "wordnet": wordnet(words_folder),
+        "medicine": phenotypes(hpo) + diseases(icd),
+    }
+    say(
+        f"read {len(found):,} paragraphs, " + str({name: len(each) for name, each in pairs.items()})
+    )
+    defined = {name: each for name, each in pairs.items() if name != "questions"}
+    subwords = learn_vocabulary([*(f"{each.title} {each.text}" for each in found), *_said(defined)])
+    say(f"learnt {subwords.size:,} pieces")
+    paragraphs = Paragraphs(subwords, found)
+    sources = Sources(paragraphs, subwords, pairs)
+    weights = inverse_frequency(subwords, [paragraphs.pieces(each) for each in range(len(found))])
+    words = whole_words(subwords)
+    remembering = RememberingTeacher(load_encoder("minilm"), cache)
+    teacher = centred(remembering.vectors([subwords.pieces[each] for each in words]))
+    say(f"asked the teacher for {len(words):,} words")
+    rows = random_rows(subwords.size)
+    if twin is not None:
+        write(twin, "untrained twin of small", subwords, rows * weights[:, np.newaxis])
+    table = Table(lend(rows, words, teacher), weights)
+    paragraphs.group(table.weighted())
+    say("sorted the paragraphs into topics")
+    train(
+        table,
+        sources,
+        np.array(words),
+        teacher,
+        lambda step, losses: say(
+            f"step {step:,}: " + ", ".join(f"{name} {loss:.2f}" for name, loss in losses.items())
+        ),
+    )
+    write(out, "small", subwords, table.weighted())
+    say(f"wrote {out}")
+
+
+def write(folder: Path, name: str, subwords: Subwords, rows: NDArray[np.float32]) -> None:
+    """Write an encoder, its rows rounded to eight bits."""
+    folder.mkdir(parents=True)
+    TokenTable.of(KIND, name, subwords, rows, sublinear=True).quantised().save(folder)
+
+
+if __name__ == "__main__":
+    main()
