@@ -9,9 +9,10 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias, get_args
 
 from vecsearch.encoders import PACKAGED, OwnVectors, default_encoder, locate_encoder
+from vecsearch.encoders.base import Located
 from vecsearch.errors import EncoderError, UnknownName, UsageError
 from vecsearch.retrieve.base import Retriever
 from vecsearch.retrieve.fusion import Arm, ReciprocalRank, WeightedSum
@@ -20,9 +21,6 @@ from vecsearch.retrieve.weighting import BM25, TfIdf
 from vecsearch.searcher import Searcher
 from vecsearch.store.manifest import Passages
 from vecsearch.text import analyzer_names
-
-if TYPE_CHECKING:
-    from vecsearch.encoders.pretrained import Located
 
 Representation: TypeAlias = Literal["tfidf", "bm25", "dense", "hybrid"]
 Method: TypeAlias = Literal["min-max", "rrf"]

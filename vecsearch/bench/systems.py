@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, get_args
 
 from vecsearch.bench.system import FORMULAS, Fusion, Representation, System, one_of
-from vecsearch.encoders import PACKAGED, default_encoder
+from vecsearch.encoders import default_encoder, encoder_names
 from vecsearch.errors import CorpusError, UnknownName, UsageError
 from vecsearch.retrieve.weighting import BM25, TfIdf
 
@@ -39,7 +39,7 @@ else:
 
 _T = TypeVar("_T", bound="BM25 | TfIdf | Fusion")
 
-SHORT_NAMES: Final = ("tfidf", "bm25", "dense", "hybrid", "rrf", *PACKAGED)
+SHORT_NAMES: Final = ("tfidf", "bm25", "dense", "hybrid", "rrf", *encoder_names())
 """Systems that have a name: rrf is hybrid by reciprocal ranks, an encoder's name is dense by it."""
 
 _TYPES: Final = {"analyzer": str, "encoder": str, "passages": int, "index": str}
@@ -64,7 +64,8 @@ def parse_system(name_or_path: str) -> System:
         return system_from({"representation": name_or_path})
     if name_or_path == "rrf":
         return System("hybrid", fusion=Fusion(method="rrf"))
-    if name_or_path not in PACKAGED and "/" not in name_or_path:
+    known = name_or_path in SHORT_NAMES or "/" in name_or_path or Path(name_or_path).is_dir()
+    if not known:
         choices = [*SHORT_NAMES, "a file.toml", "a peer.py", "an encoder's folder or hub name"]
         raise UnknownName("system", name_or_path, choices)
     return System("dense", encoder=name_or_path)

@@ -11,7 +11,7 @@ from typing import TypeAlias, get_args
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from vecsearch.encoders import PACKAGED
+from vecsearch.encoders import encoder_names
 from vecsearch.retrieve.named import Mode
 from vecsearch.text import analyzer_names
 
@@ -39,7 +39,7 @@ def complete_encoder(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Complete the name of an encoder; where none fits, a folder."""
-    names = _fitting([*PACKAGED, "none"], incomplete)
+    names = _fitting([*encoder_names(), "none"], incomplete)
     return names or complete_folder(ctx, param, incomplete)
 
 

@@ -6,14 +6,11 @@ import logging
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from vecsearch.encoders.base import Device, Encoder
+from vecsearch.encoders.base import Device, Encoder, Located
 from vecsearch.encoders.own import OwnVectors, read_own
 from vecsearch.errors import EncoderError, UnknownName, UsageError, folder_beside
-
-if TYPE_CHECKING:
-    from vecsearch.encoders.pretrained import Located
 
 __all__ = [
     "Device",
@@ -21,6 +18,7 @@ __all__ = [
     "OwnVectors",
     "available_encoders",
     "default_encoder",
+    "encoder_names",
     "load_encoder",
     "locate_encoder",
 ]
@@ -54,6 +52,10 @@ PACKAGED: Mapping[str, Packaged] = {
 }
 
 
+SHIPPED: Mapping[str, Path] = {"small": Path(__file__).with_name("small")}
+"""The encoders trained here that vecsearch itself carries: name -> folder."""
+
+
 class Listing(NamedTuple):
     """A line of `vecsearch encoders`: `install` is None where it can be used at once."""
 
@@ -64,10 +66,19 @@ class Listing(NamedTuple):
 
 def available_encoders() -> list[Listing]:
     """List the encoders that have a short name, installed or not."""
-    return [
+    from vecsearch.encoders.trained import locate_trained
+
+    located = {name: locate_trained(folder, name) for name, folder in SHIPPED.items()}
+    shipped = [Listing(name, each.description, None) for name, each in located.items() if each]
+    return shipped + [
         Listing(name, each.description, None if _installed(each) else each.install)
         for name, each in PACKAGED.items()
     ]
+
+
+def encoder_names() -> tuple[str, ...]:
+    """Return the short names of encoders."""
+    return (*(name for name, folder in SHIPPED.items() if folder.is_dir()), *PACKAGED)
 
 
 def default_encoder() -> str | None:
@@ -83,13 +94,12 @@ def _installed(packaged: Packaged) -> bool:
 def load_encoder(name_or_path: str | Path, device: Device = "auto") -> Encoder:
     """Load an encoder by short name ("minilm"), from a folder, or from a hub ("owner/model").
 
-    A folder holds a sentence-transformers model, or what `Encoder.save` wrote. Raise UnknownName
-    or EncoderError where there is no such encoder, or where it would run code of its own.
+    A folder holds a sentence-transformers model, one that was trained here, or what `Encoder.save`
+    wrote. Raise UnknownName or EncoderError where there is no such encoder, or where it would run
+    code of its own.
     """
-    from vecsearch.encoders.pretrained import Pretrained
-
     located = locate_encoder(name_or_path)
-    return located if isinstance(located, OwnVectors) else Pretrained(located, device)
+    return located if isinstance(located, OwnVectors) else located.load(device)
 
 
 def locate_encoder(name_or_path: str | Path) -> Located | OwnVectors:
@@ -97,8 +107,9 @@ def locate_encoder(name_or_path: str | Path) -> Located | OwnVectors:
     from vecsearch.encoders import pretrained
 
     name = str(name_or_path)
-    if name in PACKAGED:
-        return pretrained.locate_packaged(name, PACKAGED[name])
+    named = _locate_named(name)
+    if named is not None:
+        return named
     folder = Path(name_or_path)
     if folder.is_dir():
         return _locate_folder(folder)
@@ -112,25 +123,33 @@ def locate_encoder(name_or_path: str | Path) -> Located | OwnVectors:
     if isinstance(name_or_path, Path) or "/" in name or name.startswith("."):
         hint = folder_beside(folder, Path.is_dir)
         raise EncoderError(f"There is no encoder {name!r}: there is no such folder.{hint}")
-    choices = [*PACKAGED, "none", "the path of a folder", "owner/model on a hub"]
+    choices = [*encoder_names(), "none", "the path of a folder", "owner/model on a hub"]
     raise UnknownName("encoder", name, choices)
 
 
+def _locate_named(name: str) -> Located | None:
+    from vecsearch.encoders import pretrained, trained
+
+    if name in SHIPPED:
+        return trained.locate_trained(SHIPPED[name], name)
+    return pretrained.locate_packaged(name, PACKAGED[name]) if name in PACKAGED else None
+
+
 def _locate_folder(folder: Path) -> Located | OwnVectors:
-    own = read_own(folder)
-    if own is not None:
-        return own
+    from vecsearch.encoders import pretrained, trained
 
-    from vecsearch.encoders import pretrained
-
+    found = read_own(folder) or trained.locate_trained(folder)
+    if found is not None:
+        return found
     saved = pretrained.read_saved(folder)
     if saved is None:
         saved = pretrained.Saved(folder.resolve().name, None, None)
     if saved.package is None:
         return pretrained.locate_folder(folder, saved)
-    if saved.package not in PACKAGED:
+    named = _locate_named(saved.package)
+    if named is None:
         raise EncoderError(f"{folder} refers to a packaged model {saved.package!r}, unknown here.")
-    return pretrained.locate_packaged(saved.package, PACKAGED[saved.package])
+    return named
 
 
 def _looks_like_hub_name(name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from vecsearch.errors import EncoderError
+from vecsearch.errors import EncoderError, UsageError
 from vecsearch.types import Role, Span, Vectors
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
@@ -42,6 +42,24 @@ class Encoder(Protocol):
 
     def save(self, folder: Path) -> None:
         """Write into an empty folder what `load_encoder` needs to get the same encoder again."""
+        ...
+
+
+class Located(Protocol):
+    """An encoder that was found and isn't loaded."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint that the encoder will have."""
+        ...
+
+    @property
+    def bytes(self) -> int:
+        """The size of the files that its vectors depend on."""
+        ...
+
+    def load(self, device: Device) -> Encoder:
+        """Load it; raise EncoderError where it can't be had on this machine."""
         ...
 
 
@@ -85,3 +103,10 @@ def encode(encoder: Encoder, texts: Sequence[str], role: Role) -> Vectors:
             f"{len(texts)} texts; finite numbers of shape {expected} are wanted."
         )
     return vectors
+
+
+def require_text(text: object, place: int) -> str:
+    """Return a text; raise UsageError, which names its place among the texts, for anything else."""
+    if not isinstance(text, str):
+        raise UsageError(f"Only text can be encoded; item {place} is {type(text).__name__}.")
+    return text

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from vecsearch.encoders.base import Device, TokenVectors
+from vecsearch.encoders.base import Device, TokenVectors, require_text
 from vecsearch.encoders.words import word_spans
-from vecsearch.errors import EncoderError, UsageError
+from vecsearch.errors import EncoderError
 from vecsearch.types import Role, Span, Vectors
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Pretrained:
     Rows have unit length, but for a model that is meant for the dot product: its lengths stay.
     """
 
-    def __init__(self, located: Located, device: Device) -> None:
+    def __init__(self, located: LocatedModel, device: Device) -> None:
         folder, saved = located
         self.name = saved.name
         self._folder = folder
@@ -142,8 +142,7 @@ def _copy(files: Sequence[Path], source: Path, target: Path) -> None:
 
 
 def _clean(text: str, place: int) -> str:
-    if not isinstance(text, str):
-        raise UsageError(f"Only text can be encoded; item {place} is {type(text).__name__}.")
+    require_text(text, place)
     # Tokenizers take no lone surrogate.
     return text.encode("utf-8", "replace").decode() if not text.isascii() else text
 
@@ -172,7 +171,7 @@ def read_saved(folder: Path) -> Saved | None:
         raise EncoderError(f"{path} can't be read ({error}).") from None
 
 
-class Located(NamedTuple):
+class LocatedModel(NamedTuple):
     """A model's folder, and what was noted there of where it comes from."""
 
     folder: Path
@@ -188,28 +187,32 @@ class Located(NamedTuple):
         """The size of these files."""
         return sum(file.stat().st_size for file in _files(self.folder))
 
+    def load(self, device: Device) -> Pretrained:
+        """See `Located.load`."""
+        return Pretrained(self, device)
 
-def locate_packaged(name: str, packaged: Packaged) -> Located:
+
+def locate_packaged(name: str, packaged: Packaged) -> LocatedModel:
     """Find a model that an installed package carries."""
     spec = find_spec(packaged.module)
     if spec is None or spec.origin is None:
         raise EncoderError(
             f"The encoder {name!r} isn't installed. Install it with {packaged.install}."
         )
-    return Located(Path(spec.origin).parent / packaged.folder, Saved(name, name, None))
+    return LocatedModel(Path(spec.origin).parent / packaged.folder, Saved(name, name, None))
 
 
-def locate_folder(folder: Path, saved: Saved) -> Located:
+def locate_folder(folder: Path, saved: Saved) -> LocatedModel:
     """Make sure that a folder holds a model."""
     if not any((folder / file).is_file() for file in ("modules.json", "config.json")):
         raise EncoderError(
             f"{folder} holds no model: a sentence-transformers model has a modules.json, "
-            "a transformers model a config.json."
+            "a transformers model a config.json, an encoder trained here a trained.json."
         )
-    return Located(folder, saved)
+    return LocatedModel(folder, saved)
 
 
-def locate_hub(name: str) -> Located:
+def locate_hub(name: str) -> LocatedModel:
     """Fetch a model from the hub, or from its local cache."""
     try:
         from huggingface_hub import snapshot_download
@@ -226,7 +229,7 @@ def locate_hub(name: str) -> Located:
         raise EncoderError(
             f"The model {name!r} could not be fetched from the hub: {reason}"
         ) from None
-    return Located(Path(folder), Saved(name, None, None))
+    return LocatedModel(Path(folder), Saved(name, None, None))
 
 
 def load_model(folder: Path, device: Device) -> SentenceTransformer:
