@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from vecsearch.encoders import locate_encoder
 from vecsearch.encoders.base import Device
-from vecsearch.encoders.pretrained import PROMPTS, Located, Pretrained, Saved, load_model
+from vecsearch.encoders.pretrained import PROMPTS, LocatedModel, Pretrained, Saved, load_model
 from vecsearch.errors import EncoderError, UsageError
 from vecsearch.types import Role
 
@@ -60,7 +60,7 @@ class Finetuned:
         device: Device = "auto",
     ) -> None:
         located = locate_encoder(base)
-        if not isinstance(located, Located):
+        if not isinstance(located, LocatedModel):
             raise UsageError(
                 f"{str(base)!r} is an encoder, but no sentence-transformers model; only such a "
                 "model can be fine-tuned."
@@ -124,7 +124,7 @@ class Finetuned:
         folder = Path(tempfile.mkdtemp(prefix="vecsearch-finetuned-"))
         try:
             _merged(self._model).save(str(folder), create_model_card=False)
-            encoder = Pretrained(Located(folder, Saved(self._name, None, None)), self._device)
+            encoder = Pretrained(LocatedModel(folder, Saved(self._name, None, None)), self._device)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise

@@ -1,0 +1,301 @@
+"""What a training learns from, and what it is measured on while it lasts: never the same queries.
+
+    a split "train", or pairs   dev is a split of its own where there is one, else cut from train
+    neither, but a split "dev"  examples are made out of the corpus, dev is that split
+    nothing at all              dev is known items: titles that are taken out of their documents
+
+Queries of any other split are held out: an example that asks with the text of one, or of a dev
+query, is dropped, wherever it comes from.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from vecsearch.bench.judged import DocumentsDigest, corpus_name
+from vecsearch.bench.known_items import make_known_items
+from vecsearch.bench.progress import Tell, silent
+from vecsearch.corpus import BeirFolder, documents, open_corpus
+from vecsearch.errors import UnknownName, UsageError
+from vecsearch.training.base import Example
+from vecsearch.training.held_out import cut_dev, drop_held_out
+from vecsearch.training.judgments import judged_examples, read_examples
+from vecsearch.training.settings import ALONE, Supervision, TrainingSettings
+from vecsearch.training.supervision import supervise
+from vecsearch.types import Document, Qrels, seen_text
+
+DEV_DOCUMENTS: Final = 2000
+"""Documents that dev queries are asked of: the relevant ones, and others drawn at random."""
+
+_DEV_QUERIES: Final = 300
+_DEV_SHARE: Final = 0.2
+_MOST: Final = 10
+"""Pairs of a query that are learnt from: else those with hundreds would be most of all."""
+
+_TRAIN: Final = "train"
+_TEST: Final = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Dev:
+    """What progress is measured on; origin says where its queries come from."""
+
+    documents: Sequence[Document]
+    queries: Mapping[str, str]
+    qrels: Qrels
+    origin: str
+
+
+class Facts(NamedTuple):
+    """What a card tells of the data.
+
+    digest: SHA-256 of the documents learnt from.
+    examples: how many come from what supervision.
+    dropped: how many more asked with the text of a held-out query.
+    """
+
+    corpus: str
+    digest: str
+    documents: int
+    examples: Mapping[str, int]
+    dropped: int
+    held_out_queries: int
+    dev: str
+    dev_queries: int
+    dev_documents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The documents and examples that are learnt from, and the dev set."""
+
+    documents: Sequence[Document]
+    examples: Sequence[Example]
+    dev: Dev
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """Documents with what is known of them: pairs to learn from, a dev set, what is held out."""
+
+    documents: list[Document]
+    pairs: list[Example]
+    dev: Dev
+    held_out: list[str]
+
+
+def gather(
+    source: str,
+    settings: TrainingSettings,
+    work: Path,
+    *,
+    pairs: bool = True,
+    tell: Tell = silent,
+) -> Data:
+    """Read a corpus, and make examples and a dev set of it.
+
+    work: a folder where known items may be written, into "known-items"; what was there is replaced.
+    pairs: whether examples are wanted at all.
+
+    Raise UsageError where there is nothing to learn from or to measure on, and CorpusError for what
+    can't be read.
+    """
+    tell(f"{source}: reading", 0)
+    found = _judged(source, settings, work)
+    kinds = _supervision(settings, found) if pairs else ()
+    held_out = [*found.held_out, *found.dev.queries.values()]
+    examples: list[Example] = []
+    counts = {}
+    dropped = 0
+    for kind in kinds:
+        made = (
+            found.pairs if kind == "judged" else supervise(found.documents, [kind], settings.seed)
+        )
+        kept = drop_held_out(made, held_out)
+        counts[kind] = len(kept.examples)
+        dropped += kept.dropped
+        examples += kept.examples
+    if pairs and len(examples) < 2:
+        raise UsageError(
+            f"{source} gives {len(examples)} examples to learn from by {', '.join(kinds)}, with "
+            f"{dropped} dropped that ask what a held-out query asks; a training needs 2 at least."
+        )
+    random.Random(settings.seed).shuffle(examples)
+    facts = Facts(
+        corpus=corpus_name(source),
+        digest=_digest(found.documents),
+        documents=len(found.documents),
+        examples=counts,
+        dropped=dropped,
+        held_out_queries=len(found.held_out),
+        dev=found.dev.origin,
+        dev_queries=len(found.dev.queries),
+        dev_documents=len(found.dev.documents),
+    )
+    return Data(found.documents, examples, found.dev, facts)
+
+
+def _supervision(settings: TrainingSettings, found: _Judged) -> tuple[Supervision, ...]:
+    chosen = settings.supervision or (("judged",) if found.pairs else ALONE)
+    if "judged" in chosen and not found.pairs:
+        raise UsageError(
+            "There are no judgments to learn from: the corpus has no qrels/train.tsv, and no file "
+            "of pairs is given. Leave judged out of the supervision."
+        )
+    return tuple(dict.fromkeys(chosen))
+
+
+def _judged(source: str, settings: TrainingSettings, work: Path) -> _Judged:
+    corpus = open_corpus(source)
+    folder = corpus if isinstance(corpus, BeirFolder) else None
+    dev_split = _dev_split(source, folder, settings.dev_split)
+    if settings.pairs is not None:
+        return _from_pairs(list(documents(corpus)), folder, dev_split, settings)
+    if folder is not None and (_TRAIN in folder.splits or dev_split is not None):
+        return _from_splits(folder, dev_split, settings)
+    return _from_known_items(source, folder, work / "known-items", settings.seed)
+
+
+def _dev_split(source: str, folder: BeirFolder | None, wanted: str | None) -> str | None:
+    """Name the split that is the dev set; None where there is none."""
+    splits = [] if folder is None else folder.splits
+    if wanted in (_TRAIN, _TEST):
+        raise UsageError(
+            f"The split {wanted!r} can't be the dev split: "
+            + ("it is learnt from." if wanted == _TRAIN else "it is for the measuring afterwards.")
+        )
+    if wanted is not None and wanted not in splits:
+        raise UnknownName(f"split of {source}", wanted, splits)
+    return wanted or ("dev" if "dev" in splits else None)
+
+
+def _from_splits(folder: BeirFolder, dev_split: str | None, settings: TrainingSettings) -> _Judged:
+    read = list(documents(folder))
+    texts = {query.id: query.text for query in folder.queries()}
+    train = folder.qrels(_TRAIN) if _TRAIN in folder.splits else {}
+    learnt = {id: texts[id] for id in train if id in texts}
+    if dev_split is not None:
+        dev = _split_dev(folder, dev_split, read, texts, settings.seed)
+    else:
+        asked = {id: text for id, text in learnt.items() if any(g > 0 for g in train[id].values())}
+        cut = cut_dev(asked, _share(len(asked)), settings.seed)
+        queries = {id: texts[id] for id in cut.dev}
+        dev = _dev(read, queries, train, "queries cut from qrels/train.tsv", settings.seed)
+        learnt = {id: text for id, text in learnt.items() if id not in queries}
+    pairs = judged_examples(read, learnt, train, _MOST, settings.seed)
+    return _Judged(read, pairs, dev, _held_out(folder, texts, dev_split))
+
+
+def _from_pairs(
+    read: list[Document],
+    folder: BeirFolder | None,
+    dev_split: str | None,
+    settings: TrainingSettings,
+) -> _Judged:
+    examples = read_examples(str(settings.pairs))
+    texts = {} if folder is None else {query.id: query.text for query in folder.queries()}
+    held_out = [] if folder is None else _held_out(folder, texts, dev_split)
+    if folder is not None and dev_split is not None:
+        dev = _split_dev(folder, dev_split, read, texts, settings.seed)
+        return _Judged(read, examples, dev, held_out)
+    asked = {text: text for text in dict.fromkeys(example.query for example in examples)}
+    cut = set(cut_dev(asked, _share(len(asked)), settings.seed).dev)
+    kept = [example for example in examples if example.query not in cut]
+    answers = [example for example in examples if example.query in cut]
+    dev = _dev_of_pairs(read, answers, settings)
+    return _Judged(read, kept, dev, held_out)
+
+
+def _dev_of_pairs(
+    read: list[Document], answers: Iterable[Example], settings: TrainingSettings
+) -> Dev:
+    """Ask the queries of pairs of the corpus, with such of their documents as it lacks."""
+    ids = {document.text: document.id for document in read}
+    ids.update((seen_text(each.title, each.text), each.id) for each in read)
+    pool = list(read)
+    queries: dict[str, str] = {}
+    names: dict[str, str] = {}
+    qrels: dict[str, dict[str, int]] = {}
+    for example in answers:
+        if example.document not in ids:
+            ids[example.document] = f"pairs: {len(ids)}"
+            pool.append(Document(ids[example.document], example.document))
+        name = names.setdefault(example.query, f"pairs-{len(names) + 1}")
+        queries[name] = example.query
+        qrels.setdefault(name, {})[ids[example.document]] = 1
+    origin = f"queries cut from {Path(str(settings.pairs)).name}"
+    return _dev(pool, queries, qrels, origin, settings.seed)
+
+
+def _from_known_items(source: str, folder: BeirFolder | None, place: Path, seed: int) -> _Judged:
+    shutil.rmtree(place, ignore_errors=True)
+    texts = {} if folder is None else {query.id: query.text for query in folder.queries()}
+    held_out = [] if folder is None else _held_out(folder, texts, None)
+    made = make_known_items(open_corpus(source), place, "title", seed=seed)
+    items = BeirFolder(place)
+    read = list(documents(items))
+    queries = {query.id: query.text for query in items.queries()}
+    origin = f"{made.made} titles or first sentences, each taken out of its document"
+    return _Judged(read, [], _dev(read, queries, items.qrels(_TEST), origin, seed), held_out)
+
+
+def _split_dev(
+    folder: BeirFolder, split: str, read: list[Document], texts: Mapping[str, str], seed: int
+) -> Dev:
+    qrels = folder.qrels(split)
+    queries = {id: texts[id] for id in qrels if id in texts}
+    return _dev(read, queries, qrels, f"qrels/{split}.tsv", seed)
+
+
+def _dev(
+    pool: Sequence[Document], queries: Mapping[str, str], qrels: Qrels, origin: str, seed: int
+) -> Dev:
+    """Cut a dev set down to what can be measured often: 300 queries, 2,000 documents."""
+    known = {document.id for document in pool}
+    relevant = {
+        id: {document: grade for document, grade in qrels[id].items() if grade > 0}
+        for id in queries
+    }
+    fit = [id for id in queries if queries[id].strip() and relevant[id].keys() & known]
+    if not fit:
+        raise UsageError(
+            f"There is nothing to measure progress on: no query of the dev set ({origin}) has a "
+            "relevant document in the corpus."
+        )
+    draw = random.Random(seed)
+    chosen = fit if len(fit) <= _DEV_QUERIES else sorted(draw.sample(fit, _DEV_QUERIES))
+    wanted = {document for id in chosen for document in relevant[id]}
+    others = [document for document in pool if document.id not in wanted]
+    more = max(0, DEV_DOCUMENTS - len(wanted & known))
+    drawn = {each.id for each in draw.sample(others, min(more, len(others)))}
+    return Dev(
+        [document for document in pool if document.id in wanted or document.id in drawn],
+        {id: queries[id] for id in chosen},
+        {id: qrels[id] for id in chosen},
+        origin,
+    )
+
+
+def _held_out(folder: BeirFolder, texts: Mapping[str, str], dev_split: str | None) -> list[str]:
+    """Return the texts of the queries that nothing may be learnt of."""
+    splits = [split for split in folder.splits if split not in (_TRAIN, dev_split)]
+    ids = dict.fromkeys(id for split in splits for id in folder.qrels(split))
+    return [texts[id] for id in ids if id in texts]
+
+
+def _share(queries: int) -> float:
+    """Return the share of queries that is cut for dev: a fifth, but no more than are needed."""
+    return min(_DEV_SHARE, _DEV_QUERIES / max(queries, 1))
+
+
+def _digest(read: Iterable[Document]) -> str:
+    digest = DocumentsDigest()
+    for document in read:
+        digest.add(document)
+    return digest.value
