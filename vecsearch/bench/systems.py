@@ -64,8 +64,8 @@ def parse_system(name_or_path: str) -> System:
         return system_from({"representation": name_or_path})
     if name_or_path == "rrf":
         return System("hybrid", fusion=Fusion(method="rrf"))
-    known = name_or_path in SHORT_NAMES or "/" in name_or_path or Path(name_or_path).is_dir()
-    if not known:
+    has_place = "/" in name_or_path or Path(name_or_path).is_dir()
+    if name_or_path not in encoder_names() and not has_place:
         choices = [*SHORT_NAMES, "a file.toml", "a peer.py", "an encoder's folder or hub name"]
         raise UnknownName("system", name_or_path, choices)
     return System("dense", encoder=name_or_path)

@@ -63,8 +63,9 @@ class LSA(BagEncoder):
         terms = coded.decode("utf-8", "replace").split("\n")
         components = artefact.tensor("components", (np.float32,), len(terms), artefact.dim)
         idf = artefact.tensor("idf", (np.float32,), len(terms))
+        rules = artefact.config.get("analyzer")
         try:
-            analyzer = Analyzer.from_dict(artefact.config.get("analyzer", {}))
+            analyzer = Analyzer.from_dict(rules if isinstance(rules, dict) else {})
         except VecsearchError as error:
             raise EncoderError(f"{artefact.place} can't be used. {error}") from None
         super().__init__(artefact, Terms(analyzer, terms), Bag(components, idf, sublinear=True))

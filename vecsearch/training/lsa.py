@@ -11,8 +11,9 @@ from vecsearch.encoders.lsa import KIND, LSA
 from vecsearch.errors import EncoderError, UsageError
 from vecsearch.text import Analyzer
 
-_FEWEST_TEXTS: Final = 2
-"""Texts that a term must be in: one of a single text says nothing of terms of like use."""
+_FEWEST_TERMS: Final = 2
+_MOST_TERMS: Final = 100_000
+"""The most frequent terms are kept: at 256 dimensions their components take 100 MB."""
 
 
 def train_lsa(texts: Iterable[str], dim: int, analyzer: Analyzer, seed: int = 0) -> LSA:
@@ -31,21 +32,25 @@ def train_lsa(texts: Iterable[str], dim: int, analyzer: Analyzer, seed: int = 0)
             "pip install scikit-learn."
         ) from None
     vectorizer = TfidfVectorizer(
-        analyzer=analyzer.terms, sublinear_tf=True, min_df=_FEWEST_TEXTS, dtype=np.float32
+        analyzer=analyzer.terms, sublinear_tf=True, max_features=_MOST_TERMS, dtype=np.float32
     )
     try:
         weights = vectorizer.fit_transform(texts)
-    except ValueError:  # no term is left
-        raise UsageError(
-            f"No term stands in {_FEWEST_TEXTS} of the texts, so there is nothing to analyse."
-        ) from None
+    except UsageError:
+        raise
+    except ValueError:
+        raise UsageError("There is no term in the texts that are to be analysed.") from None
+    if weights.shape[1] < _FEWEST_TERMS:
+        raise UsageError("There is but one term in the texts that are to be analysed.")
     most = min(weights.shape)
     if not 1 <= dim <= most:
         raise UsageError(
-            f"{weights.shape[0]:,} texts with {weights.shape[1]:,} terms that more than one has "
-            f"give 1 to {most:,} dimensions, not {dim:,}."
+            f"{weights.shape[0]:,} texts of {weights.shape[1]:,} terms give 1 to {most:,} "
+            f"dimensions, not {dim:,}."
         )
-    svd = TruncatedSVD(dim, algorithm="randomized", random_state=seed).fit(weights)
+    svd = TruncatedSVD(dim, algorithm="randomized", random_state=seed)
+    with np.errstate(invalid="ignore"):  # a share of the variance, which equal texts have none of
+        svd.fit(weights)
     return LSA.of(
         KIND,
         analyzer,
