@@ -19,13 +19,16 @@ from typing import Final, NamedTuple
 
 from vecsearch.bench.judged import DocumentsDigest, corpus_name
 from vecsearch.bench.known_items import make_known_items
+from vecsearch.bench.known_items.making import FEWEST_QUERIES
 from vecsearch.bench.progress import Tell, silent
 from vecsearch.corpus import BeirFolder, documents, open_corpus
+from vecsearch.corpus.files import STANDARD_INPUT
 from vecsearch.errors import UnknownName, UsageError
 from vecsearch.training.base import Example
-from vecsearch.training.held_out import cut_dev, drop_held_out
+from vecsearch.training.held_out import cut_dev, drop_held_out, normalised
 from vecsearch.training.judgments import judged_examples, read_examples
 from vecsearch.training.settings import ALONE, Supervision, TrainingSettings
+from vecsearch.training.supervision import Kind as Alone
 from vecsearch.training.supervision import supervise
 from vecsearch.types import Document, Qrels, seen_text
 
@@ -33,6 +36,7 @@ DEV_DOCUMENTS: Final = 2000
 """Documents that dev queries are asked of: the relevant ones, and others drawn at random."""
 
 _DEV_QUERIES: Final = 300
+_DEV_ITEMS: Final = 200
 _DEV_SHARE: Final = 0.2
 _MOST: Final = 10
 """Pairs of a query that are learnt from: else those with hundreds would be most of all."""
@@ -106,25 +110,29 @@ def gather(
     Raise UsageError where there is nothing to learn from or to measure on, and CorpusError for what
     can't be read.
     """
+    if source == STANDARD_INPUT:
+        raise UsageError("A training reads its corpus several times; standard input can't be.")
     tell(f"{source}: reading", 0)
     found = _judged(source, settings, work)
     kinds = _supervision(settings, found) if pairs else ()
     held_out = [*found.held_out, *found.dev.queries.values()]
     examples: list[Example] = []
-    counts = {}
+    counts: dict[str, int] = {}
     dropped = 0
     for kind in kinds:
-        made = (
-            found.pairs if kind == "judged" else supervise(found.documents, [kind], settings.seed)
-        )
+        if kind == "judged":
+            made = found.pairs
+        else:
+            made = _made(found.documents, kind, settings.seed)
         kept = drop_held_out(made, held_out)
         counts[kind] = len(kept.examples)
         dropped += kept.dropped
         examples += kept.examples
     if pairs and len(examples) < 2:
         raise UsageError(
-            f"{source} gives {len(examples)} examples to learn from by {', '.join(kinds)}, with "
-            f"{dropped} dropped that ask what a held-out query asks; a training needs 2 at least."
+            f"{source} gives {len(examples)} examples to learn from by {', '.join(kinds)}, and "
+            f"{dropped} more that ask what a held-out query asks; a training needs 2 at least. "
+            "title_body needs titles, neighbours and inverse_cloze need texts of several sentences."
         )
     random.Random(settings.seed).shuffle(examples)
     facts = Facts(
@@ -139,6 +147,14 @@ def gather(
         dev_documents=len(found.dev.documents),
     )
     return Data(found.documents, examples, found.dev, facts)
+
+
+def _made(read: list[Document], kind: Alone, seed: int) -> list[Example]:
+    """Make the examples of a kind; none where the documents give none."""
+    try:
+        return supervise(read, [kind], seed)
+    except UsageError:
+        return []
 
 
 def _supervision(settings: TrainingSettings, found: _Judged) -> tuple[Supervision, ...]:
@@ -177,19 +193,22 @@ def _dev_split(source: str, folder: BeirFolder | None, wanted: str | None) -> st
 
 def _from_splits(folder: BeirFolder, dev_split: str | None, settings: TrainingSettings) -> _Judged:
     read = list(documents(folder))
-    texts = {query.id: query.text for query in folder.queries()}
+    texts = _queries(folder)
+    held_out = _held_out(folder, texts)
     train = folder.qrels(_TRAIN) if _TRAIN in folder.splits else {}
     learnt = {id: texts[id] for id in train if id in texts}
     if dev_split is not None:
         dev = _split_dev(folder, dev_split, read, texts, settings.seed)
     else:
-        asked = {id: text for id, text in learnt.items() if any(g > 0 for g in train[id].values())}
+        known = set(map(normalised, held_out))
+        fit = {id: text for id, text in learnt.items() if normalised(text) not in known}
+        asked = {id: text for id, text in fit.items() if any(g > 0 for g in train[id].values())}
         cut = cut_dev(asked, _share(len(asked)), settings.seed)
         queries = {id: texts[id] for id in cut.dev}
         dev = _dev(read, queries, train, "queries cut from qrels/train.tsv", settings.seed)
         learnt = {id: text for id, text in learnt.items() if id not in queries}
     pairs = judged_examples(read, learnt, train, _MOST, settings.seed)
-    return _Judged(read, pairs, dev, _held_out(folder, texts, dev_split))
+    return _Judged(read, pairs, dev, held_out)
 
 
 def _from_pairs(
@@ -199,8 +218,8 @@ def _from_pairs(
     settings: TrainingSettings,
 ) -> _Judged:
     examples = read_examples(str(settings.pairs))
-    texts = {} if folder is None else {query.id: query.text for query in folder.queries()}
-    held_out = [] if folder is None else _held_out(folder, texts, dev_split)
+    texts = _queries(folder)
+    held_out = _held_out(folder, texts)
     if folder is not None and dev_split is not None:
         dev = _split_dev(folder, dev_split, read, texts, settings.seed)
         return _Judged(read, examples, dev, held_out)
@@ -235,9 +254,11 @@ def _dev_of_pairs(
 
 def _from_known_items(source: str, folder: BeirFolder | None, place: Path, seed: int) -> _Judged:
     shutil.rmtree(place, ignore_errors=True)
-    texts = {} if folder is None else {query.id: query.text for query in folder.queries()}
-    held_out = [] if folder is None else _held_out(folder, texts, None)
-    made = make_known_items(open_corpus(source), place, "title", seed=seed)
+    texts = _queries(folder)
+    held_out = _held_out(folder, texts)
+    total = sum(1 for _ in documents(open_corpus(source)))
+    count = max(FEWEST_QUERIES, min(_DEV_ITEMS, round(_DEV_SHARE * total)))
+    made = make_known_items(open_corpus(source), place, "title", count, seed)
     items = BeirFolder(place)
     read = list(documents(items))
     queries = {query.id: query.text for query in items.queries()}
@@ -259,10 +280,9 @@ def _dev(
     """Cut a dev set down to what can be measured often: 300 queries, 2,000 documents."""
     known = {document.id for document in pool}
     relevant = {
-        id: {document: grade for document, grade in qrels[id].items() if grade > 0}
-        for id in queries
+        id: {document for document, grade in qrels[id].items() if grade > 0} for id in queries
     }
-    fit = [id for id in queries if queries[id].strip() and relevant[id].keys() & known]
+    fit = [id for id in queries if queries[id].strip() and relevant[id] & known]
     if not fit:
         raise UsageError(
             f"There is nothing to measure progress on: no query of the dev set ({origin}) has a "
@@ -270,7 +290,7 @@ def _dev(
         )
     draw = random.Random(seed)
     chosen = fit if len(fit) <= _DEV_QUERIES else sorted(draw.sample(fit, _DEV_QUERIES))
-    wanted = {document for id in chosen for document in relevant[id]}
+    wanted = set[str]().union(*(relevant[id] for id in chosen))
     others = [document for document in pool if document.id not in wanted]
     more = max(0, DEV_DOCUMENTS - len(wanted & known))
     drawn = {each.id for each in draw.sample(others, min(more, len(others)))}
@@ -282,9 +302,18 @@ def _dev(
     )
 
 
-def _held_out(folder: BeirFolder, texts: Mapping[str, str], dev_split: str | None) -> list[str]:
-    """Return the texts of the queries that nothing may be learnt of."""
-    splits = [split for split in folder.splits if split not in (_TRAIN, dev_split)]
+def _queries(folder: BeirFolder | None) -> dict[str, str]:
+    """Return the texts of queries by id; none where nobody judged."""
+    if folder is None or not folder.splits:
+        return {}
+    return {query.id: query.text for query in folder.queries()}
+
+
+def _held_out(folder: BeirFolder | None, texts: Mapping[str, str]) -> list[str]:
+    """Return the texts of queries that nothing may be learnt of: of all splits but train."""
+    if folder is None:
+        return []
+    splits = [split for split in folder.splits if split != _TRAIN]
     ids = dict.fromkeys(id for split in splits for id in folder.qrels(split))
     return [texts[id] for id in ids if id in texts]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeVar, get_args
 
 from vecsearch.encoders.base import Device
 from vecsearch.errors import UnknownName, UsageError
+
+_T = TypeVar("_T")
 
 Kind: TypeAlias = Literal["lsa", "skipgram", "contrastive-bag", "gru", "transformer", "finetune"]
 Supervision: TypeAlias = Literal["judged", "title_body", "neighbours", "inverse_cloze", "two_views"]
@@ -34,21 +35,21 @@ class Usual(NamedTuple):
         at least and `most` at most.
     """
 
-    dim: int
-    batch: int
-    learning_rate: float
-    epochs: float
-    fewest: int
-    most: int
+    dim: int | None
+    batch: int | None = None
+    learning_rate: float | None = None
+    epochs: float = 0
+    fewest: int = 0
+    most: int = 0
 
 
 _USUAL: Final[Mapping[Kind, Usual]] = {
-    "lsa": Usual(256, 1, 0.0, 0, 0, 0),
+    "lsa": Usual(256),
     "skipgram": Usual(256, 4096, 5e-3, 5, 200, 20_000),
     "contrastive-bag": Usual(512, 1024, 1e-2, 10, 300, 3_000),
     "gru": Usual(256, 256, 2e-3, 5, 300, 3_000),
     "transformer": Usual(256, 256, 5e-4, 5, 300, 3_000),
-    "finetune": Usual(0, 32, 2e-5, 4, 20, 2_000),
+    "finetune": Usual(None, 32, 2e-5, 4, 20, 2_000),
 }
 _ADAPTERS_LEARN: Final = 5e-4
 """Learning rate of adapters, which begin at zero and are few."""
@@ -94,9 +95,9 @@ class TrainingSettings:
     device: Device = "auto"
 
     def __post_init__(self) -> None:
-        for name in self.supervision:
-            if name not in SUPERVISIONS:
-                raise UnknownName("kind of supervision", name, SUPERVISIONS)
+        for kind in self.supervision:
+            if kind not in SUPERVISIONS:
+                raise UnknownName("kind of supervision", kind, SUPERVISIONS)
         for name, least in _LEAST.items():
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value >= least):
@@ -164,10 +165,17 @@ _ONLY_FOR: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def usual_steps(kind: Kind, examples: int, batch: int) -> int:
-    """Return how many steps a training of so many examples takes where nobody says."""
+def steps_for(kind: Kind, examples: int, settings: TrainingSettings) -> int:
+    """Return how many steps a training of so many examples takes, where nobody says by the kind."""
     usual = _USUAL[kind]
-    return min(max(math.ceil(usual.epochs * examples / batch), usual.fewest), usual.most)
+    wanted = math.ceil(usual.epochs * examples / known(settings.batch))
+    return settings.steps or min(max(wanted, usual.fewest), usual.most)
+
+
+def known(setting: _T | None) -> _T:
+    """Return a setting that `fitted` has filled in."""
+    assert setting is not None
+    return setting
 
 
 def learns_from_pairs(kind: Kind) -> bool:
