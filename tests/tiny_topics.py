@@ -28,7 +28,9 @@ def write_topics(folder: Path, *, judged: bool = False) -> Path:
         for number in range(DOCUMENTS):
             id = f"d{topic}-{number}"
             title = " ".join(draw.sample(asking, 4))
-            text = " ".join(draw.choices(telling, k=12)) + ". " + " ".join(draw.choices(telling, k=12))
+            text = (
+                " ".join(draw.choices(telling, k=12)) + ". " + " ".join(draw.choices(telling, k=12))
+            )
             corpus.append({"_id": id, "title": title, "text": f"{text}."})
         for number in range(6):
             query = f"q{topic}-{number}"

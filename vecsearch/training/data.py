@@ -10,6 +10,7 @@ query, is dropped, wherever it comes from.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +19,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from vecsearch.bench.judged import DocumentsDigest, corpus_name
-from vecsearch.bench.known_items import make_known_items
+from vecsearch.bench.known_items import Kind as ItemKind
+from vecsearch.bench.known_items import KnownItems, make_known_items
 from vecsearch.bench.known_items.making import FEWEST_QUERIES
 from vecsearch.bench.progress import Tell, silent
 from vecsearch.corpus import BeirFolder, documents, open_corpus
@@ -120,10 +122,7 @@ def gather(
     counts: dict[str, int] = {}
     dropped = 0
     for kind in kinds:
-        if kind == "judged":
-            made = found.pairs
-        else:
-            made = _made(found.documents, kind, settings.seed)
+        made = found.pairs if kind == "judged" else _made(found.documents, kind, settings.seed)
         kept = drop_held_out(made, held_out)
         counts[kind] = len(kept.examples)
         dropped += kept.dropped
@@ -253,17 +252,31 @@ def _dev_of_pairs(
 
 
 def _from_known_items(source: str, folder: BeirFolder | None, place: Path, seed: int) -> _Judged:
-    shutil.rmtree(place, ignore_errors=True)
     texts = _queries(folder)
     held_out = _held_out(folder, texts)
     total = sum(1 for _ in documents(open_corpus(source)))
     count = max(FEWEST_QUERIES, min(_DEV_ITEMS, round(_DEV_SHARE * total)))
-    made = make_known_items(open_corpus(source), place, "title", count, seed)
+    made = _known_items(source, place, count, seed)
     items = BeirFolder(place)
     read = list(documents(items))
     queries = {query.id: query.text for query in items.queries()}
-    origin = f"{made.made} titles or first sentences, each taken out of its document"
+    what = "titles or first sentences" if made.kind == "title" else "sentences"
+    origin = f"{made.made} {what}, each taken out of its document"
     return _Judged(read, [], _dev(read, queries, items.qrels(_TEST), origin, seed), held_out)
+
+
+def _known_items(source: str, place: Path, count: int, seed: int) -> KnownItems:
+    """Write a corpus with queries out of its documents' titles, or else out of any sentences."""
+    kinds: tuple[ItemKind, ...] = ("title", "sentence")
+    for kind in kinds:
+        shutil.rmtree(place, ignore_errors=True)
+        with contextlib.suppress(UsageError):
+            return make_known_items(open_corpus(source), place, kind, count, seed)
+    raise UsageError(
+        f"There is nothing to measure progress on: {source} has no judged queries for it, and too "
+        f"few documents with a title or a sentence that could be asked for. {FEWEST_QUERIES} are "
+        "needed, or qrels/dev.tsv."
+    )
 
 
 def _split_dev(
