@@ -8,6 +8,8 @@ VecsearchError
 ├── CorpusError           a file or line of a corpus, a run or judgments that can't be read
 ├── EncoderError          an encoder that can't be loaded, or that isn't trusted
 │   └── EncoderMismatch   vectors were made by another encoder than the one given
+├── TrainingDiverged      a training whose loss rose beyond hope, or is no number any more
+├── CheckpointError       a training's checkpoint that can't be written, read or gone on from
 └── IndexProblem          something about an index folder
     ├── IndexNotFound     there is no index
     ├── IndexExists       there is one already, and nobody said to overwrite it
@@ -121,6 +123,27 @@ class EncoderError(VecsearchError):
 
 class EncoderMismatch(EncoderError):
     """The index's vectors were made by another encoder."""
+
+
+class TrainingDiverged(VecsearchError):
+    """The loss of a step is no finite number, or has risen far above where it began.
+
+    `step` counts from 1.
+    """
+
+    def __init__(self, step: int, loss: float, learning_rate: float, problem: str) -> None:
+        self.step = step
+        self.loss = loss
+        self.learning_rate = learning_rate
+        super().__init__(
+            f"The training diverged at step {step:,}: {problem} (loss {loss:.4g}, learning rate "
+            f"{learning_rate:.3g}). Try a third of the learning rate, a longer warm-up, or "
+            "clipping the gradient to a smaller length."
+        )
+
+
+class CheckpointError(VecsearchError):
+    """A training's checkpoint that can't be written, can't be read, or is of another training."""
 
 
 class IndexProblem(VecsearchError):
