@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from vecsearch.bench.environment import machine, packages
 from vecsearch.encoders.pretrained import TRAINING
+from vecsearch.training.curve import Curve, curve_svg
 from vecsearch.training.report import TrainingReport
+from vecsearch.training.validation import MEASURE
 
 CARD = "CARD.md"
 CURVE = "curve.svg"
 
 
-def write_card(folder: Path, report: TrainingReport, curve: Sequence[Mapping[str, Any]]) -> None:
-    """Write CARD.md and training.json into the folder of an encoder.
-
-    curve: a mapping for each measured step, in JSON types; empty for what has no steps.
-    """
+def write_card(folder: Path, report: TrainingReport, curve: Curve) -> None:
+    """Write CARD.md and training.json into the folder of an encoder, and curve.svg of its steps."""
+    if curve.steps:
+        (folder / CURVE).write_text(curve_svg(curve, report.out.name), encoding="utf-8")
     stored = _stored(report, curve)
     (folder / TRAINING).write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
     text = "\n".join(_lines(report, drawn=(folder / CURVE).is_file()))
     (folder / CARD).write_text(text + "\n", encoding="utf-8")
 
 
-def _stored(report: TrainingReport, curve: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _stored(report: TrainingReport, curve: Curve) -> dict[str, Any]:
     proof = report.proof
     return {
         "format": 1,
@@ -38,16 +39,18 @@ def _stored(report: TrainingReport, curve: Sequence[Mapping[str, Any]]) -> dict[
         "best_step": report.best_step,
         "minutes": round(report.minutes, 2),
         "proof": {
-            "measure": "nDCG@10",
+            "measure": MEASURE,
             "queries": proof.queries,
             "before": proof.before,
             "after": proof.after,
-            "difference": proof.after - proof.before,
+            "difference": proof.difference,
             "interval": list(proof.interval),
+            "p": proof.p,
             "detectable": proof.detectable,
+            "verdict": proof.verdict,
             "improved": proof.improved,
         },
-        "curve": [dict(point) for point in curve],
+        "curve": curve.to_dict(),
         "machine": machine(),
         "packages": packages(),
     }

@@ -34,9 +34,6 @@ from vecsearch.training.supervision import Kind as Alone
 from vecsearch.training.supervision import supervise
 from vecsearch.types import Document, Qrels, seen_text
 
-DEV_DOCUMENTS: Final = 2000
-"""Documents that dev queries are asked of: the relevant ones, and others drawn at random."""
-
 _DEV_QUERIES: Final = 300
 _DEV_ITEMS: Final = 200
 _DEV_SHARE: Final = 0.2
@@ -101,12 +98,15 @@ def gather(
     settings: TrainingSettings,
     work: Path,
     *,
+    most: int,
     pairs: bool = True,
     tell: Tell = silent,
 ) -> Data:
     """Read a corpus, and make examples and a dev set of it.
 
     work: a folder where known items may be written, into "known-items"; what was there is replaced.
+    most: documents that dev queries are asked of; all that are judged are among them, so that where
+        these are more there are fewer queries.
     pairs: whether examples are wanted at all.
 
     Raise UsageError where there is nothing to learn from or to measure on, and CorpusError for what
@@ -116,6 +116,7 @@ def gather(
         raise UsageError("A training reads its corpus several times; standard input can't be.")
     tell(f"{source}: reading", 0)
     found = _judged(source, settings, work)
+    dev = _cut_down(found.dev, most, settings.seed)
     kinds = _supervision(settings, found) if pairs else ()
     held_out = [*found.held_out, *found.dev.queries.values()]
     examples: list[Example] = []
@@ -142,10 +143,10 @@ def gather(
         dropped=dropped,
         held_out_queries=len(found.held_out),
         dev=found.dev.origin,
-        dev_queries=len(found.dev.queries),
-        dev_documents=len(found.dev.documents),
+        dev_queries=len(dev.queries),
+        dev_documents=min(most, len(dev.documents)),
     )
-    return Data(found.documents, examples, found.dev, facts)
+    return Data(found.documents, examples, dev, facts)
 
 
 def _made(read: list[Document], kind: Alone, seed: int) -> list[Example]:
@@ -197,14 +198,14 @@ def _from_splits(folder: BeirFolder, dev_split: str | None, settings: TrainingSe
     train = folder.qrels(_TRAIN) if _TRAIN in folder.splits else {}
     learnt = {id: texts[id] for id in train if id in texts}
     if dev_split is not None:
-        dev = _split_dev(folder, dev_split, read, texts, settings.seed)
+        dev = _split_dev(folder, dev_split, read, texts)
     else:
         known = set(map(normalised, held_out))
         fit = {id: text for id, text in learnt.items() if normalised(text) not in known}
         asked = {id: text for id, text in fit.items() if any(g > 0 for g in train[id].values())}
         cut = cut_dev(asked, _share(len(asked)), settings.seed)
         queries = {id: texts[id] for id in cut.dev}
-        dev = _dev(read, queries, train, "queries cut from qrels/train.tsv", settings.seed)
+        dev = Dev(read, queries, train, "queries cut from qrels/train.tsv")
         learnt = {id: text for id, text in learnt.items() if id not in queries}
     pairs = judged_examples(read, learnt, train, _MOST, settings.seed)
     return _Judged(read, pairs, dev, held_out)
@@ -220,7 +221,7 @@ def _from_pairs(
     texts = _queries(folder)
     held_out = _held_out(folder, texts)
     if folder is not None and dev_split is not None:
-        dev = _split_dev(folder, dev_split, read, texts, settings.seed)
+        dev = _split_dev(folder, dev_split, read, texts)
         return _Judged(read, examples, dev, held_out)
     asked = {text: text for text in dict.fromkeys(example.query for example in examples)}
     cut = set(cut_dev(asked, _share(len(asked)), settings.seed).dev)
@@ -248,7 +249,7 @@ def _dev_of_pairs(
         queries[name] = example.query
         qrels.setdefault(name, {})[ids[example.document]] = 1
     origin = f"queries cut from {Path(str(settings.pairs)).name}"
-    return _dev(pool, queries, qrels, origin, settings.seed)
+    return Dev(pool, queries, qrels, origin)
 
 
 def _from_known_items(source: str, folder: BeirFolder | None, place: Path, seed: int) -> _Judged:
@@ -262,7 +263,7 @@ def _from_known_items(source: str, folder: BeirFolder | None, place: Path, seed:
     queries = {query.id: query.text for query in items.queries()}
     what = "titles or first sentences" if made.kind == "title" else "sentences"
     origin = f"{made.made} {what}, each taken out of its document"
-    return _Judged(read, [], _dev(read, queries, items.qrels(_TEST), origin, seed), held_out)
+    return _Judged(read, [], Dev(read, queries, items.qrels(_TEST), origin), held_out)
 
 
 def _known_items(source: str, place: Path, count: int, seed: int) -> KnownItems:
@@ -280,39 +281,43 @@ def _known_items(source: str, place: Path, count: int, seed: int) -> KnownItems:
 
 
 def _split_dev(
-    folder: BeirFolder, split: str, read: list[Document], texts: Mapping[str, str], seed: int
+    folder: BeirFolder, split: str, read: list[Document], texts: Mapping[str, str]
 ) -> Dev:
     qrels = folder.qrels(split)
     queries = {id: texts[id] for id in qrels if id in texts}
-    return _dev(read, queries, qrels, f"qrels/{split}.tsv", seed)
+    return Dev(read, queries, qrels, f"qrels/{split}.tsv")
 
 
-def _dev(
-    pool: Sequence[Document], queries: Mapping[str, str], qrels: Qrels, origin: str, seed: int
-) -> Dev:
-    """Cut a dev set down to what can be measured often: 300 queries, 2,000 documents."""
-    known = {document.id for document in pool}
-    relevant = {
-        id: {document for document, grade in qrels[id].items() if grade > 0} for id in queries
-    }
-    fit = [id for id in queries if queries[id].strip() and relevant[id] & known]
+def _cut_down(dev: Dev, most: int, seed: int) -> Dev:
+    """Cut a dev set down to what can be measured often: 300 queries, that judge `most` documents.
+
+    Queries that nothing can be found for are left out.
+    """
+    known = {document.id for document in dev.documents}
+    fit = [id for id, text in dev.queries.items() if text.strip() and _relevant(dev, id) & known]
     if not fit:
         raise UsageError(
-            f"There is nothing to measure progress on: no query of the dev set ({origin}) has a "
-            "relevant document in the corpus."
+            f"There is nothing to measure progress on: no query of the dev set ({dev.origin}) has "
+            "a relevant document in the corpus."
         )
-    draw = random.Random(seed)
-    chosen = fit if len(fit) <= _DEV_QUERIES else sorted(draw.sample(fit, _DEV_QUERIES))
-    wanted = set[str]().union(*(relevant[id] for id in chosen))
-    others = [document for document in pool if document.id not in wanted]
-    more = max(0, DEV_DOCUMENTS - len(wanted & known))
-    drawn = {each.id for each in draw.sample(others, min(more, len(others)))}
+    random.Random(seed).shuffle(fit)
+    chosen: list[str] = []
+    judged: set[str] = set()
+    for id in fit[:_DEV_QUERIES]:
+        judged |= dev.qrels[id].keys()
+        if chosen and len(judged) > most:
+            break
+        chosen.append(id)
     return Dev(
-        [document for document in pool if document.id in wanted or document.id in drawn],
-        {id: queries[id] for id in chosen},
-        {id: qrels[id] for id in chosen},
-        origin,
+        dev.documents,
+        {id: dev.queries[id] for id in chosen},
+        {id: dev.qrels[id] for id in chosen},
+        dev.origin,
     )
+
+
+def _relevant(dev: Dev, id: str) -> set[str]:
+    return {document for document, grade in dev.qrels[id].items() if grade > 0}
 
 
 def _queries(folder: BeirFolder | None) -> dict[str, str]:

@@ -45,23 +45,9 @@ class TrainingReport:
         yield f"Learnt from {learnt}{facts.documents:,} documents of {facts.corpus}."
         if facts.dropped:
             yield f"{facts.dropped:,} examples more ask what a held-out query asks; left out."
-        low, high = proof.interval
+        before = self.settings.base if self.kind == "finetune" else "the untrained twin"
         yield (
-            f"nDCG@10 on {proof.queries:,} dev queries ({facts.dev}): {proof.before:.4f} "
-            f"{self._twin()}, {proof.after:.4f} after training. The difference is "
-            f"{proof.after - proof.before:+.4f}, 95% interval {low:+.4f} to {high:+.4f}."
+            f"Measured by nDCG@10 on {proof.queries:,} dev queries ({facts.dev}) over "
+            f"{facts.dev_documents:,} documents; before training stands for {before}."
         )
-        yield self._verdict()
-
-    def _twin(self) -> str:
-        if self.kind == "finetune":
-            return f"with {self.settings.base} as it was"
-        return "with its untrained twin"
-
-    def _verdict(self) -> str:
-        if self.proof.improved:
-            return "So it is shown to have become better."
-        return (
-            "So it isn't shown to have become better; that many queries would mostly have shown a "
-            f"difference of {self.proof.detectable:.4f}."
-        )
+        yield proof.sentence

@@ -33,6 +33,8 @@ class Usual(NamedTuple):
 
     epochs: how often each example is seen; it decides about the steps, of which there are `fewest`
         at least and `most` at most.
+    dev_documents: how many documents the dev queries are asked of; they are encoded each time.
+    evaluations: how often that is; patience: after how many that bring nothing new training ends.
     """
 
     dim: int | None
@@ -41,15 +43,18 @@ class Usual(NamedTuple):
     epochs: float = 0
     fewest: int = 0
     most: int = 0
+    dev_documents: int = 5000
+    evaluations: int = 20
+    patience: int = 6
 
 
-_USUAL: Final[Mapping[Kind, Usual]] = {
+USUAL: Final[Mapping[Kind, Usual]] = {
     "lsa": Usual(256),
     "skipgram": Usual(256, 4096, 5e-3, 5, 200, 20_000),
     "contrastive-bag": Usual(512, 1024, 1e-2, 10, 300, 3_000),
-    "gru": Usual(256, 256, 2e-3, 5, 300, 3_000),
-    "transformer": Usual(256, 256, 5e-4, 5, 300, 3_000),
-    "finetune": Usual(None, 32, 2e-5, 4, 20, 2_000),
+    "gru": Usual(256, 256, 2e-3, 5, 300, 3_000, 2000),
+    "transformer": Usual(256, 256, 5e-4, 5, 300, 3_000, 2000),
+    "finetune": Usual(None, 32, 2e-5, 4, 20, 2_000, 1500, 4, 2),
 }
 _ADAPTERS_LEARN: Final = 5e-4
 """Learning rate of adapters, which begin at zero and are few."""
@@ -132,7 +137,7 @@ def fitted(kind: str, settings: TrainingSettings) -> TrainingSettings:
 
     Raise UnknownName for another kind, UsageError for what the kind has no use for.
     """
-    usual = _USUAL.get(kind)  # type: ignore[call-overload]
+    usual = USUAL.get(kind)  # type: ignore[call-overload]
     if usual is None:
         raise UnknownName("kind of encoder", kind, KINDS)
     plain = TrainingSettings()
@@ -167,7 +172,7 @@ _ONLY_FOR: Final[Mapping[str, tuple[str, ...]]] = {
 
 def steps_for(kind: Kind, examples: int, settings: TrainingSettings) -> int:
     """Return how many steps a training of so many examples takes, where nobody says by the kind."""
-    usual = _USUAL[kind]
+    usual = USUAL[kind]
     wanted = math.ceil(usual.epochs * examples / known(settings.batch))
     return settings.steps or min(max(wanted, usual.fewest), usual.most)
 
