@@ -116,6 +116,14 @@ class Checkpoints:
         tensors, note = self._read(_BEST)
         return Best(int(note["step"]), float(note["score"]), _under(_MODEL, tensors))
 
+    def require_best(self) -> None:
+        """Raise CheckpointError unless the best model can be read."""
+        if self.read_best() is None:
+            raise CheckpointError(
+                f"The checkpoint {self._folder / _LAST} goes with {_BEST}, which isn't there. Put "
+                "it back, or begin the training anew."
+            )
+
     def _write(self, name: str, tensors: Mapping[str, Tensor], note: dict[str, Any]) -> None:
         # Copies, since parameters may share memory, which the format has no word for.
         held = {key: each.detach().cpu().contiguous().clone() for key, each in tensors.items()}
@@ -179,7 +187,7 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for name in sorted(tensors):
         digest.update(f"{name} {tensors[name].dtype} {list(tensors[name].shape)}".encode())
-        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy())
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
