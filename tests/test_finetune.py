@@ -109,6 +109,24 @@ def test_what_is_saved_is_the_model_as_it_was_and_a_plain_one(finetuned, tmp_pat
     assert load_encoder(saved).fingerprint == encoder.fingerprint
 
 
+@pytest.mark.parametrize("rank", [None, 4])
+def test_the_fingerprint_is_of_the_model_whether_it_was_used_or_not(finetuned, rank):
+    from vecsearch.training.finetune import Finetuned
+
+    folder, model = finetuned(rank=rank)
+    fresh = model.encoder().fingerprint
+    vectors(model, "query", ["a short one"])
+    assert model.encoder().fingerprint == fresh
+    learn(model)
+    learnt = model.encoder().fingerprint
+    again = Finetuned(folder, rank=rank, device="cpu")
+    learn(again)
+    assert again.encoder().fingerprint == learnt != fresh
+    other = Finetuned(folder, rank=rank, seed=1, device="cpu")
+    learn(other)
+    assert (other.encoder().fingerprint == learnt) == (rank is None)
+
+
 def test_adapters_alone_are_trained(finetuned):
     _, model = finetuned(rank=2)
     trained = {n: p for n, p in model.module.named_parameters() if p.requires_grad}

@@ -11,6 +11,7 @@ from vecsearch.bench.environment import machine, packages
 from vecsearch.encoders.pretrained import TRAINING
 from vecsearch.training.curve import Curve, curve_svg
 from vecsearch.training.report import TrainingReport
+from vecsearch.training.settings import has_use_for
 from vecsearch.training.validation import MEASURE
 
 CARD = "CARD.md"
@@ -76,7 +77,11 @@ def _lines(report: TrainingReport, *, drawn: bool) -> Iterator[str]:
         "machine": machine(),
         "fingerprint": report.fingerprint,
     }
-    chosen = {name: value for name, value in settings.to_dict().items() if value not in (None, [])}
+    chosen = {
+        name: value
+        for name, value in settings.to_dict().items()
+        if value not in (None, []) and has_use_for(report.kind, name)
+    }
     for name, value in {**rows, **chosen}.items():
         yield f"| {name.replace('_', ' ')} | {_cell(value)} |"
     yield ""

@@ -45,6 +45,7 @@ class Finetuned:
     rank: of LoRA adapters at the linear layers of attention, which alone are trained then; None
         trains every weight. Their α is twice the rank.
     longest: tokens of a text that are read, in training and for good; at most what the model can.
+    seed: what adapters begin with.
 
     Raises EncoderError where there is no such model, UsageError for one that has no network, and
     for settings that can't be.
@@ -57,6 +58,7 @@ class Finetuned:
         name: str | None = None,
         rank: int | None = None,
         longest: int = LONGEST,
+        seed: int = 0,
         device: Device = "auto",
     ) -> None:
         located = locate_encoder(base)
@@ -78,7 +80,7 @@ class Finetuned:
         self._model.max_seq_length = longest if limit is None else min(limit, longest)
         _quicken(self._model)
         if rank is not None:
-            _adapt(self._model, rank, str(base))
+            _adapt(self._model, rank, seed, str(base))
 
     @property
     def module(self) -> nn.Module:
@@ -123,6 +125,7 @@ class Finetuned:
         """
         folder = Path(tempfile.mkdtemp(prefix="vecsearch-finetuned-"))
         try:
+            _forget_use(self._model)
             _merged(self._model).save(str(folder), create_model_card=False)
             encoder = Pretrained(LocatedModel(folder, Saved(self._name, None, None)), self._device)
         except BaseException:
@@ -156,8 +159,10 @@ def _of_attention(name: str) -> bool:
     return any("att" in part.lower() for part in name.split(".")[:-1])
 
 
-def _adapt(model: SentenceTransformer, rank: int, base: str) -> None:
+def _adapt(model: SentenceTransformer, rank: int, seed: int, base: str) -> None:
     """Put adapters beside the linear layers of attention, and freeze everything else."""
+    import torch
+
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError:
@@ -174,7 +179,9 @@ def _adapt(model: SentenceTransformer, rank: int, base: str) -> None:
     for weight in model.parameters():  # those of layers after the transformer too
         weight.requires_grad_(False)
     config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets)
-    inject_adapter_in_model(config, network)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        inject_adapter_in_model(config, network)
 
 
 def _attention_layers(network: nn.Module) -> list[str]:
@@ -186,6 +193,16 @@ def _attention_layers(network: nn.Module) -> list[str]:
         for name, layer in network.named_modules()
         if isinstance(layer, nn.Linear) and _of_attention(name)
     ]
+
+
+def _forget_use(model: SentenceTransformer) -> None:
+    """Undo what the latest call left in the tokenizer, which would be saved with it.
+
+    The same model would have another fingerprint once it was used. Each call sets all it needs.
+    """
+    if getattr(model.tokenizer, "is_fast", False):
+        model.tokenizer.backend_tokenizer.no_truncation()
+        model.tokenizer.backend_tokenizer.no_padding()
 
 
 def _merged(model: SentenceTransformer) -> SentenceTransformer:

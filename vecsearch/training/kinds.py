@@ -69,18 +69,29 @@ def task_for(
     work: a folder for vectors, so that none is made twice.
     """
     if kind == "skipgram":
-        return Made(_skipgram(data, settings, tell))
+        task = _skipgram(data, settings, tell)
+        task.module.to(_device(settings))
+        return Made(task)
     model = _model(kind, name, data, settings, tell)
+    model.module.to(_device(settings))
     return _contrastive(model, kind, data, settings, work, tell)
 
 
+def _device(settings: TrainingSettings) -> str:
+    import torch
+
+    there = torch.cuda.is_available()
+    if settings.device == "cuda" and not there:
+        raise EncoderError("The device cuda was asked for, but torch finds no CUDA device.")
+    return "cuda" if there and settings.device != "cpu" else "cpu"
+
+
 def _skipgram(data: Data, settings: TrainingSettings, tell: Tell) -> Task:
-    from vecsearch.training.skipgram import SkipGramSettings, SkipGramTask
+    from vecsearch.training.skipgram import GROUP, SkipGramSettings, SkipGramTask
 
     texts = texts_of(data)
-    learning = SkipGramSettings(
-        dim=known(settings.dim), pairs=known(settings.batch), seed=settings.seed
-    )
+    groups = max(1, known(settings.batch) // GROUP)
+    learning = SkipGramSettings(dim=known(settings.dim), groups=groups, seed=settings.seed)
     return SkipGramTask(_subwords(texts, settings, tell), texts, learning)
 
 
@@ -90,7 +101,9 @@ def _model(kind: Kind, name: str, data: Data, settings: TrainingSettings, tell: 
         from vecsearch.training.finetune import Finetuned
 
         rank = RANK if settings.lora else None
-        return Finetuned(settings.base, name=name, rank=rank, device=settings.device)
+        return Finetuned(
+            settings.base, name=name, rank=rank, seed=settings.seed, device=settings.device
+        )
     texts = texts_of(data)
     subwords = _subwords(texts, settings, tell)
     if kind == "contrastive-bag":

@@ -50,7 +50,7 @@ class Usual(NamedTuple):
 
 USUAL: Final[Mapping[Kind, Usual]] = {
     "lsa": Usual(256),
-    "skipgram": Usual(256, 4096, 5e-3, 5, 200, 20_000),
+    "skipgram": Usual(256, 16_384, 5e-3, 2000, 500, 20_000),
     "contrastive-bag": Usual(512, 1024, 1e-2, 10, 300, 3_000),
     "gru": Usual(256, 256, 2e-3, 5, 300, 3_000, 2000),
     "transformer": Usual(256, 256, 5e-4, 5, 300, 3_000, 2000),
@@ -142,7 +142,7 @@ def fitted(kind: str, settings: TrainingSettings) -> TrainingSettings:
         raise UnknownName("kind of encoder", kind, KINDS)
     plain = TrainingSettings()
     for name, kinds in _ONLY_FOR.items():
-        if kind not in kinds and getattr(settings, name) != getattr(plain, name):
+        if not has_use_for(kind, name) and getattr(settings, name) != getattr(plain, name):
             raise UsageError(f"{_said(name)} is for {_listed(kinds)}; {kind} has no use for it.")
     rate = _ADAPTERS_LEARN if settings.lora else usual.learning_rate
     return replace(
@@ -168,6 +168,11 @@ _ONLY_FOR: Final[Mapping[str, tuple[str, ...]]] = {
     "minutes": (*_WITH_SUBWORDS, "finetune"),
     "learning_rate": (*_WITH_SUBWORDS, "finetune"),
 }
+
+
+def has_use_for(kind: str, name: str) -> bool:
+    """Whether a setting makes a difference to a kind."""
+    return kind in _ONLY_FOR.get(name, KINDS)
 
 
 def steps_for(kind: Kind, examples: int, settings: TrainingSettings) -> int:

@@ -26,6 +26,7 @@ from vecsearch.training.folders import begin, best_folder, place
 from vecsearch.training.kinds import check_installed, task_for, train_lsa
 from vecsearch.training.progress import Progress, Show
 from vecsearch.training.report import TrainingReport
+from vecsearch.training.schedule import Schedule
 from vecsearch.training.settings import (
     USUAL,
     Kind,
@@ -35,7 +36,6 @@ from vecsearch.training.settings import (
     learns_from_pairs,
     steps_for,
 )
-from vecsearch.training.schedule import Schedule
 from vecsearch.training.validation import MEASURE, Validation, prove
 
 if TYPE_CHECKING:
