@@ -43,7 +43,7 @@ def train(
     encoder or package that is missing. After a KeyboardInterrupt the best encoder so far is in the
     folder "best" of the folder beside `out`.
     """
-    from vecsearch.training.train import run
+    from vecsearch.training.pipeline import run
 
     return run(
         str(corpus),

@@ -146,6 +146,7 @@ class _Training:
 
         made = task_for(self._kind, self._out.name, data, self._settings, self._work, self._tell)
         untrained = made.task.encoder()
+        self._tell("measuring before training", 0)
         fitted = fit(
             made.task,
             self._schedule(data),
