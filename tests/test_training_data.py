@@ -9,9 +9,13 @@ from tiny_topics import DOCUMENTS, TOPICS, write_topics
 
 from vecsearch import TrainingSettings
 from vecsearch.errors import CorpusError, UnknownName, UsageError
-from vecsearch.training.data import DEV_DOCUMENTS, gather
+from vecsearch.training.data import gather
 from vecsearch.training.held_out import normalised
 from vecsearch.training.settings import fitted, known, steps_for
+
+
+def gathered(source, work, most=2000, **settings):
+    return gather(str(source), TrainingSettings(**settings), work, most=most)
 
 
 def asked(data):
@@ -32,7 +36,7 @@ def held_out(folder, *splits):
 
 def test_judgments_of_train_are_learnt_from_but_for_a_part_that_is_dev(tmp_path):
     folder = write_topics(tmp_path / "c", judged=True)
-    data = gather(str(folder), TrainingSettings(), tmp_path)
+    data = gathered(folder, tmp_path)
     assert len(data.dev.queries) == TOPICS  # a fifth of 5 queries a topic
     assert asked(data).isdisjoint(map(normalised, data.dev.queries.values()))
     assert asked(data).isdisjoint(held_out(folder, "test"))
@@ -41,9 +45,9 @@ def test_judgments_of_train_are_learnt_from_but_for_a_part_that_is_dev(tmp_path)
     assert (data.facts.dropped, data.facts.held_out_queries) == (0, TOPICS)
     assert data.facts.dev == "queries cut from qrels/train.tsv"
     assert set(data.dev.qrels) == set(data.dev.queries)
-    again = gather(str(folder), TrainingSettings(), tmp_path)
+    again = gathered(folder, tmp_path)
     assert (again.examples, again.dev, again.facts) == (data.examples, data.dev, data.facts)
-    other = gather(str(folder), TrainingSettings(seed=1), tmp_path)
+    other = gathered(folder, tmp_path, seed=1)
     assert set(other.dev.queries) != set(data.dev.queries)
 
 
@@ -56,7 +60,7 @@ def test_what_asks_as_a_held_out_query_does_is_dropped_and_counted(tmp_path):
         if record["_id"] == "q3-1":
             record["text"] = f"  {test.upper()}?"
     queries.write_text("\n".join(map(json.dumps, records)))
-    data = gather(str(folder), TrainingSettings(), tmp_path)
+    data = gathered(folder, tmp_path)
     assert data.facts.dropped == DOCUMENTS
     assert normalised(test) not in asked(data)
     assert normalised(test) not in map(normalised, data.dev.queries.values())
@@ -71,7 +75,7 @@ def test_a_title_worded_as_a_held_out_query_is_dropped_too(tmp_path):
     records[7]["title"] = texts["q0-5"]
     corpus.write_text("\n".join(map(json.dumps, records)))
     settings = TrainingSettings(supervision=("title_body", "judged"))
-    data = gather(str(folder), settings, tmp_path)
+    data = gather(str(folder), settings, tmp_path, most=2000)
     assert data.facts.dropped == 1
     assert data.facts.examples["title_body"] == TOPICS * DOCUMENTS - 1
     assert data.facts.documents == TOPICS * DOCUMENTS  # it may be seen as a document
@@ -82,7 +86,7 @@ def test_a_dev_split_of_its_own_leaves_train_whole(tmp_path, named):
     folder = write_topics(tmp_path / "c", judged=True)
     name = named or "dev"
     (folder / "qrels" / "test.tsv").rename(folder / "qrels" / f"{name}.tsv")
-    data = gather(str(folder), TrainingSettings(dev_split=named), tmp_path)
+    data = gathered(folder, tmp_path, dev_split=named)
     assert data.facts.dev == f"qrels/{name}.tsv"
     assert len(data.examples) == 5 * TOPICS * DOCUMENTS
     assert set(map(normalised, data.dev.queries.values())) == held_out(folder, name)
@@ -90,7 +94,7 @@ def test_a_dev_split_of_its_own_leaves_train_whole(tmp_path, named):
 
 def test_without_judgments_titles_are_taken_out_and_never_learnt(tmp_path):
     folder = write_topics(tmp_path / "c")
-    data = gather(str(folder), TrainingSettings(), tmp_path)
+    data = gathered(folder, tmp_path)
     count = len(data.dev.queries)
     assert count == TOPICS * DOCUMENTS // 5
     dev = set(map(normalised, data.dev.queries.values()))
@@ -101,14 +105,14 @@ def test_without_judgments_titles_are_taken_out_and_never_learnt(tmp_path):
     shown = {document.id for document in data.dev.documents}
     assert shown == {document.id for document in data.documents}
     assert data.facts.documents == TOPICS * DOCUMENTS
-    again = gather(str(folder), TrainingSettings(), tmp_path)
+    again = gathered(folder, tmp_path)
     assert again.examples == data.examples
 
 
 def test_judgments_of_test_alone_hold_their_queries_out(tmp_path):
     folder = write_topics(tmp_path / "c", judged=True)
     (folder / "qrels" / "train.tsv").unlink()
-    data = gather(str(folder), TrainingSettings(), tmp_path)
+    data = gathered(folder, tmp_path)
     assert data.facts.held_out_queries == TOPICS
     assert asked(data).isdisjoint(held_out(folder, "test"))
     assert "taken out of its document" in data.facts.dev
@@ -125,7 +129,7 @@ def test_pairs_are_learnt_from_but_for_a_part_that_is_dev(tmp_path):
     lines = [{"query": each["title"], "document": each["text"]} for each in records]
     lines += [{"query": f"number {i}", "document": f"An answer {i}."} for i in range(40)]
     path = pairs_file(tmp_path / "pairs.jsonl", lines)
-    data = gather(str(folder), TrainingSettings(pairs=path), tmp_path)
+    data = gathered(folder, tmp_path, pairs=path)
     dev = set(map(normalised, data.dev.queries.values()))
     assert asked(data).isdisjoint(dev)
     assert len(data.examples) + len(dev) == len(lines)
@@ -144,24 +148,27 @@ def test_pairs_are_learnt_from_but_for_a_part_that_is_dev(tmp_path):
 def test_a_dev_set_is_cut_down_to_what_can_be_measured_often(tmp_path):
     corpus = tmp_path / "c"
     (corpus / "qrels").mkdir(parents=True)
-    many = DEV_DOCUMENTS + 500
-    documents = [{"_id": str(i), "text": f"text {i}"} for i in range(many)]
+    documents = [{"_id": str(i), "text": f"text {i}"} for i in range(900)]
     queries = [{"_id": f"q{i}", "text": f"question {i}"} for i in range(800)]
     (corpus / "corpus.jsonl").write_text("\n".join(map(json.dumps, documents)))
     (corpus / "queries.jsonl").write_text("\n".join(map(json.dumps, queries)))
-    (corpus / "qrels" / "dev.tsv").write_text("\n".join(f"q{i}\t{i}\t1" for i in range(400)))
+    (corpus / "qrels" / "dev.tsv").write_text(
+        "\n".join(f"q{i}\t{2 * i + j}\t1" for i in range(400) for j in range(2))
+    )
     (corpus / "qrels" / "train.tsv").write_text(
         "\n".join(f"q{i}\t{j}\t{1 + (j < 3)}" for i in range(400, 800) for j in range(15))
     )
-    data = gather(str(corpus), TrainingSettings(), tmp_path)
-    assert (len(data.dev.queries), len(data.dev.documents)) == (300, DEV_DOCUMENTS)
-    shown = {document.id for document in data.dev.documents}
-    assert all(document in shown for grades in data.dev.qrels.values() for document in grades)
-    # Of the 15 documents of a query the 10 of the highest grades are learnt from.
+    data = gathered(corpus, tmp_path)
+    assert len(data.dev.queries) == 300
+    few = gathered(corpus, tmp_path, most=200)
+    assert len(few.dev.queries) == 100  # their 200 documents have to be searched
+    assert few.facts.dev_documents == 200
+    assert few.dev.queries.keys() < data.dev.queries.keys()
+    # Of the 15 documents of a query the 10 of the highest grades are learnt from, all are known.
     assert len(data.examples) == 400 * 10
-    assert (
-        sum(example.document in ("text 0", "text 1", "text 2") for example in data.examples) == 1200
-    )
+    best = ("text 0", "text 1", "text 2")
+    assert sum(example.document in best for example in data.examples) == 1200
+    assert len(data.known) == 400 * 15
 
 
 def test_what_can_not_be_learnt_from(tmp_path):
@@ -169,7 +176,7 @@ def test_what_can_not_be_learnt_from(tmp_path):
 
     def wrong(error, match, source=folder, **settings):
         with pytest.raises(error, match=match):
-            gather(str(source), TrainingSettings(**settings), tmp_path)
+            gathered(source, tmp_path, **settings)
 
     wrong(UsageError, "split 'train' can't be the dev split: it is learnt from", dev_split="train")
     wrong(UsageError, "split 'test' can't be .*: it is for the measuring", dev_split="test")

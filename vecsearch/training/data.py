@@ -75,10 +75,14 @@ class Facts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """The documents and examples that are learnt from, and the dev set."""
+    """The documents and examples that are learnt from, and the dev set.
+
+    known: all pairs that were judged relevant; not all of them need be learnt from.
+    """
 
     documents: Sequence[Document]
     examples: Sequence[Example]
+    known: Sequence[Example]
     dev: Dev
     facts: Facts
 
@@ -89,6 +93,7 @@ class _Judged:
 
     documents: list[Document]
     pairs: list[Example]
+    known: list[Example]
     dev: Dev
     held_out: list[str]
 
@@ -146,7 +151,7 @@ def gather(
         dev_queries=len(dev.queries),
         dev_documents=min(most, len(dev.documents)),
     )
-    return Data(found.documents, examples, dev, facts)
+    return Data(found.documents, examples, found.known, dev, facts)
 
 
 def _made(read: list[Document], kind: Alone, seed: int) -> list[Example]:
@@ -208,7 +213,7 @@ def _from_splits(folder: BeirFolder, dev_split: str | None, settings: TrainingSe
         dev = Dev(read, queries, train, "queries cut from qrels/train.tsv")
         learnt = {id: text for id, text in learnt.items() if id not in queries}
     pairs = judged_examples(read, learnt, train, _MOST, settings.seed)
-    return _Judged(read, pairs, dev, held_out)
+    return _Judged(read, pairs, judged_examples(read, learnt, train), dev, held_out)
 
 
 def _from_pairs(
@@ -222,13 +227,13 @@ def _from_pairs(
     held_out = _held_out(folder, texts)
     if folder is not None and dev_split is not None:
         dev = _split_dev(folder, dev_split, read, texts)
-        return _Judged(read, examples, dev, held_out)
+        return _Judged(read, examples, examples, dev, held_out)
     asked = {text: text for text in dict.fromkeys(example.query for example in examples)}
     cut = set(cut_dev(asked, _share(len(asked)), settings.seed).dev)
     kept = [example for example in examples if example.query not in cut]
     answers = [example for example in examples if example.query in cut]
     dev = _dev_of_pairs(read, answers, settings)
-    return _Judged(read, kept, dev, held_out)
+    return _Judged(read, kept, examples, dev, held_out)
 
 
 def _dev_of_pairs(
@@ -263,7 +268,7 @@ def _from_known_items(source: str, folder: BeirFolder | None, place: Path, seed:
     queries = {query.id: query.text for query in items.queries()}
     what = "titles or first sentences" if made.kind == "title" else "sentences"
     origin = f"{made.made} {what}, each taken out of its document"
-    return _Judged(read, [], Dev(read, queries, items.qrels(_TEST), origin), held_out)
+    return _Judged(read, [], [], Dev(read, queries, items.qrels(_TEST), origin), held_out)
 
 
 def _known_items(source: str, place: Path, count: int, seed: int) -> KnownItems:

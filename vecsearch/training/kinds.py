@@ -30,8 +30,13 @@ _NEEDS: Final[Mapping[Kind, tuple[str, ...]]] = {
     "finetune": ("torch", "sentence_transformers"),
 }
 _VECTORS: Final = "vectors.sqlite"
-_CHUNK: Final = 64
-"""Texts that a network remembers all about at a time: some 2 GB for MiniLM at 256 tokens."""
+_CHUNKS: Final[Mapping[Kind, int]] = {
+    "contrastive-bag": 8192,
+    "gru": 256,
+    "transformer": 256,
+    "finetune": 64,  # some 2 GB for MiniLM at 256 tokens
+}
+"""Texts that a network remembers all about at a time."""
 
 _INSTALL: Final = "pip install 'vecsearch[train]'"
 
@@ -129,7 +134,7 @@ def _contrastive(
         teacher = _Teacher(load_encoder(settings.teacher, settings.device), work / _VECTORS)
     learning = ContrastiveSettings(
         batch=known(settings.batch),
-        chunk=_CHUNK,
+        chunk=_CHUNKS[kind],
         dims=_prefixes(model.dim) if kind == "contrastive-bag" else (),
         teacher_vectors=0.0 if teacher is None else 1.0,
         seed=settings.seed,
@@ -166,7 +171,7 @@ def _mined(
     """Add hard negatives to the examples, found by BM25 and by an encoder where there is one."""
     tell("mining negatives", 0)
     remembering = None if encoder is None else CachedEncoder(encoder, work / _VECTORS)
-    return mine(data.examples, data.documents, remembering, settings.negatives)
+    return mine(data.examples, data.documents, remembering, settings.negatives, known=data.known)
 
 
 def train_lsa(data: Data, settings: TrainingSettings) -> tuple[LSA, LSA]:

@@ -54,7 +54,7 @@ USUAL: Final[Mapping[Kind, Usual]] = {
     "contrastive-bag": Usual(512, 1024, 1e-2, 10, 300, 3_000),
     "gru": Usual(256, 256, 2e-3, 5, 300, 3_000, 2000),
     "transformer": Usual(256, 256, 5e-4, 5, 300, 3_000, 2000),
-    "finetune": Usual(None, 32, 2e-5, 4, 20, 2_000, 1500, 4, 2),
+    "finetune": Usual(None, 32, 2e-5, 4, 20, 2_000, 1000, 3, 2),
 }
 _ADAPTERS_LEARN: Final = 5e-4
 """Learning rate of adapters, which begin at zero and are few."""
