@@ -45,12 +45,12 @@ class Usual(NamedTuple):
     most: int = 0
     dev_documents: int = 5000
     evaluations: int = 20
-    patience: int = 6
+    patience: int = 10
 
 
 USUAL: Final[Mapping[Kind, Usual]] = {
     "lsa": Usual(256),
-    "skipgram": Usual(256, 16_384, 5e-3, 2000, 500, 20_000),
+    "skipgram": Usual(256, 16_384, 2e-3, 2000, 500, 20_000),
     "contrastive-bag": Usual(512, 1024, 1e-2, 10, 300, 3_000),
     "gru": Usual(256, 256, 2e-3, 5, 300, 3_000, 2000),
     "transformer": Usual(256, 256, 5e-4, 5, 300, 3_000, 2000),
