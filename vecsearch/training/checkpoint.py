@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -30,6 +30,9 @@ _BEST: Final = "best.safetensors"
 _MODEL: Final = "model."
 _OPTIMIZER: Final = "optimizer."
 
+_Tensors: TypeAlias = Mapping[str, Tensor]
+_T = TypeVar("_T")
+
 
 @dataclass(frozen=True, slots=True)
 class Best:
@@ -37,7 +40,7 @@ class Best:
 
     step: int
     score: float
-    model: Mapping[str, Tensor]
+    model: _Tensors
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,8 @@ class Last:
     steps: int
     seconds: float
     curve: Curve
-    model: Mapping[str, Tensor]
-    optimizer: Mapping[str, Tensor]
+    model: _Tensors
+    optimizer: _Tensors
 
 
 class Checkpoints:
@@ -98,23 +101,25 @@ class Checkpoints:
 
         Raise CheckpointError for a damaged file, and one of another training.
         """
-        if not (self._folder / _LAST).exists():
-            return None
-        tensors, note = self._read(_LAST)
-        return Last(
-            int(note["steps"]),
-            float(note["seconds"]),
-            Curve.from_dict(note["curve"]),
-            _under(_MODEL, tensors),
-            _under(_OPTIMIZER, tensors),
-        )
+
+        def made(tensors: _Tensors, note: dict[str, Any]) -> Last:
+            return Last(
+                int(note["steps"]),
+                float(note["seconds"]),
+                Curve.from_dict(note["curve"]),
+                _under(_MODEL, tensors),
+                _under(_OPTIMIZER, tensors),
+            )
+
+        return self._read(_LAST, made)
 
     def read_best(self) -> Best | None:
         """Return the best model, None where there is none; raise as `read_last` does."""
-        if not (self._folder / _BEST).exists():
-            return None
-        tensors, note = self._read(_BEST)
-        return Best(int(note["step"]), float(note["score"]), _under(_MODEL, tensors))
+
+        def made(tensors: _Tensors, note: dict[str, Any]) -> Best:
+            return Best(int(note["step"]), float(note["score"]), _under(_MODEL, tensors))
+
+        return self._read(_BEST, made)
 
     def require_best(self) -> None:
         """Raise CheckpointError unless the best model can be read."""
@@ -124,7 +129,7 @@ class Checkpoints:
                 "it back, or begin the training anew."
             )
 
-    def _write(self, name: str, tensors: Mapping[str, Tensor], note: dict[str, Any]) -> None:
+    def _write(self, name: str, tensors: _Tensors, note: dict[str, Any]) -> None:
         # Copies, since parameters may share memory, which the format has no word for.
         held = {key: each.detach().cpu().contiguous().clone() for key, each in tensors.items()}
         head = {
@@ -147,18 +152,23 @@ class Checkpoints:
                 "still whole, and a training that is resumed goes on from there."
             ) from error
 
-    def _read(self, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def _read(self, name: str, made: Callable[[_Tensors, dict[str, Any]], _T]) -> _T | None:
         path = self._folder / name
+        if not path.exists():
+            return None
         try:
             with safe_open(path, "pt") as file:
                 head = json.loads((file.metadata() or {})[_NOTE])
                 self._check(path, head)
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             if head["digest"] != _digest(tensors):
-                raise CheckpointError(_damaged(path, "its numbers aren't those that were written"))
+                raise ValueError("its numbers aren't those that were written")
+            return made(tensors, head)
         except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-            raise CheckpointError(_damaged(path, str(error))) from error
-        return tensors, head
+            raise CheckpointError(
+                f"The checkpoint {path} is damaged ({error}). Remove it and begin the training "
+                "anew."
+            ) from error
 
     def _check(self, path: Path, head: dict[str, Any]) -> None:
         if head["format"] > _FORMAT:
@@ -177,19 +187,15 @@ class Checkpoints:
                 )
 
 
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _under(prefix: str, tensors: _Tensors) -> dict[str, Tensor]:
     return {
         name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)
     }
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> str:
+def _digest(tensors: _Tensors) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for name in sorted(tensors):
         digest.update(f"{name} {tensors[name].dtype} {list(tensors[name].shape)}".encode())
         digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def _damaged(path: Path, reason: str) -> str:
-    return f"The checkpoint {path} is damaged ({reason}). Remove it and begin the training anew."

@@ -77,7 +77,8 @@ class Curve:
 
 
 _WIDTH: Final = 480.0
-_LEFT: Final = 56.0
+_MARGIN: Final = 8.0
+_LEFT: Final = 72.0
 _RIGHT: Final = _WIDTH - 30
 _HEAD: Final = 28.0
 _PANEL: Final = 150.0
@@ -114,7 +115,7 @@ def curve_svg(curve: Curve, name: str) -> str:
         element("title", f"How {shown(name)} was trained"),
         element("desc", _told(curve)),
         element("style", Markup(_STYLE)),
-        element("rect", width=_WIDTH, height=height, fill="#fff"),
+        element("rect", x=-_MARGIN, width=_WIDTH + _MARGIN, height=height, fill="#fff"),
         text(0, 15, shown(name, 40), "title"),
         *(
             group(panel, transform=f"translate(0 {_HEAD + _PANEL * n:g})")
@@ -122,8 +123,8 @@ def curve_svg(curve: Curve, name: str) -> str:
         ),
         axis_below(x, bottom, bottom, "steps", lambda step: f"{step:,.0f}"),
         xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {_WIDTH:g} {height:g}",
-        width=_WIDTH,
+        viewBox=f"{-_MARGIN:g} 0 {_WIDTH + _MARGIN:g} {height:g}",
+        width=_WIDTH + _MARGIN,
         height=height,
         role="img",
     )

@@ -155,6 +155,7 @@ class _Run:
         self._steps = schedule.steps or 0
         self._started = time.perf_counter()
         self._begun = False
+        self._batch = task.batch if isinstance(task, Described) else None
         self.device = next(task.module.parameters()).device
 
     def begin(self, *, resume: bool) -> None:
@@ -179,9 +180,8 @@ class _Run:
                 return "stopped early"
             started = time.perf_counter()
             loss, rate = self._step(self._curve.steps)
-            speed = None
-            if isinstance(self._task, Described):
-                speed = self._task.batch / (time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            speed = self._batch / seconds if self._batch and seconds else None
             self._curve.points.append(Point(loss, rate))
             done = self._curve.steps
             due = done % interval == 0 or done == self._steps
@@ -224,7 +224,7 @@ class _Run:
         rate = self._schedule.rate(step, self._steps)
         loss = self._gradient(step)
         length = self._optimizer.shorten()
-        if problem := _divergence([*(each.loss for each in self._curve.points), loss], length):
+        if problem := _divergence(self._curve.points, loss, length):
             raise TrainingDiverged(step + 1, loss, rate, problem)
         self._optimizer.step(rate)
         return loss, rate
@@ -301,15 +301,16 @@ class _Run:
         return max(1, int((left - evaluation * EVALUATIONS) / each))
 
 
-def _divergence(losses: Sequence[float], length: float) -> str:
-    """Say in what way a training went astray; "" where it didn't."""
-    if not math.isfinite(losses[-1]):
+def _divergence(points: Sequence[Point], loss: float, length: float) -> str:
+    """Say in what way a training went astray at a step after others; "" where it didn't."""
+    if not math.isfinite(loss):
         return "the loss is no finite number"
     if not math.isfinite(length):
         return "the gradient is no finite number"
-    if len(losses) < 2 * _WINDOW:
+    if len(points) + 1 < 2 * _WINDOW:
         return ""
-    first, now = (sum(each) / _WINDOW for each in (losses[:_WINDOW], losses[-_WINDOW:]))
+    first = sum(each.loss for each in points[:_WINDOW]) / _WINDOW
+    now = (sum(each.loss for each in points[-_WINDOW + 1 :]) + loss) / _WINDOW
     if now > 2 * first + 1:
         return (
             f"the mean loss of the last {_WINDOW} steps is {now:.4g}, at first it was {first:.4g}"

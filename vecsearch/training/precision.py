@@ -22,7 +22,7 @@ def autocast(device: torch.device) -> AbstractContextManager[object]:
 def _pays(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):  # since torch 2.9
+    if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):  # an older torch can't say
         able = torch.cpu.get_capabilities()
         return bool(able.get("amx_bf16") or able.get("avx512_bf16"))
     return False

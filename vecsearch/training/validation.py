@@ -118,7 +118,7 @@ def prove(before: Scores, after: Scores) -> Proof:
     Interval, test and detectable difference are the bench's: see `bench.comparisons`. Raise
     UsageError unless both are of the same queries.
     """
-    names = "the encoder before training", "the encoder after it"
+    names = "the encoder before it", "the encoder after training"
     scores = {"held out": dict(zip(names, (before, after), strict=True))}
     (found,) = compare(scores, names[0], [MEASURE])
     low, high = found["interval"]
