@@ -8,31 +8,35 @@ from typing import Final
 
 import numpy as np
 
-from vecsearch.bench.progress import Tell, silent
 from vecsearch.bench.vectors import CachedEncoder
 from vecsearch.encoders.base import Encoder
-from vecsearch.types import Role, Vectors
+from vecsearch.types import Vectors
 
 _AT_ONCE: Final = 2048
 """Texts between two writes: what an interruption may cost."""
 
 
-def teacher_vectors(
-    teacher: Encoder, texts: Sequence[str], role: Role, cache: Path, tell: Tell = silent
-) -> Vectors:
-    """Encode texts, in order, as `Encoder.encode` does, remembering all in a SQLite file.
+class RememberingTeacher:
+    """A stronger encoder whose vectors are kept in a SQLite file, by its fingerprint and the text.
 
-    The file may hold the vectors of other teachers too; several processes may share it. What was
-    done before an interruption needn't be done again. Raise VecsearchError where the file can't be
-    used.
+    The file may hold those of other teachers too, and several processes may share it. What was
+    encoded before an interruption needn't be again.
     """
-    remembering = CachedEncoder(teacher, cache)
-    places: dict[str, int] = {}
-    order = [places.setdefault(text, len(places)) for text in texts]
-    distinct = list(places)
-    vectors = np.zeros((len(distinct), teacher.dim), np.float32)
-    for start in range(0, len(distinct), _AT_ONCE):
-        tell(f"{teacher.name}: encoding", start)
-        block = distinct[start : start + _AT_ONCE]
-        vectors[start : start + len(block)] = remembering.encode(block, role)
-    return vectors[order]
+
+    def __init__(self, encoder: Encoder, cache: Path) -> None:
+        self._encoder = CachedEncoder(encoder, cache)
+
+    def vectors(self, texts: Sequence[str]) -> Vectors:
+        """Return the vectors of texts, in order: (texts, the teacher's dim) float32.
+
+        All are encoded as documents: a text has one vector that is to be learnt. Raise
+        VecsearchError where the file can't be used.
+        """
+        places: dict[str, int] = {}
+        order = [places.setdefault(text, len(places)) for text in texts]
+        distinct = list(places)
+        vectors = np.zeros((len(distinct), self._encoder.dim), np.float32)
+        for start in range(0, len(distinct), _AT_ONCE):
+            block = distinct[start : start + _AT_ONCE]
+            vectors[start : start + len(block)] = self._encoder.encode(block, "document")
+        return vectors[order]
