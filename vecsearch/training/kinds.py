@@ -19,7 +19,8 @@ from vecsearch.training.base import Example, Task, TextModel
 from vecsearch.training.data import Data
 from vecsearch.training.negatives import Mined, mine
 from vecsearch.training.settings import RANK, Kind, TrainingSettings, known
-from vecsearch.types import Vectors, seen_text
+from vecsearch.training.teacher import RememberingTeacher
+from vecsearch.types import seen_text
 
 _NEEDS: Final[Mapping[Kind, tuple[str, ...]]] = {
     "lsa": ("sklearn",),
@@ -131,7 +132,9 @@ def _contrastive(
         examples, negatives = found.examples, found.added
     teacher = None
     if settings.teacher is not None:
-        teacher = _Teacher(load_encoder(settings.teacher, settings.device), work / _VECTORS)
+        teacher = RememberingTeacher(
+            load_encoder(settings.teacher, settings.device), work / _VECTORS
+        )
     learning = ContrastiveSettings(
         batch=known(settings.batch),
         chunk=_CHUNKS[kind],
@@ -140,17 +143,6 @@ def _contrastive(
         seed=settings.seed,
     )
     return Made(ContrastiveTask(model, examples, learning, teacher), negatives)
-
-
-class _Teacher:
-    """What a stronger encoder makes of texts, remembered."""
-
-    def __init__(self, encoder: Encoder, cache: Path) -> None:
-        self._remembering = CachedEncoder(encoder, cache)
-
-    def vectors(self, texts: Sequence[str]) -> Vectors:
-        """Encode texts, all as documents: a student's vectors are to lie where these do."""
-        return self._remembering.encode(texts, "document")
 
 
 def _prefixes(dim: int) -> tuple[int, ...]:
