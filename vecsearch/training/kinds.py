@@ -116,7 +116,7 @@ def _model(kind: Kind, name: str, data: Data, settings: TrainingSettings, tell: 
         from vecsearch.training.bag import bag_model
 
         return bag_model(subwords, texts, known(settings.dim), settings.seed)
-    raise NotImplementedError
+    raise EncoderError(f"This vecsearch can't train the kind {kind!r}.")
 
 
 def _contrastive(
