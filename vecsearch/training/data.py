@@ -27,14 +27,14 @@ from vecsearch.corpus import BeirFolder, documents, open_corpus
 from vecsearch.corpus.files import STANDARD_INPUT
 from vecsearch.errors import UnknownName, UsageError
 from vecsearch.training.base import Example
+from vecsearch.training.dev import MOST_QUERIES, Dev, cut_down
 from vecsearch.training.held_out import cut_dev, drop_held_out, normalised
 from vecsearch.training.judgments import judged_examples, read_examples
 from vecsearch.training.settings import ALONE, Supervision, TrainingSettings
 from vecsearch.training.supervision import Kind as Alone
 from vecsearch.training.supervision import supervise
-from vecsearch.types import Document, Qrels, seen_text
+from vecsearch.types import Document, seen_text
 
-_DEV_QUERIES: Final = 300
 _DEV_ITEMS: Final = 200
 _DEV_SHARE: Final = 0.2
 _MOST: Final = 10
@@ -42,16 +42,6 @@ _MOST: Final = 10
 
 _TRAIN: Final = "train"
 _TEST: Final = "test"
-
-
-@dataclass(frozen=True, slots=True)
-class Dev:
-    """What progress is measured on; origin says where its queries come from."""
-
-    documents: Sequence[Document]
-    queries: Mapping[str, str]
-    qrels: Qrels
-    origin: str
 
 
 class Facts(NamedTuple):
@@ -121,7 +111,7 @@ def gather(
         raise UsageError("A training reads its corpus several times; standard input can't be.")
     tell(f"{source}: reading", 0)
     found = _judged(source, settings, work)
-    dev = _cut_down(found.dev, most, settings.seed)
+    dev = cut_down(found.dev, most, settings.seed)
     kinds = _supervision(settings, found) if pairs else ()
     held_out = [*found.held_out, *found.dev.queries.values()]
     examples: list[Example] = []
@@ -293,38 +283,6 @@ def _split_dev(
     return Dev(read, queries, qrels, f"qrels/{split}.tsv")
 
 
-def _cut_down(dev: Dev, most: int, seed: int) -> Dev:
-    """Cut a dev set down to what can be measured often: 300 queries, that judge `most` documents.
-
-    Queries that nothing can be found for are left out.
-    """
-    known = {document.id for document in dev.documents}
-    fit = [id for id, text in dev.queries.items() if text.strip() and _relevant(dev, id) & known]
-    if not fit:
-        raise UsageError(
-            f"There is nothing to measure progress on: no query of the dev set ({dev.origin}) has "
-            "a relevant document in the corpus."
-        )
-    random.Random(seed).shuffle(fit)
-    chosen: list[str] = []
-    judged: set[str] = set()
-    for id in fit[:_DEV_QUERIES]:
-        judged |= dev.qrels[id].keys()
-        if chosen and len(judged) > most:
-            break
-        chosen.append(id)
-    return Dev(
-        dev.documents,
-        {id: dev.queries[id] for id in chosen},
-        {id: dev.qrels[id] for id in chosen},
-        dev.origin,
-    )
-
-
-def _relevant(dev: Dev, id: str) -> set[str]:
-    return {document for document, grade in dev.qrels[id].items() if grade > 0}
-
-
 def _queries(folder: BeirFolder | None) -> dict[str, str]:
     """Return the texts of queries by id; none where nobody judged."""
     if folder is None or not folder.splits:
@@ -343,7 +301,7 @@ def _held_out(folder: BeirFolder | None, texts: Mapping[str, str]) -> list[str]:
 
 def _share(queries: int) -> float:
     """Return the share of queries that is cut for dev: a fifth, but no more than are needed."""
-    return min(_DEV_SHARE, _DEV_QUERIES / max(queries, 1))
+    return min(_DEV_SHARE, MOST_QUERIES / max(queries, 1))
 
 
 def _digest(read: Iterable[Document]) -> str:
