@@ -15,6 +15,7 @@ from vecsearch.runs import read_run, write_run
 from vecsearch.searcher import Searcher
 from vecsearch.syncing import Changes, sync
 from vecsearch.text import Analyzer, analyzer
+from vecsearch.training import TrainingSettings, train
 from vecsearch.types import ALL, Document, Hit, Query, Span, TopK
 from vecsearch.writer import Writer
 
@@ -47,6 +48,7 @@ __all__ = [
     "TextPart",
     "TfIdf",
     "TopK",
+    "TrainingSettings",
     "VecsearchError",
     "WeightedSum",
     "Weighting",
@@ -61,5 +63,6 @@ __all__ = [
     "read_queries",
     "read_run",
     "sync",
+    "train",
     "write_run",
 ]

@@ -21,6 +21,7 @@ from vecsearch.cli.judging import judge
 from vecsearch.cli.output import printable
 from vecsearch.cli.searching import search
 from vecsearch.cli.shell import shell
+from vecsearch.cli.training import train_command
 from vecsearch.cli.version import version_option
 from vecsearch.errors import VecsearchError
 
@@ -101,6 +102,7 @@ for command in (
     like,
     get,
     export,
+    train_command,
     bench,
     evaluate_run,
     compare_runs,

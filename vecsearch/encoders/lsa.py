@@ -9,6 +9,7 @@ a term that the corpus lacks adds nothing.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -83,3 +84,14 @@ class LSA(BagEncoder):
         coded = np.frombuffer("\n".join(terms).encode(), np.uint8)
         tensors: Tensors = {"components": components, "idf": idf, "terms": coded}
         return LSA(Artefact(KIND, name, config, tensors))
+
+    def untrained(self, seed: int = 0) -> LSA:
+        """Return what it would be without analysis: TF-IDF of the same terms in random directions.
+
+        Such a projection keeps inner products nearly, the better the more dimensions there are
+        (Johnson and Lindenstrauss, 1984).
+        """
+        shape = self._artefact.tensors["components"].shape
+        random = np.random.default_rng(seed).standard_normal(shape, np.float32)
+        tensors = {**self._artefact.tensors, "components": random}
+        return LSA(dataclasses.replace(self._artefact, tensors=tensors))

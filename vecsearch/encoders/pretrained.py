@@ -28,11 +28,16 @@ if TYPE_CHECKING:
     from vecsearch.encoders import Packaged
 
 SAVED: Final = "encoder.json"
+TRAINING: Final = "training.json"
+"""How a model was trained here, in its folder; its vectors don't depend on that."""
+
 _PATTERNS: Final = ("*.json", "*.txt", "*.model", "*.safetensors")
 _WEIGHTS_WITHOUT_SAFETENSORS: Final = "pytorch_model*.bin"
 _ROUTERS: Final = ("router_config.json", "config.json")
 _MOST_MODULES: Final = 1000
-_PROMPTS: Final = {"query": ("query",), "document": ("document", "passage", "corpus")}
+PROMPTS: Final = {"query": ("query",), "document": ("document", "passage", "corpus")}
+"""By role, what a model may call the prompt that goes before a text; the first that it has."""
+
 _SMALLEST: Final = 1e-12
 _NEAR: Final = 1e-4
 """How far a sum of tokens' vectors may be from the text's vector, in any number of it."""
@@ -51,8 +56,7 @@ class Pretrained:
         self.name = saved.name
         self._folder = folder
         self._package = saved.package
-        _refuse_foreign_code(folder)
-        self._model = _load(folder, device)
+        self._model = load_model(folder, device)
         dim = self._model.get_embedding_dimension()
         if dim is None:
             raise EncoderError(f"The model in {folder} doesn't say how long its vectors are.")
@@ -103,7 +107,7 @@ class Pretrained:
         tokenizer = self._model.tokenizer
         if not tokenizer.is_fast:
             return None
-        prompts = (self._model.prompts.get(name) for name in _PROMPTS[role])
+        prompts = (self._model.prompts.get(name) for name in PROMPTS[role])
         prompt = next((each for each in prompts if each), "")
         found = tokenizer(
             prompt + text, truncation=True, max_length=len(ids), return_offsets_mapping=True
@@ -228,7 +232,9 @@ def locate_hub(name: str) -> LocatedModel:
     return LocatedModel(Path(folder), Saved(name, None, None))
 
 
-def _load(folder: Path, device: Device) -> SentenceTransformer:
+def load_model(folder: Path, device: Device) -> SentenceTransformer:
+    """Load a model that runs no code of its own; EncoderError says why another can't be."""
+    _refuse_foreign_code(folder)
     try:
         import torch
         from sentence_transformers import SentenceTransformer
@@ -301,11 +307,12 @@ def _module(kind: str, path: str) -> _Module:
 
 def _files(folder: Path) -> Iterator[Path]:
     """Yield the files of a model that its vectors depend on, sorted."""
+    notes = (SAVED, TRAINING)
     for place in sorted({folder, *(folder / module.path for module in _modules(folder))}):
         files = {file for pattern in _PATTERNS for file in place.glob(pattern)}
         if not any(file.suffix == ".safetensors" for file in files):
             files.update(place.glob(_WEIGHTS_WITHOUT_SAFETENSORS))
-        yield from sorted(file for file in files if file.is_file() and file.name != SAVED)
+        yield from sorted(file for file in files if file.is_file() and file.name not in notes)
 
 
 def _fingerprint(folder: Path) -> str:

@@ -1,0 +1,198 @@
+"""One training from its corpus to its folder, whatever the kind.
+
+begin      a folder beside OUT, with the settings that a resumed run must share
+gather     documents, examples, a dev set
+learn      the loop, or LSA at once: the encoder before and after
+prove      both on the dev set, and the interval of the difference
+place      the encoder, its card and its curve, renamed to OUT
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from vecsearch.encoders.artefact import read_artefact
+from vecsearch.encoders.base import Encoder
+from vecsearch.measures import Scores
+from vecsearch.training.card import write_card
+from vecsearch.training.curve import Curve
+from vecsearch.training.data import Data, gather
+from vecsearch.training.folders import begin, best_folder, place
+from vecsearch.training.kinds import check_installed, task_for, train_lsa
+from vecsearch.training.progress import Progress, Show
+from vecsearch.training.report import TrainingReport
+from vecsearch.training.schedule import Schedule
+from vecsearch.training.settings import (
+    USUAL,
+    Kind,
+    TrainingSettings,
+    fitted,
+    known,
+    learns_from_pairs,
+    steps_for,
+)
+from vecsearch.training.validation import MEASURE, Validation, prove
+
+if TYPE_CHECKING:
+    from vecsearch.training.loop import StepProgress
+
+
+class Learnt(NamedTuple):
+    """The encoder before and after, and the way between."""
+
+    before: Encoder
+    after: Encoder
+    curve: Curve
+    best_step: int = 0
+    negatives: int = 0
+
+
+def run(
+    corpus: str,
+    out: Path,
+    kind: Kind,
+    settings: TrainingSettings,
+    *,
+    resume: bool,
+    overwrite: bool,
+    keep_anyway: bool,
+    show: Show,
+) -> TrainingReport:
+    """See `vecsearch.train`."""
+    settings = fitted(kind, settings)
+    check_installed(kind, settings)
+    told = {"corpus": corpus, "kind": kind, **settings.to_dict()}
+    work = begin(out, told, resume=resume, overwrite=overwrite)
+    started = time.monotonic()
+    training = _Training(out, kind, settings, work, show, resume)
+    data = training.gather(corpus)
+    learnt = training.learn(data)
+    show(Progress("measuring before and after"))
+    proof = prove(training.scores(learnt.before), training.scores(learnt.after))
+    report = TrainingReport(
+        out=out,
+        kind=kind,
+        saved=kind != "finetune" or proof.improved or keep_anyway,
+        proof=proof,
+        facts=data.facts,
+        settings=settings,
+        fingerprint=learnt.after.fingerprint,
+        steps=learnt.curve.steps,
+        best_step=learnt.best_step,
+        minutes=(time.monotonic() - started) / 60,
+        negatives=learnt.negatives,
+    )
+    if report.saved:
+        place(out, lambda folder: _write(folder, report, learnt))
+    return report
+
+
+class _Training:
+    """What the parts of one training share; no encoder is scored twice."""
+
+    def __init__(
+        self,
+        out: Path,
+        kind: Kind,
+        settings: TrainingSettings,
+        work: Path,
+        show: Show,
+        resume: bool,
+    ) -> None:
+        self._out = out
+        self._kind = kind
+        self._settings = settings
+        self._work = work
+        self._show = show
+        self._resume = resume
+        self._scores: dict[str, Scores] = {}
+        self._dev: float | None = None
+
+    def gather(self, corpus: str) -> Data:
+        """Read the data, and make ready to measure."""
+        most = USUAL[self._kind].dev_documents
+        data = gather(
+            corpus,
+            self._settings,
+            self._work,
+            most=most,
+            pairs=learns_from_pairs(self._kind),
+            tell=self._tell,
+        )
+        dev = data.dev
+        self._validation = Validation(
+            dev.documents, dev.queries, dev.qrels, most, self._settings.seed
+        )
+        return data
+
+    def scores(self, encoder: Encoder) -> Scores:
+        """Score an encoder on the dev set, by query."""
+        if encoder.fingerprint not in self._scores:
+            self._scores[encoder.fingerprint] = self._validation.scores(encoder)
+        return self._scores[encoder.fingerprint]
+
+    def learn(self, data: Data) -> Learnt:
+        """Train; after Ctrl-C keep the best encoder so far, and let KeyboardInterrupt pass."""
+        if self._kind == "lsa":
+            self._tell("finding what terms have in common", 0)
+            before, after = train_lsa(data, self._settings)
+            return Learnt(before, after, Curve())
+        from vecsearch.training.loop import fit
+
+        made = task_for(self._kind, self._out.name, data, self._settings, self._work, self._tell)
+        untrained = made.task.encoder()
+        self._tell("measuring before training", 0)
+        fitted = fit(
+            made.task,
+            self._schedule(data),
+            self._work / "checkpoints",
+            validate=lambda encoder: self.scores(encoder).mean(MEASURE),
+            resume=self._resume,
+            on_step=self._step,
+        )
+        trained = made.task.encoder()
+        if fitted.ended == "interrupted":
+            shutil.rmtree(best_folder(self._out), ignore_errors=True)
+            _save(trained, best_folder(self._out), self._out.name)
+            raise KeyboardInterrupt
+        best_step = fitted.curve.steps if fitted.best is None else fitted.best.step
+        return Learnt(untrained, trained, fitted.curve, best_step, made.negatives)
+
+    def _schedule(self, data: Data) -> Schedule:
+        settings, usual = self._settings, USUAL[self._kind]
+        steps = steps_for(self._kind, len(data.examples) or len(data.documents), settings)
+        return Schedule(
+            steps=None if settings.minutes else steps,
+            minutes=settings.minutes,
+            learning_rate=known(settings.learning_rate),
+            evaluate_every=None if settings.minutes else math.ceil(steps / usual.evaluations),
+            patience=usual.patience,
+            seed=settings.seed,
+        )
+
+    def _step(self, at: StepProgress) -> None:
+        self._dev = self._dev if at.dev is None else at.dev
+        self._show(
+            Progress("training", at.step, at.steps, at.loss, at.examples_per_second, self._dev)
+        )
+
+    def _tell(self, what: str, count: int) -> None:
+        self._show(Progress(what, count))
+
+
+def _write(folder: Path, report: TrainingReport, learnt: Learnt) -> None:
+    _save(learnt.after, folder, report.out.name)
+    write_card(folder, report, learnt.curve)
+
+
+def _save(encoder: Encoder, folder: Path, name: str) -> None:
+    folder.mkdir(exist_ok=True)
+    encoder.save(folder)
+    artefact = read_artefact(folder)
+    if artefact is not None:  # its name is that of its kind so far
+        dataclasses.replace(artefact, name=name).write(folder)

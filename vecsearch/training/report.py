@@ -1,0 +1,53 @@
+"""What a training says at its end: whether the encoder became better, and on what evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vecsearch.training.data import Facts
+from vecsearch.training.settings import Kind, TrainingSettings
+from vecsearch.training.validation import Proof
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingReport:
+    """How a training went.
+
+    out: the folder of the encoder; it isn't written where `saved` is False.
+    saved: False where a model that was fine-tuned wasn't shown to be better than its base, and
+        nobody asked to keep it anyway.
+    proof: nDCG@10 on the dev set before and after, and the interval of the difference.
+    fingerprint: that of the encoder.
+    steps, best_step: how many steps were taken, and after which the encoder was at its best.
+    minutes: what the training took, without what went before an interruption.
+    negatives: how many hard negatives were mined.
+    """
+
+    out: Path
+    kind: Kind
+    saved: bool
+    proof: Proof
+    facts: Facts
+    settings: TrainingSettings
+    fingerprint: str
+    steps: int
+    best_step: int
+    minutes: float
+    negatives: int
+
+    def sentences(self) -> Iterator[str]:
+        """Say what was learnt from, and what it brought."""
+        facts, proof = self.facts, self.proof
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in facts.examples.items())
+        learnt = f"{sum(facts.examples.values()):,} examples ({counts}) over " if counts else ""
+        yield f"Learnt from {learnt}{facts.documents:,} documents of {facts.corpus}."
+        if facts.dropped:
+            yield f"{facts.dropped:,} examples more ask what a held-out query asks; left out."
+        before = self.settings.base if self.kind == "finetune" else "the untrained twin"
+        yield (
+            f"Measured by nDCG@10 on {proof.queries:,} dev queries ({facts.dev}) over "
+            f"{facts.dev_documents:,} documents; before training stands for {before}."
+        )
+        yield proof.sentence
