@@ -60,10 +60,14 @@ def texts_of(data: Data) -> list[str]:
 
 
 class Made(NamedTuple):
-    """What the loop repeats, and how many hard negatives it was given."""
+    """What the loop repeats, and how many hard negatives it was given.
+
+    pretraining: what it repeats before that, to the same network.
+    """
 
     task: Task
     negatives: int = 0
+    pretraining: Task | None = None
 
 
 def task_for(
@@ -80,7 +84,16 @@ def task_for(
         return Made(task)
     model = _model(kind, name, data, settings, tell)
     model.module.to(_device(settings))
-    return _contrastive(model, kind, data, settings, work, tell)
+    made = _contrastive(model, kind, data, settings, work, tell)
+    if not settings.pretrain_steps:
+        return made
+    from vecsearch.training.masked import MaskedSettings, MaskedTask
+    from vecsearch.training.networks import NetworkModel
+
+    assert isinstance(model, NetworkModel)  # `fitted` saw to it
+    guessing = MaskedTask(model, texts_of(data), MaskedSettings(seed=settings.seed))
+    guessing.module.to(_device(settings))
+    return made._replace(pretraining=guessing)
 
 
 def _device(settings: TrainingSettings) -> str:
@@ -112,11 +125,13 @@ def _model(kind: Kind, name: str, data: Data, settings: TrainingSettings, tell: 
         )
     texts = texts_of(data)
     subwords = _subwords(texts, settings, tell)
-    if kind == "contrastive-bag":
-        from vecsearch.training.bag import bag_model
+    if kind == "gru" or kind == "transformer":
+        from vecsearch.training.networks import network_model
 
-        return bag_model(subwords, texts, known(settings.dim), settings.seed)
-    raise EncoderError(f"This vecsearch can't train the kind {kind!r}.")
+        return network_model(kind, subwords, texts, known(settings.dim), settings.seed)
+    from vecsearch.training.bag import bag_model
+
+    return bag_model(subwords, texts, known(settings.dim), settings.seed)
 
 
 def _contrastive(

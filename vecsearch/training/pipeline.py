@@ -14,11 +14,12 @@ import math
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from vecsearch.encoders.artefact import read_artefact
 from vecsearch.encoders.base import Encoder
 from vecsearch.measures import Scores
+from vecsearch.training.base import Task
 from vecsearch.training.card import write_card
 from vecsearch.training.curve import Curve
 from vecsearch.training.data import Data, gather
@@ -146,6 +147,8 @@ class _Training:
 
         made = task_for(self._kind, self._out.name, data, self._settings, self._work, self._tell)
         untrained = made.task.encoder()
+        if made.pretraining is not None:
+            self._pretrain(made.pretraining)
         self._tell("measuring before training", 0)
         fitted = fit(
             made.task,
@@ -157,11 +160,29 @@ class _Training:
         )
         trained = made.task.encoder()
         if fitted.ended == "interrupted":
-            shutil.rmtree(best_folder(self._out), ignore_errors=True)
-            _save(trained, best_folder(self._out), self._out.name)
-            raise KeyboardInterrupt
+            self._stop(trained)
         best_step = fitted.curve.steps if fitted.best is None else fitted.best.step
         return Learnt(untrained, trained, fitted.curve, best_step, made.negatives)
+
+    def _pretrain(self, task: Task) -> None:
+        """Let the network learn from texts alone first; it has no dev score of its own."""
+        from vecsearch.training.loop import fit
+
+        schedule = Schedule(
+            steps=self._settings.pretrain_steps,
+            learning_rate=known(self._settings.learning_rate),
+            seed=self._settings.seed,
+        )
+        folder = self._work / "pretraining"
+        fitted = fit(task, schedule, folder, resume=self._resume, on_step=self._pretraining_step)
+        if fitted.ended == "interrupted":
+            self._stop(task.encoder())
+
+    def _stop(self, encoder: Encoder) -> NoReturn:
+        """Keep what Ctrl-C left, and pass it on."""
+        shutil.rmtree(best_folder(self._out), ignore_errors=True)
+        _save(encoder, best_folder(self._out), self._out.name)
+        raise KeyboardInterrupt
 
     def _schedule(self, data: Data) -> Schedule:
         settings, usual = self._settings, USUAL[self._kind]
@@ -180,6 +201,9 @@ class _Training:
         self._show(
             Progress("training", at.step, at.steps, at.loss, at.examples_per_second, self._dev)
         )
+
+    def _pretraining_step(self, at: StepProgress) -> None:
+        self._show(Progress("pretraining", at.step, at.steps, at.loss, at.examples_per_second))
 
     def _tell(self, what: str, count: int) -> None:
         self._show(Progress(what, count))
