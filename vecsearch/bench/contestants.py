@@ -9,7 +9,7 @@ from pathlib import Path
 from vecsearch.bench.peers import load_peer, peer_digest
 from vecsearch.bench.results import SystemEntry
 from vecsearch.bench.system import System, digest_of
-from vecsearch.bench.systems import parse_system
+from vecsearch.bench.systems import FUSED, parse_system
 from vecsearch.errors import UsageError
 
 
@@ -80,6 +80,8 @@ def _peer(name: str, label: str) -> Contestant:
 
 def label_of(name: str) -> str:
     """Shorten a name for tables and files: of a path the file's name without its suffix."""
+    if name.startswith(FUSED):
+        return FUSED + label_of(name.removeprefix(FUSED))
     path = Path(name)
     if path.suffix in (".toml", ".py"):
         return path.stem

@@ -51,7 +51,7 @@ def run(
 
     corpora: folders in BEIR layout, or what `open_judged` returns.
     systems: names for `parse_system` and .py files of peers, or values under names of your own; by
-        default tfidf and bm25, and minilm, hybrid and rrf where its encoder is installed.
+        default tfidf, bm25, small, hybrid and rrf; minilm and bm25+minilm where it is installed.
     measures: as for `evaluate`; nDCG@10 is always among them.
     baseline: the system, or run, that the others are compared with; by default bm25, or the first.
     runs: TREC run files by name; with several corpora, "{corpus}" in a path is the corpus's name.

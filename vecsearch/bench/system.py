@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, get_args
 
-from vecsearch.encoders import PACKAGED, OwnVectors, default_encoder, locate_encoder
-from vecsearch.encoders.base import Located
+from vecsearch.encoders import DEFAULT, OwnVectors, locate_encoder
+from vecsearch.encoders.base import Located, hybrid_weight
 from vecsearch.errors import EncoderError, UnknownName, UsageError
 from vecsearch.retrieve.base import Retriever
 from vecsearch.retrieve.fusion import Arm, ReciprocalRank, WeightedSum
@@ -34,26 +34,28 @@ _EMBEDDED: Final = ("dense", "hybrid")
 class Fusion:
     """How a hybrid adds up words and embeddings; `WeightedSum` and `ReciprocalRank` say more.
 
-    weights: of words and of embeddings.
+    weights: of words and of embeddings; by default what suits the encoder.
     depth: documents of each that are fused.
     constant: of rrf, by default 60; min-max has none.
     """
 
     method: Method = "min-max"
     words: Words = "bm25"
-    weights: tuple[float, float] = (0.5, 0.5)
+    weights: tuple[float, ...] = ()
     depth: int = 100
     constant: float | None = None
 
     def __post_init__(self) -> None:
         one_of("fusion method", self.method, get_args(Method))
         one_of("kind of words in a fusion", self.words, get_args(Words))
-        if len(self.weights) != 2 or not all(0 <= weight < math.inf for weight in self.weights):
+        if len(self.weights) not in (0, 2) or not all(
+            0 <= each < math.inf for each in self.weights
+        ):
             raise UsageError(
                 "The weights of a fusion are two numbers of at least 0, of words and of "
                 f"embeddings, not {list(self.weights)!r}."
             )
-        if not any(self.weights):
+        if self.weights and not any(self.weights):
             raise UsageError("One weight of a fusion is above 0, else every score is the same.")
         if self.depth < 1:
             raise UsageError(f"The depth of a fusion is at least 1, not {self.depth}.")
@@ -101,12 +103,12 @@ class System:
         if self.weighting is not None and self.weighting.name != words:
             raise UsageError(f"The weighting of {words} isn't one of {self.weighting.name}.")
         if self.representation in _EMBEDDED:
-            encoder = self.encoder or default_encoder()
-            if encoder is None:
-                # What a missing default says is how to install it.
-                encoder = next(iter(PACKAGED))
-            located_model(encoder)
+            encoder = self.encoder or DEFAULT
+            weight = hybrid_weight(located_model(encoder))
             object.__setattr__(self, "encoder", encoder)
+            if self.fusion is not None and not self.fusion.weights:
+                fusion = dataclasses.replace(self.fusion, weights=(1 - weight, weight))
+                object.__setattr__(self, "fusion", fusion)
 
     @property
     def fingerprint(self) -> str | None:

@@ -5,7 +5,7 @@ In a file any of these lines may be left out but the first:
     representation = "hybrid"   # tfidf, bm25, dense or hybrid
     analyzer = "english"        # as `vecsearch index --analyzer`
     passages = 200              # words; without it documents are whole
-    encoder = "minilm"          # of dense and hybrid: a name, a model's folder, or owner/model
+    encoder = "small"           # of dense and hybrid: a name, a model's folder, or owner/model
     index = "flat"              # exact search over the embeddings
 
     [weighting]                 # of bm25: k1, b, variant, delta; of tfidf: sublinear, smooth, l2
@@ -14,7 +14,7 @@ In a file any of these lines may be left out but the first:
     [fusion]                    # of hybrid
     method = "rrf"              # or "min-max", a weighted sum of scores scaled to 0..1
     words = "bm25"              # or "tfidf", which [weighting] is then for
-    weights = [0.5, 0.5]        # of words and of embeddings
+    weights = [0.5, 0.5]        # of words and of embeddings; by default what suits the encoder
     depth = 100                 # documents of each that are fused
     constant = 60               # of rrf
 """
@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, get_args
 
 from vecsearch.bench.system import FORMULAS, Fusion, Representation, System, one_of
-from vecsearch.encoders import default_encoder, encoder_names
+from vecsearch.encoders import DEFAULT, encoder_names, installed
 from vecsearch.errors import CorpusError, UnknownName, UsageError
 from vecsearch.retrieve.weighting import BM25, TfIdf
 
@@ -41,6 +41,9 @@ _T = TypeVar("_T", bound="BM25 | TfIdf | Fusion")
 
 SHORT_NAMES: Final = ("tfidf", "bm25", "dense", "hybrid", "rrf", *encoder_names())
 """Systems that have a name: rrf is hybrid by reciprocal ranks, an encoder's name is dense by it."""
+
+FUSED: Final = "bm25+"
+"""Stands before an encoder in the name of the hybrid by it."""
 
 _TYPES: Final = {"analyzer": str, "encoder": str, "passages": int, "index": str}
 _TYPE_NAMES: Final = {
@@ -55,6 +58,8 @@ _TYPE_NAMES: Final = {
 def parse_system(name_or_path: str) -> System:
     """Return the system that a short name, a TOML file or an encoder's folder or hub name means.
 
+    "bm25+ENCODER" is the hybrid of BM25 and that encoder.
+
     Raise UnknownName or UsageError for what means none, CorpusError for a file that can't be read,
     EncoderError for an encoder that can't be had.
     """
@@ -64,17 +69,18 @@ def parse_system(name_or_path: str) -> System:
         return system_from({"representation": name_or_path})
     if name_or_path == "rrf":
         return System("hybrid", fusion=Fusion(method="rrf"))
-    has_place = "/" in name_or_path or Path(name_or_path).is_dir()
-    if name_or_path not in encoder_names() and not has_place:
-        choices = [*SHORT_NAMES, "a file.toml", "a peer.py", "an encoder's folder or hub name"]
+    encoder = name_or_path.removeprefix(FUSED)
+    if encoder not in encoder_names() and "/" not in encoder and not Path(encoder).is_dir():
+        place = "an encoder's folder or hub name"
+        choices = [*SHORT_NAMES, f"{FUSED}ENCODER", "a file.toml", "a peer.py", place]
         raise UnknownName("system", name_or_path, choices)
-    return System("dense", encoder=name_or_path)
+    return System("dense" if encoder == name_or_path else "hybrid", encoder=encoder)
 
 
 def default_systems() -> tuple[str, ...]:
     """Name the systems that are compared where nobody says which."""
-    encoder = default_encoder()
-    return ("tfidf", "bm25") if encoder is None else ("tfidf", "bm25", encoder, "hybrid", "rrf")
+    stronger = ("minilm", f"{FUSED}minilm") if installed("minilm") else ()
+    return ("tfidf", "bm25", DEFAULT, "hybrid", "rrf", *stronger)
 
 
 def system_from(given: Mapping[str, Any]) -> System:

@@ -46,8 +46,9 @@ def _named_runs(
     metavar="NAME",
     multiple=True,
     shell_complete=one_of(SHORT_NAMES),
-    help=f"A system to compare: {', '.join(SHORT_NAMES)}, an encoder's folder or owner/model, a "
-    "file.toml that says every parameter, or the .py file of a peer; may be given several times.  "
+    help=f"A system to compare: {', '.join(SHORT_NAMES)}, an encoder's folder or owner/model, "
+    "bm25+ENCODER, a file.toml that says every parameter, or the .py file of a peer; may be given "
+    "several times.  "
     f"[{', '.join(default_systems())}]",
 )
 @click.option(

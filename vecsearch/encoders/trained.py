@@ -15,7 +15,8 @@ from vecsearch.encoders.artefact import (
     read_artefact,
     read_note,
 )
-from vecsearch.encoders.base import Device, Encoder
+from vecsearch.encoders.bags import HYBRID_WEIGHT
+from vecsearch.encoders.base import EVEN, Device, Encoder
 from vecsearch.encoders.lsa import KIND as LSA_KIND
 from vecsearch.encoders.lsa import LSA
 from vecsearch.encoders.pretrained import SAVED, Saved
@@ -46,6 +47,11 @@ class LocatedTrained(NamedTuple):
         """See `Located.bytes`."""
         files = (self.folder / name for name in (NOTE, TOKENIZER, WEIGHTS))
         return sum(file.stat().st_size for file in files if file.exists())
+
+    @property
+    def hybrid_weight(self) -> float:
+        """What its ranking weighs in a hybrid; see `vecsearch.encoders.base.hybrid_weight`."""
+        return EVEN if self.note.kind in _NETWORKS else HYBRID_WEIGHT
 
     @property
     def description(self) -> str:

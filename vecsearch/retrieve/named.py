@@ -26,6 +26,7 @@ class Named:
 
     load_encoder: None in an index without embeddings.
     embeds_text: whether that encoder takes texts, or only stands for vectors of the caller's own.
+    hybrid_weight: what its ranking weighs in a hybrid; that of BM25 has the rest.
     """
 
     def __init__(
@@ -35,8 +36,10 @@ class Named:
         load_encoder: Callable[[], Encoder] | None,
         *,
         embeds_text: bool,
+        hybrid_weight: float,
     ) -> None:
         self._snapshot = snapshot
+        self._hybrid_weight = hybrid_weight
         self._embeds_text = embeds_text
         self._retrievers: dict[str, Retriever] = {
             "bm25": Lexical(snapshot, analyzer, BM25()),
@@ -66,7 +69,7 @@ class Named:
             raise UsageError(
                 f"This index has no embeddings, so it can't be searched by {name}. "
                 f"It has: {', '.join(sorted(self._retrievers))}. "
-                "`vecsearch reencode INDEX --encoder minilm` makes them."
+                "`vecsearch reencode INDEX --encoder small` makes them."
             )
         raise UnknownName("retriever", name, get_args(Mode))
 
@@ -101,5 +104,6 @@ class Named:
 
     def _by_embeddings(self, load_encoder: Callable[[], Encoder]) -> dict[str, Retriever]:
         dense = Dense(self._snapshot, load_encoder)
-        arms = [Arm(self._retrievers["bm25"], 0.5), Arm(dense, 0.5)]
+        weight = self._hybrid_weight
+        arms = [Arm(self._retrievers["bm25"], 1 - weight), Arm(dense, weight)]
         return {"dense": dense, "hybrid": WeightedSum(self._snapshot, arms)}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vecsearch.encoders import load_encoder
-from vecsearch.encoders.base import Device, Encoder
+from vecsearch.encoders.base import Device, Encoder, hybrid_weight
 from vecsearch.errors import EncoderError, IndexCorrupt, UnknownName
 from vecsearch.store.files import BLOCK, Disk
 from vecsearch.store.manifest import EncoderEntry, FileEntry, check_file
@@ -26,7 +26,14 @@ def keep_encoder(disk: Disk, folder: Path, name: str, encoder: Encoder) -> Encod
             files.append(FileEntry(path, *disk.create(folder / path, _blocks(source))))
     for place in {(folder / file.path).parent for file in files}:
         disk.sync_folder(place)
-    return EncoderEntry(encoder.name, int(encoder.dim), encoder.fingerprint, name, tuple(files))
+    return EncoderEntry(
+        name=encoder.name,
+        dim=int(encoder.dim),
+        fingerprint=encoder.fingerprint,
+        folder=name,
+        files=tuple(files),
+        hybrid_weight=hybrid_weight(encoder),
+    )
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from vecsearch.encoders.base import EVEN
 from vecsearch.encoders.own import OwnVectors
 from vecsearch.errors import (
     FormatTooNew,
@@ -63,6 +64,7 @@ class EncoderEntry:
     """The encoder that made the vectors.
 
     `folder` is the encoder's own copy below the index folder: what `Encoder.save` wrote.
+    `hybrid_weight` is what its ranking weighs in a hybrid.
     """
 
     name: str
@@ -70,6 +72,7 @@ class EncoderEntry:
     fingerprint: str
     folder: str
     files: tuple[FileEntry, ...]
+    hybrid_weight: float = EVEN
 
     @property
     def embeds_text(self) -> bool:

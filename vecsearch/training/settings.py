@@ -56,7 +56,7 @@ USUAL: Final[Mapping[Kind, Usual]] = {
     "transformer": Usual(256, 256, 5e-4, 5, 300, 3_000, 2000),
     "finetune": Usual(None, 32, 2e-5, 4, 20, 2_000, 1000, 3, 2),
 }
-_ADAPTERS_LEARN: Final = 2e-4
+_ADAPTERS_LEARN: Final = 5e-4
 """Learning rate of adapters, which begin at zero and are few."""
 
 

@@ -8,7 +8,8 @@ so it is folded into their rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -127,6 +128,17 @@ class SkipGramTask:
         sample = filled[:: max(1, len(filled) // _SAMPLE)]
         self._sample = counted(subwords.encode([texts[i] for i in sample]), subwords.size)
         self.module = SkipGram(subwords.size, self.settings)
+
+    @property
+    def batch(self) -> int:
+        """How many pairs a step learns from."""
+        return self.settings.groups * GROUP
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """What the task is made of, so that a checkpoint of another one is refused."""
+        digest = hashlib.sha256(self._tokens.ids.tobytes() + self._tokens.offsets.tobytes())
+        return {"skipgram": str(self.settings), "tokens": digest.hexdigest()}
 
     def backward(self, step: int) -> float:
         """See `Task.backward`."""
