@@ -43,25 +43,23 @@ def show_lighthouse(console: Console, corpus: Path, folder: Path) -> None:
         systems = ("bm25", "dense", "hybrid")
         console.print(side_by_side(searcher, queries[name], systems, qrels[name]))
     console.print("* answers the query, + is related, by the judgments in qrels/\n")
-    compare(corpus, folder, ("tfidf", "bm25", "minilm", "hybrid"))
+    compare(corpus, folder, ("tfidf", "bm25", "small", "hybrid", "minilm", "bm25+minilm"))
 
 
 def show_pydocs(console: Console, corpus: Path, folder: Path) -> None:
-    """Show searches and figures of the docstrings of this Python's own library, by words alone.
-
-    The embeddings of some 10,000 documents would take minutes without a GPU.
-    """
-    console.print("\nSome 10,000 docstrings of this Python's standard library, by words alone:")
+    """Show searches and figures of the docstrings of this Python's own library."""
+    console.print("\nSome 10,000 docstrings of this Python's standard library:")
     run(corpus / "make.py", corpus)
-    run("-m", "vecsearch", "index", corpus, folder, "--encoder", "none", "--overwrite")
+    run("-m", "vecsearch", "index", corpus, folder, "--overwrite")
     searcher = Index.open(folder).searcher()
     queries, qrels = judged(corpus)
     for name in filter(queries.__contains__, PYDOCS):  # another Python may have others
-        console.print(side_by_side(searcher, queries[name], ("tfidf", "bm25"), qrels[name]))
+        systems = ("bm25", "dense", "hybrid")
+        console.print(side_by_side(searcher, queries[name], systems, qrels[name]))
     console.print("+ is where the query comes from: it was taken out of the docstring\n")
-    compare(corpus, folder, ("tfidf", "bm25"))
+    compare(corpus, folder, ("tfidf", "bm25", "small", "hybrid"))
     console.print(
-        "With meaning too, in some minutes: "
+        "With a better encoder, in some minutes: "
         f"vecsearch index {corpus} {folder} --encoder minilm --overwrite\n",
         soft_wrap=True,
     )

@@ -1,29 +1,38 @@
-"""Keep a bench's results as the project's own, and write the tables of the README from them.
+"""Keep the road's results as the project's own, and write the tables of the README from them.
 
-Usage: python bench/publish.py RESULTS.json (what `vecsearch bench ... --out DIR` wrote into DIR)
+Usage: python bench/publish.py REPORTS (the folder reports/ that `python bench/road.py` made)
 
-It writes bench/results/COMMIT.json, with figures and digests but no text of any query or document,
-and the parts of the README between the marks; what it says of queries without labels is from
-vecsearch/bench/validity.json.
+It writes bench/results/COMMIT-NAME.json for each report, with figures and digests but no text of
+any query or document; bench/results/road.svg; and the parts of the README between the marks. What
+those say of queries without labels is from vecsearch/bench/validity.json.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from road import COLLECTIONS, FINETUNED, FROM_TEXTS, MINUTES, OWN, REPORTS
+from road_picture import picture
 
 from vecsearch.bench.known_items.validity import validity
 from vecsearch.bench.report import figures
+from vecsearch.bench.systems import FUSED
+
+Results = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ("<!-- results -->", "<!-- end of results -->")
 VALIDITY = ("<!-- validity -->", "<!-- end of validity -->")
 TEXTS = ("queries", "details", "titles")
-COST_OF = "scifact"
-"""The collection whose costs stand in the README."""
+MEASURE: Final = "nDCG@10"
+MARKS: Final = {"better": " ▲", "worse": " ▼"}
+
+ROAD: Final = ("tfidf", "bm25", *FROM_TEXTS, "small", "minilm")
+"""The systems in the order of the road; all but the first two are encoders."""
 
 
 def main() -> None:
@@ -31,29 +40,41 @@ def main() -> None:
     if len(sys.argv) != 2:
         print((__doc__ or "").split("\n\n")[1], file=sys.stderr)
         sys.exit(2)
-    results = json.loads(Path(sys.argv[1]).read_bytes())
-    commit = results["environment"]["commit"]
-    if commit is None or "changes" in commit:
-        print(f"The results are of {commit}: publish those of a commit.", file=sys.stderr)
+    reports = {
+        name: cleaned(json.loads((Path(sys.argv[1]) / name / "results.json").read_bytes()))
+        for name in REPORTS
+    }
+    commits = {each["environment"]["commit"] for each in reports.values()}
+    if len(commits) > 1 or None in commits or any("changes" in each for each in commits):
+        print(f"The results are of {commits}: publish those of one commit.", file=sys.stderr)
         sys.exit(1)
+    commit = commits.pop()[:12]
+    folder = ROOT / "bench" / "results"
+    for name, results in reports.items():
+        text = json.dumps(results, separators=(",", ":"))
+        (folder / f"{commit}-{name}.json").write_text(text + "\n", encoding="utf-8")
+    (folder / "road.svg").write_text(picture(reports["road"], ROAD), encoding="utf-8")
+    readme = ROOT / "README.md"
+    readme.write_text(published(readme.read_text(encoding="utf-8"), reports, commit), "utf-8")
+    print(f"Wrote bench/results/{commit}-*.json, road.svg and the tables of README.md.")
+
+
+def cleaned(results: Results) -> Results:
+    """Take away texts, and where things lay, which is nobody's concern."""
     for name in TEXTS:
         results[name] = {}
     for entry in results["corpora"].values():
-        entry["path"] = Path(entry["path"]).name  # where it lay is nobody's concern
-    for entry in results["systems"].values():
-        if "file" in entry["definition"]:
-            entry["definition"]["file"] = Path(entry["definition"]["file"]).name
-    kept = ROOT / "bench" / "results" / f"{commit[:12]}.json"
-    text = json.dumps(results, separators=(",", ":"))
-    kept.write_text(text + "\n", encoding="utf-8")
-    readme = ROOT / "README.md"
-    readme.write_text(published(readme.read_text(encoding="utf-8"), results, kept.name), "utf-8")
-    print(f"Wrote {kept.relative_to(ROOT)} and the tables of README.md.")
+        entry["path"] = Path(entry["path"]).name
+    encoders = {entry["definition"].get("encoder", "") for entry in results["systems"].values()}
+    text = json.dumps(results)
+    for place in {str(Path(each).parent) for each in encoders if "/" in each}:
+        text = text.replace(f"{place}/", "")
+    return dict(json.loads(text))
 
 
-def published(readme: str, results: dict[str, Any], name: str) -> str:
+def published(readme: str, reports: Mapping[str, Results], commit: str) -> str:
     """Return the README with the tables of results."""
-    readme = _between(readme, RESULTS, tables(results, name))
+    readme = _between(readme, RESULTS, tables(reports, commit))
     return _between(readme, VALIDITY, validity_table())
 
 
@@ -100,58 +121,89 @@ def validity_table() -> Iterator[str]:
     )
 
 
-def tables(results: dict[str, Any], name: str) -> Iterator[str]:
+def tables(reports: Mapping[str, Results], commit: str) -> Iterator[str]:
     """Yield the lines that stand between the marks."""
-    systems = list(results["systems"])
-    baseline = results["baseline"]
-    yield f"nDCG@10 on the test queries; ▲ is shown to be better than {baseline}, ▼ worse:"
+    road = reports["road"]
+    yield f"{MEASURE} on the test queries; ▲ is shown to be better than bm25, ▼ worse:"
     yield ""
+    yield from _road_table(road, [(name, name) for name in ROAD])
+    yield ""
+    yield "Fused with bm25:"
+    yield ""
+    yield from _road_table(road, [(name, FUSED + name) for name in ROAD[2:]])
+    yield ""
+    yield "![nDCG@10 along the road, one panel a collection](bench/results/road.svg)"
+    yield ""
+    yield "What the hybrid with the shipped encoder, the default, brings over bm25 alone:"
+    yield ""
+    yield from _said(road, [f"{FUSED}small"], COLLECTIONS)
+    yield ""
+    yield "What training brought `small` over its untrained twin, the same table with random rows:"
+    yield ""
+    yield from _said(reports["small"], ["small"], list(reports["small"]["corpora"]))
+    yield ""
+    yield "What fine-tuning on a collection's own judgments of the split train brought over minilm:"
+    yield ""
+    for name in FINETUNED:
+        yield from _said(reports[name], [f"{name}-lora", f"{name}-whole"], [name])
+    yield ""
+    yield from _cost_table(reports["costs"])
+    yield ""
+    listed = ", ".join(f"[{name}](bench/results/{commit}-{name}.json)" for name in reports)
+    yield (
+        f"Sources: {listed}, made by `python bench/road.py DATA OUT TWIN` and `python "
+        "bench/publish.py OUT/reports`."
+    )
+
+
+def _road_table(results: Results, rows: Sequence[tuple[str, str]]) -> Iterator[str]:
+    corpora = [*COLLECTIONS, *OWN]
+    heads = [f"{name} ({results['corpora'][name]['queries']:,})" for name in corpora]
     yield from _table(
-        ["collection", "queries", *systems],
+        ["", *heads],
         [
-            [
-                corpus,
-                f"{entry['queries']:,}",
-                *(_score(results, corpus, system) for system in systems),
-            ]
-            for corpus, entry in results["corpora"].items()
+            [label, *(_score(results, corpus, system) for corpus in corpora)]
+            for label, system in rows
         ],
     )
-    stamp = results["cost_stamps"][COST_OF]
-    yield ""
+
+
+def _score(results: Results, corpus: str, system: str) -> str:
+    found = _comparison(results, corpus, system)
+    mark = MARKS.get(found["verdict"], "") if found else ""
+    return figures.score(results["scores"][corpus][system][MEASURE]) + mark
+
+
+def _said(results: Results, systems: Sequence[str], corpora: Sequence[str]) -> Iterator[str]:
+    for corpus in corpora:
+        for system in systems:
+            found = _comparison(results, corpus, system)
+            score = figures.score(results["scores"][corpus][system][MEASURE])
+            yield f"- {corpus} ({score}): {found['text'] if found else 'not compared'}"
+
+
+def _comparison(results: Results, corpus: str, system: str) -> dict[str, Any] | None:
+    wanted = (corpus, system, MEASURE)
+    for each in results["comparisons"]:
+        if (each["corpus"], each["system"], each["measure"]) == wanted:
+            return dict(each)
+    return None
+
+
+def _cost_table(results: Results) -> Iterator[str]:
+    [corpus] = results["corpora"]
+    stamp = results["cost_stamps"][corpus]
     yield (
-        f"What they cost on {COST_OF} ({results['corpora'][COST_OF]['documents']:,} documents; "
+        f"What they cost on {corpus} ({results['corpora'][corpus]['documents']:,} documents; "
         f"{stamp['machine']}, of which other work took {figures.digits(stamp['others'], 2)} cores; "
-        f"medians of {stamp['rounds']} rounds in turns, builds that take long but once):"
+        f"medians of {stamp['rounds']} rounds in turns, builds that take long but once). Each of "
+        f"{', '.join(FROM_TEXTS[1:])} was trained for {MINUTES} minutes:"
     )
     yield ""
     yield from _table(
-        ["system", "query p50", "p99", "queries/s in batch", "cold command", "build", "on disk"],
-        [[system, *_costs(results["costs"][COST_OF][system])] for system in systems],
+        ["", "query p50", "p99", "queries/s in batch", "cold command", "build", "on disk"],
+        [[name, *_costs(results["costs"][corpus][name])] for name in ROAD],
     )
-    verdicts = [
-        each["text"]
-        for each in results["comparisons"]
-        if each["measure"] == "nDCG@10" and each["corpus"] == COST_OF
-    ]
-    yield ""
-    yield f"On {COST_OF}, compared with {baseline}:"
-    yield ""
-    yield from (f"- {text}" for text in verdicts)
-    yield ""
-    yield (
-        f"Source: [bench/results/{name}](bench/results/{name}), made by `vecsearch bench "
-        "COLLECTION... --out DIR` and `python bench/publish.py DIR/results.json`."
-    )
-
-
-def _score(results: dict[str, Any], corpus: str, system: str) -> str:
-    marks = {
-        each["system"]: {"better": " ▲", "worse": " ▼"}.get(each["verdict"], "")
-        for each in results["comparisons"]
-        if each["corpus"] == corpus and each["measure"] == "nDCG@10"
-    }
-    return figures.score(results["scores"][corpus][system]["nDCG@10"]) + marks.get(system, "")
 
 
 def _costs(cost: dict[str, Any]) -> list[str]:

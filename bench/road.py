@@ -1,16 +1,18 @@
 """The road from bag-of-words to fine-tuned Transformers: trains every encoder and measures each.
 
-Usage: python bench/road.py DATA OUT
+Usage: python bench/road.py DATA OUT TWIN
 
-DATA holds the collections scifact, nfcorpus, cranfield, npl and squad11, folders in BEIR layout. In
-OUT, what is there already isn't made again; so after an interruption, call it again:
+TWIN is the untrained twin of `small`, which bench/small/make.py writes. DATA holds the collections
+scifact, nfcorpus, cranfield, npl and squad11, folders in BEIR layout. In OUT, what is there already
+isn't made again; so after an interruption, call it again:
 
 documents/   the documents of all five, without any query or judgment; the same for every kind
 squad11/     squad11 with 2,000 of its test questions, drawn with a seed
 models/      the encoders: five kinds trained on documents/ for six minutes each, on the CPU, and
              minilm fine-tuned, whole and by adapters, on the judgments of a split "train"
-reports/     road: each alone and fused with BM25 on all five; scifact, nfcorpus: the fine-tuned
-             ones against minilm, on the collection that they are for; costs: on scifact
+reports/     road: each alone and fused with BM25 on all five, and on the project's own two;
+             scifact, nfcorpus: the fine-tuned ones against minilm, on the collection that they are
+             for; small: against its twin; costs: on scifact
 """
 
 from __future__ import annotations
@@ -30,7 +32,12 @@ from vecsearch.bench.systems import FUSED
 from vecsearch.training.progress import Progress
 from vecsearch.training.settings import Kind
 
+CORPORA: Final = Path(__file__).resolve().parent.parent / "corpora"
 COLLECTIONS: Final = ("scifact", "nfcorpus", "cranfield", "npl", "squad11")
+OWN: Final = ("lighthouse", "paraphrases")
+"""The project's own collections, which no encoder learns from."""
+
+REPORTS: Final = ("road", "small", "scifact", "nfcorpus", "costs")
 QUESTIONS: Final = 2000
 MINUTES: Final = 6
 """How long each kind may learn."""
@@ -45,10 +52,10 @@ FINETUNED: Final = {
 
 def main() -> None:
     """Make what isn't there yet, then measure."""
-    if len(sys.argv) != 3:
+    if len(sys.argv) != 4:
         print((__doc__ or "").split("\n\n")[1], file=sys.stderr)
         sys.exit(2)
-    data, out = map(Path, sys.argv[1:])
+    data, out, twin = map(Path, sys.argv[1:])
     models = out / "models"
     models.mkdir(parents=True, exist_ok=True)
     gather(data, out / "documents")
@@ -61,7 +68,7 @@ def main() -> None:
         for lora in (False, True):
             to = models / f"{name}-{'lora' if lora else 'whole'}"
             learn(data / name, to, "finetune", dataclasses.replace(settings, lora=lora))
-    measure(data, out, models)
+    measure(data, out, models, twin)
 
 
 def gather(data: Path, out: Path) -> None:
@@ -110,15 +117,18 @@ def learn(corpus: Path, out: Path, kind: Kind, settings: TrainingSettings) -> No
     print(*report.sentences(), sep="\n", flush=True)
 
 
-def measure(data: Path, out: Path, models: Path) -> None:
+def measure(data: Path, out: Path, models: Path, twin: Path) -> None:
     """Compare all of them, each alone and fused with BM25."""
     places = [str(models / kind) for kind in FROM_TEXTS]
     everywhere = ["tfidf", "bm25", *fused([*places, "small", "minilm"])]
     corpora = [str(data / name) for name in COLLECTIONS[:-1]] + [str(out / "squad11")]
-    compare(out, "road", corpora, everywhere, None)
+    own = [str(CORPORA / name) for name in OWN]
+    compare(out, "road", [*corpora, *own], everywhere, None)
+    against = [str(data / "scifact"), str(data / "nfcorpus"), str(CORPORA / "paraphrases")]
+    compare(out, "small", against, [str(twin), "small"], str(twin))
     for name in FINETUNED:
-        own = [str(models / f"{name}-{kind}") for kind in ("lora", "whole")]
-        compare(out, name, [str(data / name)], ["bm25", *fused(["minilm", *own])], "minilm")
+        tuned = [str(models / f"{name}-{kind}") for kind in ("lora", "whole")]
+        compare(out, name, [str(data / name)], ["bm25", *fused(["minilm", *tuned])], "minilm")
     alone = ["tfidf", "bm25", *places, "small", "minilm"]
     compare(out, "costs", [str(data / "scifact")], alone, None, costs=True)
 

@@ -145,13 +145,21 @@ def test_every_command_is_in_the_readme():
         assert f"`vecsearch {command} " in README or f"`vecsearch {command}`" in README
 
 
-def test_the_tables_of_the_readme_are_those_of_the_results():
+def test_the_tables_of_the_readme_are_those_of_the_results(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
     publish = runpy.run_path(str(ROOT / "bench" / "publish.py"))
-    [name] = re.findall(r"^Source: \[bench/results/([0-9a-f]{12}\.json)\]", README, re.MULTILINE)
-    results = json.loads((ROOT / "bench" / "results" / name).read_bytes())
-    assert publish["published"](README, results, name) == README
-    assert results["environment"]["commit"].startswith(name.removesuffix(".json"))
-    assert not any(results[texts] for texts in ("queries", "details", "titles"))
+    kept = ROOT / "bench" / "results"
+    [commit] = set(re.findall(r"\(bench/results/([0-9a-f]{12})-[a-z]+\.json\)", README))
+    reports = {
+        name: json.loads((kept / f"{commit}-{name}.json").read_bytes())
+        for name in publish["REPORTS"]
+    }
+    assert publish["published"](README, reports, commit) == README
+    drawn = publish["picture"](reports["road"], publish["ROAD"])
+    assert drawn == (kept / "road.svg").read_text(encoding="utf-8")
+    for results in reports.values():
+        assert results["environment"]["commit"].startswith(commit)
+        assert not any(results[texts] for texts in ("queries", "details", "titles"))
 
 
 def test_the_architecture_names_every_room():

@@ -95,8 +95,8 @@ def _by_token(
     return Carriers(
         _with_rest(parts, score, "punctuation, tokens that the encoder adds, and rounding"),
         "The similarity is a sum over the tokens of the text, so the shares of its words add up "
-        "exactly; but the vector of a token also holds what stands around it, so a share isn't "
-        "what the word would be worth alone." + ("" if same else _OTHER_VECTOR),
+        "exactly. Where a network encodes, a token's vector also holds what stands around it, so "
+        "a share isn't what the word would be worth alone." + ("" if same else _OTHER_VECTOR),
         same,
         _unread(tokens, seen.text),
     )
