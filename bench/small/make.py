@@ -1,4 +1,4 @@
-"""Train the encoder that vecsearch ships: a table of 60,000 subword vectors, from scratch.
+"""Train the encoder that vecsearch ships: a table of 58,000 subword vectors, from scratch.
 
     python bench/small/make.py WIKI SQUAD --wordnet FOLDER --hpo FILE --icd FILE --out FOLDER
 
@@ -7,11 +7,14 @@ README.md beside this file says where to get each of these. What is learnt:
 * a sentence finds the rest of its paragraph, a paragraph its neighbour, a title its paragraph;
 * a question finds its paragraph (SQuAD's split "train");
 * a word, a disease or a symptom finds its definition, its synonyms and its broader term;
-* single words are as near to each other as a teacher (all-MiniLM-L6-v2) has them.
+* single words, and sentences, are as near to each other as a teacher (all-MiniLM-L6-v2) has them.
 
-Batches of paragraphs are mostly on one topic each: then topic alone doesn't tell them apart, and
-rows must keep what tells words apart. Nothing is tuned on test queries: the mixture, the dimension
-and the number of steps were chosen on SciFact's train and NFCorpus' dev queries.
+It is trained twice from the same start, and the rows of both are averaged: the second run has the
+sentences too, and half of its paragraphs are from those whose words are the most like a medical
+ontology's, of which encyclopaedias have few and people's documents more. Batches of paragraphs are
+mostly on one topic each: then topic alone doesn't tell them apart, and rows must keep what tells
+words apart. Nothing is tuned on test queries: the mixture, the dimension, the number of steps and
+the average were chosen on SciFact's train and NFCorpus' dev queries.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -41,9 +44,15 @@ from vecsearch.training.teacher import RememberingTeacher
 from vecsearch.training.vocabulary import train_subwords
 
 PIECES: Final = 60_000
+KEPT: Final = 58_000
+"""Pieces that are shipped: the last to be learnt are the rarest, and 16 MB are the most."""
+
 DIM: Final = 256
 CHARACTERS: Final = 400
 """Characters that have a piece of their own: Latin with its accents, Greek, some signs."""
+
+UNTRAINED: Final = 0.15
+"""Share of the random rows in the average: what training didn't see stays as it was."""
 
 STEPS: Final = 1600
 BATCH: Final = 1024
@@ -57,11 +66,20 @@ TOPICS: Final = 400
 TOPICAL: Final = 0.8
 """Share of the batches of paragraphs that are on one or two topics."""
 
+SCIENTIFIC: Final = 0.15
+"""Share of the paragraphs that count as scientific."""
+
+SENTENCES: Final = {"scientific": 40_000, "other": 12_000, "medicine": 10_000}
+"""How many sentences the teacher is asked about."""
+
+GROUPS: Final = 60
+"""Of sentences that are alike to the teacher; a batch is drawn from two."""
+
 NEIGHBOURS: Final = 12
 NEAR: Final = 0.4
 """Cosine, of the teacher's centred vectors, above which a word lends another some of its row."""
 
-MIXTURE: Final = {
+MIXTURE: Final[Mapping[str, float]] = {
     "cloze": 4.0,
     "neighbours": 2.0,
     "questions": 1.5,
@@ -70,6 +88,7 @@ MIXTURE: Final = {
     "titles": 1.0,
     "words": 1.0,
 }
+RUNS: Final = (MIXTURE, {**MIXTURE, "sentences": 3.0})
 
 _SENTENCE: Final = re.compile(r'(?<=[.!?])\s+(?=[A-Z0-9"(])')
 
@@ -96,6 +115,8 @@ class Paragraphs:
         numbers: dict[str, int] = {}
         self.article = np.array([numbers.setdefault(title, len(numbers)) for title, _ in found])
         self.titles = split(subwords, list(numbers))
+        self.scientific = np.arange(0)
+        self.favoured = False
         self._by_topic = np.arange(len(found))
         self._bounds = np.array([0, len(found)])
         self._topic = np.zeros(len(found), np.int64)
@@ -118,6 +139,17 @@ class Paragraphs:
         rest = np.concatenate([self._ids[begin:start], self._ids[end:finish]])
         return self._ids[start:end], rest[:LONGEST]
 
+    def find_scientific(self, subwords: Subwords, texts: Sequence[str]) -> None:
+        """Find the paragraphs whose pieces are, on average, the likeliest to be from `texts`."""
+        here = np.bincount(self._ids, minlength=subwords.size) + 1.0
+        there = np.bincount(subwords.encode(texts).ids, minlength=subwords.size) + 1.0
+        likelier = np.log(there / there.sum()) - np.log(here / here.sum())
+        bounds = self._sentence[self._paragraph]
+        sums = np.concatenate([[0.0], np.cumsum(likelier[self._ids])])
+        lengths = np.maximum(np.diff(bounds), 20)
+        means = np.diff(sums[bounds]) / lengths
+        self.scientific = np.argsort(-means, kind="stable")[: round(SCIENTIFIC * len(self))]
+
     def group(self, rows: NDArray[np.float32]) -> None:
         """Sort the paragraphs into topics by k-means of their vectors, which rows add up to."""
         vectors = np.stack([rows[self.pieces(each)].sum(axis=0) for each in range(len(self))])
@@ -129,10 +161,16 @@ class Paragraphs:
         self._bounds = np.searchsorted(self._topic[self._by_topic], np.arange(TOPICS + 1))
 
     def draw(self, rng: np.random.Generator, topics: int) -> NDArray[np.int64]:
-        """Draw a batch of so many topics; a topic is drawn as often as it is large."""
+        """Draw a batch of so many topics; a topic is drawn as often as it is large.
+
+        Half of the batches are scientific where `favoured` says so.
+        """
+        among = np.arange(len(self))
+        if self.favoured and rng.random() < 0.5:
+            among = self.scientific
         if rng.random() >= TOPICAL:
-            return rng.integers(0, len(self), BATCH)
-        chosen = self._topic[rng.integers(0, len(self), topics)]
+            return among[rng.integers(0, len(among), BATCH)]
+        chosen = self._topic[among[rng.integers(0, len(among), topics)]]
         parts = [self._by_topic[self._bounds[one] : self._bounds[one + 1]] for one in chosen]
         share = BATCH // topics
         return np.concatenate([rng.choice(one, min(share, len(one)), False) for one in parts])
@@ -264,6 +302,49 @@ def lend(
     return lent / np.linalg.norm(lent, axis=1, keepdims=True)
 
 
+class Sentences:
+    """Sentences with what the teacher makes of them."""
+
+    def __init__(
+        self, subwords: Subwords, texts: Sequence[str], teacher: RememberingTeacher
+    ) -> None:
+        self._vectors = teacher.vectors(texts)
+        self._pieces = split(subwords, texts)
+        means = faiss.Kmeans(self._vectors.shape[1], GROUPS, niter=10, seed=0, spherical=True)
+        means.train(self._vectors)
+        self._group = means.index.search(self._vectors, 1)[1][:, 0]
+
+    def loss(self, table: Table, rng: np.random.Generator) -> Tensor:
+        """Kullback-Leibler divergence of sentences' similarities from their teacher's."""
+        groups = self._group[rng.integers(0, len(self._group), 2)]
+        at = np.flatnonzero(np.isin(self._group, groups))
+        at = np.array([each for each in at if len(self._pieces[each])])
+        at = rng.choice(at, min(BATCH, len(at)), replace=False)
+        ours = table.embed([self._pieces[each] for each in at])
+        return divergence(ours, torch.from_numpy(self._vectors[at]))
+
+
+def chosen_sentences(
+    found: Sequence[tuple[str, str]], scientific: Ids, medicine: Sequence[Pair]
+) -> list[str]:
+    """Choose what the teacher is asked about; a paragraph gives one sentence at most."""
+    rng = np.random.default_rng(0)
+    others = np.setdiff1d(np.arange(len(found)), scientific)
+    texts = []
+    for name, among in (("scientific", scientific), ("other", others)):
+        for paragraph in rng.permutation(among)[: SENTENCES[name]]:
+            parts = [
+                part
+                for part in _SENTENCE.split(found[paragraph][1])
+                if 6 <= len(part.split()) <= 40
+            ]
+            if parts:
+                texts.append(parts[rng.integers(len(parts))])
+    defined = sorted({pair.second for pair in medicine if 4 <= len(pair.second.split()) <= 40})
+    texts += [defined[at] for at in rng.permutation(len(defined))[: SENTENCES["medicine"]]]
+    return texts
+
+
 class Table(torch.nn.Module):
     """Rows that learn, times weights that don't."""
 
@@ -282,11 +363,6 @@ class Table(torch.nn.Module):
         summed = F.embedding_bag(ids, self.rows, starts, mode="sum", per_sample_weights=shares)
         return F.normalize(summed, dim=1)  # (texts, dim)
 
-    def weighted(self) -> NDArray[np.float32]:
-        """Return the rows as they are summed, (pieces, dim)."""
-        made: NDArray[np.float32] = (self.rows.detach() * self.weights[:, None]).numpy()
-        return made
-
 
 def pair_loss(table: Table, batch: Batch) -> Tensor:
     """InfoNCE in both directions, over the texts of the batch that have another key."""
@@ -301,24 +377,30 @@ def pair_loss(table: Table, batch: Batch) -> Tensor:
 def word_loss(table: Table, words: NDArray[np.int64], teacher: NDArray[np.float32]) -> Tensor:
     """Kullback-Leibler divergence of words' similarities from their teacher's."""
     rows = F.normalize(table.rows[torch.from_numpy(words)], dim=1)
-    vectors = torch.from_numpy(teacher)
-    itself = torch.eye(len(words), dtype=torch.bool)
-    ours = (rows @ rows.T / TEMPERATURE).masked_fill(itself, -1e4)
-    wanted = (vectors @ vectors.T / TEMPERATURE).masked_fill(itself, -1e4)
+    return divergence(rows, torch.from_numpy(teacher))
+
+
+def divergence(ours: Tensor, teachers: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of the similarities of (n, ours) from those of (n, theirs)."""
+    itself = torch.eye(len(ours), dtype=torch.bool)
+    ours = (ours @ ours.T / TEMPERATURE).masked_fill(itself, -1e4)
+    wanted = (teachers @ teachers.T / TEMPERATURE).masked_fill(itself, -1e4)
     return F.kl_div(F.log_softmax(ours, 1), F.softmax(wanted, 1), reduction="batchmean")
 
 
 def train(
     table: Table,
+    mixture: Mapping[str, float],
     sources: Sources,
     words: NDArray[np.int64],
     teacher: NDArray[np.float32],
+    sentences: Sentences,
     report: Callable[[int, dict[str, float]], None],
 ) -> None:
     """Train with Adam; the learning rate falls to zero."""
     rng = np.random.default_rng(0)
-    names = list(MIXTURE)
-    shares = np.array(list(MIXTURE.values())) / sum(MIXTURE.values())
+    names = list(mixture)
+    shares = np.array(list(mixture.values())) / sum(mixture.values())
     optimizer = torch.optim.Adam(table.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.99))
     losses: dict[str, float] = {}
     for step in range(STEPS):
@@ -328,6 +410,8 @@ def train(
         if name == "words":
             drawn = np.unique(rng.integers(0, len(words), 2 * BATCH))
             loss = word_loss(table, words[drawn], teacher[drawn])
+        elif name == "sentences":
+            loss = sentences.loss(table, rng)
         else:
             loss = pair_loss(table, sources.batch(name, rng))
         optimizer.zero_grad()
@@ -391,27 +475,51 @@ def main(
     say(f"asked the teacher for {len(words):,} words")
     rows = random_rows(subwords.size)
     if twin is not None:
-        write(twin, "untrained twin of small", subwords, rows * weights[:, np.newaxis])
-    table = Table(lend(rows, words, teacher), weights)
-    paragraphs.group(table.weighted())
+        write(twin, "untrained twin of small", subwords, rows, weights)
+    names = [each.second for each in phenotypes(hpo)]
+    paragraphs.find_scientific(subwords, names)
+    asked = chosen_sentences(found, paragraphs.scientific, pairs["medicine"])
+    sentences = Sentences(subwords, asked, remembering)
+    say(f"asked the teacher for {len(asked):,} sentences")
+    start = lend(rows, words, teacher)
+    paragraphs.group(start * weights[:, np.newaxis])
     say("sorted the paragraphs into topics")
-    train(
-        table,
-        sources,
-        np.array(words),
-        teacher,
-        lambda step, losses: say(
-            f"step {step:,}: " + ", ".join(f"{name} {loss:.2f}" for name, loss in losses.items())
-        ),
-    )
-    write(out, "small", subwords, table.weighted())
+    average = UNTRAINED * rows
+    for mixture in RUNS:
+        table = Table(start, weights)
+        paragraphs.favoured = "sentences" in mixture
+        train(
+            table,
+            mixture,
+            sources,
+            np.array(words),
+            teacher,
+            sentences,
+            lambda step, losses: say(
+                f"step {step:,}: "
+                + ", ".join(f"{name} {loss:.2f}" for name, loss in losses.items())
+            ),
+        )
+        average += (1 - UNTRAINED) / len(RUNS) * table.rows.detach().numpy()
+    write(out, "small", subwords, average, weights)
     say(f"wrote {out}")
 
 
-def write(folder: Path, name: str, subwords: Subwords, rows: NDArray[np.float32]) -> None:
-    """Write an encoder, its rows rounded to eight bits."""
+def write(
+    folder: Path,
+    name: str,
+    subwords: Subwords,
+    rows: NDArray[np.float32],
+    weights: NDArray[np.float32],
+) -> None:
+    """Write an encoder without the rarest pieces, its rows rounded to eight bits.
+
+    What is shipped weighs rare pieces even more than what was trained: by the square of `weights`.
+    """
     folder.mkdir(parents=True)
-    TokenTable.of(KIND, name, subwords, rows, sublinear=True).quantised().save(folder)
+    kept = Subwords(analyzer("plain"), subwords.pieces[:KEPT])
+    weighted = (rows * weights[:, np.newaxis] ** 2)[:KEPT]
+    TokenTable.of(KIND, name, kept, weighted, sublinear=True).quantised().save(folder)
 
 
 if __name__ == "__main__":

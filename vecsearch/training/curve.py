@@ -56,8 +56,12 @@ class Curve:
 
     @property
     def best(self) -> DevScore | None:
-        """The highest dev score, of equal ones the first; None where there is none."""
-        return max(self.dev, key=lambda each: each.score, default=None)
+        """The highest dev score, of equal ones the first; None where there is none.
+
+        What was scored before the first step isn't trained, and counts only as long as it is alone.
+        """
+        trained = [each for each in self.dev if each.step] or self.dev
+        return max(trained, key=lambda each: each.score, default=None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types, from which `from_dict` makes the same curve, bit for bit."""

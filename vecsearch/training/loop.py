@@ -28,7 +28,7 @@ from vecsearch.training.base import Task
 from vecsearch.training.checkpoint import Best, Checkpoints, Last
 from vecsearch.training.curve import Curve, DevScore, Point
 from vecsearch.training.optimizer import Optimizer
-from vecsearch.training.schedule import EVALUATIONS, Schedule
+from vecsearch.training.schedule import Schedule
 
 __all__ = ["Described", "Fitted", "Schedule", "StepProgress", "fit"]
 
@@ -85,9 +85,9 @@ class Fitted:
     ended: "interrupted" by KeyboardInterrupt, and may be resumed; "stopped early" as nothing new
         came for `Schedule.patience` evaluations.
     steps: how many there were to be; `curve.steps` are done.
-    best: the step after which the dev score was highest, and the score; None without validation:
-        then the weights are those after the last step, or that of the last checkpoint if the
-        training was interrupted.
+    best: the step after which the dev score was highest, and the score; what was before the first
+        step doesn't count. None without validation: then the weights are those after the last
+        step, or that of the last checkpoint if the training was interrupted.
     seconds: how long it took, up to the last checkpoint and since then.
     """
 
@@ -298,7 +298,7 @@ class _Run:
         each = statistics.median(times[1:])  # the first is slower than any other
         if self._schedule.evaluate_every:
             return max(1, int(left / (each + evaluation / self._schedule.evaluate_every)))
-        return max(1, int((left - evaluation * EVALUATIONS) / each))
+        return max(1, int((left - evaluation * self._schedule.evaluations) / each))
 
 
 def _divergence(points: Sequence[Point], loss: float, length: float) -> str:

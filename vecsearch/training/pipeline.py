@@ -10,7 +10,6 @@ place      the encoder, its card and its curve, renamed to OUT
 from __future__ import annotations
 
 import dataclasses
-import math
 import shutil
 import time
 from pathlib import Path
@@ -154,7 +153,7 @@ class _Training:
             made.task,
             self._schedule(data),
             self._work / "checkpoints",
-            validate=lambda encoder: self.scores(encoder).mean(MEASURE),
+            validate=self._validate if USUAL[self._kind].evaluations else None,
             resume=self._resume,
             on_step=self._step,
         )
@@ -184,6 +183,9 @@ class _Training:
         _save(encoder, best_folder(self._out), self._out.name)
         raise KeyboardInterrupt
 
+    def _validate(self, encoder: Encoder) -> float:
+        return self.scores(encoder).mean(MEASURE)
+
     def _schedule(self, data: Data) -> Schedule:
         settings, usual = self._settings, USUAL[self._kind]
         steps = steps_for(self._kind, len(data.examples) or len(data.documents), settings)
@@ -191,7 +193,7 @@ class _Training:
             steps=None if settings.minutes else steps,
             minutes=settings.minutes,
             learning_rate=known(settings.learning_rate),
-            evaluate_every=None if settings.minutes else math.ceil(steps / usual.evaluations),
+            evaluations=usual.evaluations or 20,
             patience=usual.patience,
             seed=settings.seed,
         )

@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from vecsearch.errors import UnknownName, UsageError
-
-EVALUATIONS: Final = 20
-"""How many there are where nobody says how many steps apart they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +24,9 @@ class Schedule:
     weight_decay: how much of matrices and tables is taken off each step, times the learning rate;
         of nothing else (Loshchilov & Hutter, Decoupled weight decay regularization, ICLR 2019).
     clip: the longest gradient; a longer one is shortened to it. inf leaves all as they are.
-    evaluate_every: the steps between two evaluations, and between two checkpoints; by default a
-        twentieth of all. The last step is always followed by one.
+    evaluate_every: the steps between two evaluations, and between two checkpoints; by default so
+        many that there are as many evaluations as `evaluations` says. The last step is always
+        followed by one.
     patience: how many evaluations in a row may bring nothing new before the training ends early;
         None for as many as there are.
     seed: what dropout and the like follow from.
@@ -44,14 +42,15 @@ class Schedule:
     weight_decay: float = 0.01
     clip: float = 1.0
     evaluate_every: int | None = None
+    evaluations: int = 20
     patience: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.minutes is None):
             raise UsageError("A training lasts so many steps or so many minutes: give one of them.")
-        for name, least in (("steps", 1), ("evaluate_every", 1), ("patience", 1), ("seed", 0)):
-            value = getattr(self, name)
+        for name in ("steps", "evaluate_every", "evaluations", "patience", "seed"):
+            value, least = getattr(self, name), 0 if name == "seed" else 1
             if value is not None and value < least:
                 raise UsageError(f"{name} must be at least {least}, not {value}.")
         for name in ("minutes", "learning_rate", "clip"):
@@ -83,4 +82,4 @@ class Schedule:
 
     def interval(self, steps: int) -> int:
         """Return how many steps there are between evaluations, of so many in all."""
-        return self.evaluate_every or math.ceil(steps / EVALUATIONS)
+        return self.evaluate_every or math.ceil(steps / self.evaluations)

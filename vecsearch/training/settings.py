@@ -35,6 +35,8 @@ class Usual(NamedTuple):
         at least and `most` at most.
     dev_documents: how many documents the dev queries are asked of; they are encoded each time.
     evaluations: how often that is; patience: after how many that bring nothing new training ends.
+        Skip-gram is evaluated at the end only: what it learns isn't what the dev queries ask, and
+        the least trained vectors would be chosen, to which words are merely different.
     """
 
     dim: int | None
@@ -50,10 +52,10 @@ class Usual(NamedTuple):
 
 USUAL: Final[Mapping[Kind, Usual]] = {
     "lsa": Usual(256),
-    "skipgram": Usual(256, 16_384, 2e-3, 2000, 500, 20_000),
+    "skipgram": Usual(256, 16_384, 2e-3, 2000, 500, 20_000, evaluations=0),
     "contrastive-bag": Usual(512, 1024, 1e-2, 10, 300, 3_000),
-    "gru": Usual(256, 256, 2e-3, 5, 300, 3_000, 2000),
-    "transformer": Usual(256, 256, 5e-4, 5, 300, 3_000, 2000),
+    "gru": Usual(256, 128, 2e-3, 5, 300, 3_000, 1000, 8, 8),
+    "transformer": Usual(256, 128, 5e-4, 5, 300, 3_000, 1000, 8, 8),
     "finetune": Usual(None, 32, 2e-5, 4, 20, 2_000, 1000, 3, 2),
 }
 _ADAPTERS_LEARN: Final = 5e-4
