@@ -186,8 +186,15 @@ def test_steps_from_minutes_are_kept_when_a_training_is_resumed(tmp_path, monkey
 def test_a_training_of_minutes_begins_with_the_weights_it_was_given(tmp_path, monkeypatch):
     task, scored = a_task(), []
     before = weights(task)
-    fit(task, Schedule(minutes=0.003), tmp_path, validate=lambda e: scored.append(e) or 0.0)
-    assert same(weights(task), before)  # no score above that of step 0
+    kept = {}
+    fit(
+        task,
+        Schedule(minutes=0.003),
+        tmp_path,
+        validate=lambda e: scored.append(e) or 0.0,
+        on_step=lambda p: kept.update({p.step: weights(task)}),
+    )
+    assert same(kept[0], before)
     again, steps = a_task(), len(scored)
     assert steps >= 3  # rehearsal, step 0, and the end
 
@@ -383,6 +390,20 @@ def test_a_training_that_is_killed_leaves_a_checkpoint_to_go_on_from(tmp_path):
 def scripted(scores):
     left = iter(scores)
     return lambda encoder: next(left)
+
+
+def test_what_was_before_the_first_step_is_never_the_best(tmp_path):
+    task, kept = a_task(), {}
+    done = fit(
+        task,
+        Schedule(steps=3, evaluate_every=1),
+        tmp_path,
+        validate=scripted([0.9, 0.1, 0.3, 0.2]),
+        on_step=lambda p: kept.update({p.step: weights(task)}),
+    )
+    assert done.best == (2, 0.3)
+    assert same(weights(task), kept[2])
+    assert not same(weights(task), kept[0])
 
 
 def test_patience_ends_a_training_early(tmp_path):

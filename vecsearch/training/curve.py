@@ -156,7 +156,7 @@ def _dev_panel(curve: Curve, best: DevScore, x: Linear) -> Markup:
     y = _upward([each.score for each in curve.dev])
     points = [(x(each.step), y(each.score)) for each in curve.dev]
     at = (x(best.step), y(best.score))
-    to_the_left = at[0] > (_LEFT + _RIGHT) / 2
+    to_the_left = at[0] > 0.6 * _LEFT + 0.4 * _RIGHT  # where the margin is wider
     return group(
         axis_left(y, _LEFT, _RIGHT, "dev score", _number),
         path(points, "curve"),
