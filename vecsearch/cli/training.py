@@ -199,7 +199,7 @@ def _interrupted(out: Path) -> str:
     best = best_folder(out)
     if not work_folder(out).exists():
         return "Interrupted, before anything was done."
-    usable = f" The best encoder so far is {best}." if best.exists() else ""
+    usable = f" The best of what was trained so far is {best}." if best.exists() else ""
     return f"Interrupted.{usable} Run this again with --resume to go on."
 
 

@@ -76,6 +76,8 @@ def _check_same(work: Path, told: dict[str, Any]) -> None:
         raise UsageError(f"There is no training to resume: {work} isn't there, or has nothing yet.")
     try:
         stored = json.loads(path.read_bytes())
+        if not isinstance(stored, dict):
+            raise ValueError("it holds no settings")
     except ValueError as error:
         raise UsageError(f"{path} can't be read ({error}); begin anew (--overwrite).") from None
     differing = [name for name in told if stored.get(name) != told[name]]
@@ -86,6 +88,13 @@ def _check_same(work: Path, told: dict[str, Any]) -> None:
             f"{told[name]!r}; a resumed one has the same settings. Begin anew (--overwrite), or "
             "name another OUT."
         )
+
+
+def abandon(out: Path) -> None:
+    """Remove the work folder of a training that ended before there was anything to go on with."""
+    work = work_folder(out)
+    if not any(work.rglob("*.safetensors")):
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def place(out: Path, write: Callable[[Path], None]) -> None:

@@ -39,7 +39,8 @@ _CHUNKS: Final[Mapping[Kind, int]] = {
 }
 """Texts that a network remembers all about at a time."""
 
-_INSTALL: Final = "pip install 'vecsearch[train]'"
+_INSTALL: Final = "pip install torch==2.13.0 sentence-transformers tokenizers scikit-learn peft"
+"""However vecsearch itself was installed."""
 
 
 def check_installed(kind: Kind, settings: TrainingSettings) -> None:
@@ -49,8 +50,8 @@ def check_installed(kind: Kind, settings: TrainingSettings) -> None:
     if missing:
         listed = " and ".join(missing)
         raise EncoderError(
-            f"Training the kind {kind!r} needs {listed}, which isn't installed. Install what "
-            f"training needs with {_INSTALL}."
+            f"Training the kind {kind!r} needs {listed}, which isn't installed. What all "
+            f"kinds need: {_INSTALL}"
         )
 
 
@@ -185,5 +186,5 @@ def train_lsa(data: Data, settings: TrainingSettings) -> tuple[LSA, LSA]:
     """Return LSA's untrained twin, which is TF-IDF by random projection, and LSA."""
     from vecsearch.training import lsa
 
-    trained = lsa.train_lsa(texts_of(data), known(settings.dim), analyzer("english"), settings.seed)
+    trained = lsa.train_lsa(texts_of(data), settings.dim, analyzer("english"), settings.seed)
     return trained.untrained(settings.seed), trained

@@ -155,11 +155,13 @@ class _Run:
         self._steps = schedule.steps or 0
         self._started = time.perf_counter()
         self._begun = False
+        self._resuming = False
         self._batch = task.batch if isinstance(task, Described) else None
         self.device = next(task.module.parameters()).device
 
     def begin(self, *, resume: bool) -> None:
         """Take up the checkpoint, or make the first one."""
+        self._resuming = resume
         last = self._checkpoints.read_last() if resume else None
         if last is not None:
             self._take_up(last)
@@ -191,7 +193,7 @@ class _Run:
 
     def end(self, ended: Ending) -> Fitted:
         """Load the best weights, and say how it went."""
-        best = self._checkpoints.read_best() if self._begun else None
+        best = self._checkpoints.read_best() if self._begun or self._resuming else None
         if best is not None:
             self._load(best.model)
         elif ended == "interrupted" and self._begun:
@@ -237,6 +239,7 @@ class _Run:
 
     def _evaluated(self) -> float | None:
         """Score the model and write checkpoints; None where nothing says how to score."""
+        self._require_finite()
         score = self._score()
         if score is not None:
             self._curve.dev.append(DevScore(self._curve.steps, score))
@@ -253,6 +256,14 @@ class _Run:
             )
         )
         return score
+
+    def _require_finite(self) -> None:
+        """Raise TrainingDiverged, with the latest step, for weights that aren't finite."""
+        finite = (torch.isfinite(each).all() for each in self._task.module.parameters())
+        if self._curve.points and not all(finite):
+            loss, rate = self._curve.points[-1]
+            problem = "the weights aren't finite any more"
+            raise TrainingDiverged(self._curve.steps, loss, rate, problem)
 
     def _score(self) -> float | None:
         if self._validate is None:

@@ -16,8 +16,14 @@ _MOST_TERMS: Final = 100_000
 """The most frequent terms are kept: at 256 dimensions their components take 100 MB."""
 
 
-def train_lsa(texts: Iterable[str], dim: int, analyzer: Analyzer, seed: int = 0) -> LSA:
+_USUAL: Final = 256
+"""Dimensions where nobody says."""
+
+
+def train_lsa(texts: Iterable[str], dim: int | None, analyzer: Analyzer, seed: int = 0) -> LSA:
     """Find the `dim` directions in which the TF-IDF rows of texts vary most.
+
+    dim: None for 256, or as many as there are where those are fewer.
 
     By the randomized algorithm of Halko, Martinsson and Tropp (2011). The same texts and seed give
     the same encoder. Raise UsageError where the texts haven't as many directions, EncoderError
@@ -43,6 +49,7 @@ def train_lsa(texts: Iterable[str], dim: int, analyzer: Analyzer, seed: int = 0)
     if weights.shape[1] < _FEWEST_TERMS:
         raise UsageError("There is but one term in the texts that are to be analysed.")
     most = min(weights.shape)
+    dim = min(_USUAL, most) if dim is None else dim
     if not 1 <= dim <= most:
         raise UsageError(
             f"{weights.shape[0]:,} texts of {weights.shape[1]:,} terms give 1 to {most:,} "

@@ -22,7 +22,7 @@ from vecsearch.training.base import Task
 from vecsearch.training.card import write_card
 from vecsearch.training.curve import Curve
 from vecsearch.training.data import Data, gather
-from vecsearch.training.folders import begin, best_folder, place
+from vecsearch.training.folders import abandon, begin, best_folder, place
 from vecsearch.training.kinds import check_installed, task_for, train_lsa
 from vecsearch.training.progress import Progress, Show
 from vecsearch.training.report import TrainingReport
@@ -70,8 +70,12 @@ def run(
     work = begin(out, told, resume=resume, overwrite=overwrite)
     started = time.monotonic()
     training = _Training(out, kind, settings, work, show, resume)
-    data = training.gather(corpus)
-    learnt = training.learn(data)
+    try:
+        data = training.gather(corpus)
+        learnt = training.learn(data)
+    except Exception:
+        abandon(out)  # so that the same command, put right, can begin
+        raise
     show(Progress("measuring before and after"))
     proof = prove(training.scores(learnt.before), training.scores(learnt.after))
     report = TrainingReport(

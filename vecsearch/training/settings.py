@@ -51,12 +51,12 @@ class Usual(NamedTuple):
 
 
 USUAL: Final[Mapping[Kind, Usual]] = {
-    "lsa": Usual(256),
+    "lsa": Usual(None),
     "skipgram": Usual(256, 16_384, 2e-3, 2000, 500, 20_000, evaluations=0),
     "contrastive-bag": Usual(512, 1024, 1e-2, 10, 300, 3_000),
-    "gru": Usual(256, 128, 2e-3, 5, 300, 3_000, 1000, 8, 8),
-    "transformer": Usual(256, 128, 5e-4, 5, 300, 3_000, 1000, 8, 8),
-    "finetune": Usual(None, 32, 2e-5, 4, 20, 2_000, 1000, 3, 2),
+    "gru": Usual(256, 128, 2e-3, 5, 300, 3_000, 1000, 8, 3),
+    "transformer": Usual(256, 128, 5e-4, 5, 300, 3_000, 1000, 8, 4),
+    "finetune": Usual(None, 32, 2e-5, 4, 20, 2_000, 1000, 4, 2),
 }
 _ADAPTERS_LEARN: Final = 5e-4
 """Learning rate of adapters, which begin at zero and are few."""
@@ -109,6 +109,8 @@ class TrainingSettings:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value >= least):
                 raise UsageError(f"{_said(name)} must be at least {least}, not {value}.")
+        if self.seed > _GREATEST_SEED:
+            raise UsageError(f"The seed is at most {_GREATEST_SEED:,}, not {self.seed:,}.")
         for name in ("minutes", "learning_rate"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
@@ -122,6 +124,9 @@ class TrainingSettings:
         """Return the settings in JSON types."""
         return {**asdict(self), "supervision": list(self.supervision)}
 
+
+_GREATEST_SEED: Final = 2**32 - 1
+"""Of what scikit-learn takes."""
 
 _LEAST: Final = {
     "dim": 1,
