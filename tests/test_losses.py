@@ -190,13 +190,14 @@ TEXTS = st.sampled_from("abcdef")
         max_size=12,
     ),
     st.integers(1, 12),
+    st.lists(st.builds(Example, TEXTS, TEXTS), max_size=4),
 )
 @settings(max_examples=150, deadline=None)
-def test_what_is_known_to_be_right_never_counts_as_wrong(examples, size):
+def test_what_is_known_to_be_right_never_counts_as_wrong(examples, size, known):
     """The masks against the rule, checked pair by pair."""
-    batches = Batches(examples, size, 0)
+    batches = Batches(examples, size, 0, known)
     chosen, batch = batches.examples(0), batches.batch(0)
-    right = {(e.query, e.document) for e in examples}
+    right = {(e.query, e.document) for e in [*examples, *known]}
     right |= {(e.document, e.query) for e in examples if e.symmetric}
     texts = batch.texts
     both = [e for e in chosen if e.symmetric]

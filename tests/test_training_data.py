@@ -92,6 +92,21 @@ def test_a_dev_split_of_its_own_leaves_train_whole(tmp_path, named):
     assert set(map(normalised, data.dev.queries.values())) == held_out(folder, name)
 
 
+def test_dev_queries_worded_as_test_queries_choose_nothing(tmp_path):
+    folder = write_topics(tmp_path / "c", judged=True)
+    test = (folder / "qrels" / "test.tsv").read_text()
+    (folder / "qrels" / "dev.tsv").write_text(test.replace("q0-5", "q0-0").replace("q1-5", "q1-0"))
+    queries = folder / "queries.jsonl"
+    records = [json.loads(line) for line in queries.read_text().splitlines()]
+    texts = {each["_id"]: each["text"] for each in records}
+    for record in records:
+        if record["_id"] == "q1-0":
+            record["text"] = texts["q0-5"].upper()
+    queries.write_text("\n".join(map(json.dumps, records)))
+    data = gathered(folder, tmp_path)
+    assert list(data.dev.queries) == ["q0-0"]  # the others are test queries, by id or wording
+
+
 def test_without_judgments_titles_are_taken_out_and_never_learnt(tmp_path):
     folder = write_topics(tmp_path / "c")
     data = gathered(folder, tmp_path)
@@ -143,6 +158,21 @@ def test_pairs_are_learnt_from_but_for_a_part_that_is_dev(tmp_path):
         from_corpus += relevant in ids
     assert 0 < from_corpus < len(dev)
     assert data.facts.dev == "queries cut from pairs.jsonl"
+
+
+def test_pairs_that_ask_as_held_out_queries_do_are_neither_learnt_nor_measured(tmp_path):
+    folder = write_topics(tmp_path / "c", judged=True)
+    (folder / "qrels" / "train.tsv").unlink()
+    queries = map(json.loads, (folder / "queries.jsonl").read_text().splitlines())
+    lines = [
+        {"query": f"{each['text']}!", "document": f"Answer {each['_id']}."} for each in queries
+    ]
+    data = gathered(folder, tmp_path, pairs=pairs_file(tmp_path / "pairs.jsonl", lines))
+    test = held_out(folder, "test")
+    assert asked(data).isdisjoint(test)
+    assert test.isdisjoint(map(normalised, data.dev.queries.values()))
+    assert data.facts.dropped == TOPICS
+    assert len(data.examples) == len(lines) - TOPICS - 20  # a fifth of the queries is dev
 
 
 def test_a_dev_set_is_cut_down_to_what_can_be_measured_often(tmp_path):

@@ -6,6 +6,8 @@ is the number of texts, n of tokens and d of numbers of a vector.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -33,7 +35,8 @@ class GRU(nn.Module):
 
         Each text has at least one token, and its tokens come first.
         """
-        words = self.embedding(ids)  # (b, n, d)
+        # Of unit length, a word would be drowned by what is added to it after the first few steps.
+        words = math.sqrt(self.embedding.embedding_dim) * self.embedding(ids)  # (b, n, d)
         lengths = mask.sum(dim=1).cpu()  # (b,)
         # Packed, neither unit sees padding: the backward one starts at the last token.
         packed = nn.utils.rnn.pack_padded_sequence(

@@ -98,8 +98,11 @@ class Transformer(nn.Module):
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """ids: (b, n) int64, any id where there is padding. mask: (b, n). Returns (b, n, d)."""
         words = self.embedding(ids)  # (b, n, d)
-        places = positions(ids.shape[1], words.shape[2]).to(words)  # (n, d)
-        tokens: Tensor = self.dropout(words + self.position_scale * places)  # (b, n, d)
+        dim = words.shape[2]
+        places = positions(ids.shape[1], dim).to(words)  # (n, d)
+        # Of unit length, a word would be drowned by what a layer adds after its first few steps.
+        tokens: Tensor = math.sqrt(dim) * (words + self.position_scale * places)  # (b, n, d)
+        tokens = self.dropout(tokens)  # (b, n, d)
         for layer in self.layers:
             tokens = layer(tokens, mask)  # (b, n, d)
         return tokens

@@ -60,15 +60,21 @@ class Batches:
     """The batch of every step, which follows from the seed and the step alone.
 
     An epoch is a permutation of the examples, cut into batches; what is left over at its end is
-    another's turn in the next. Raise UsageError without examples.
+    another's turn in the next.
+
+    known: pairs that aren't learnt from, but whose documents don't count as wrong.
+
+    Raise UsageError without examples.
     """
 
-    def __init__(self, examples: Sequence[Example], size: int, seed: int) -> None:
+    def __init__(
+        self, examples: Sequence[Example], size: int, seed: int, known: Sequence[Example] = ()
+    ) -> None:
         if not examples:
             raise UsageError("There are no examples to learn from.")
         self._examples = examples
         self._seed = seed
-        self._known = _known(examples)
+        self._known = _known([*examples, *known])
         self._epoch = -1
         self._order = np.arange(len(examples))
         self.size = min(size, len(examples))
@@ -128,13 +134,13 @@ class Batches:
 
 
 def _known(examples: Sequence[Example]) -> dict[str, list[str]]:
-    """Return what is known to answer each text that asks anywhere in the examples."""
-    known: dict[str, list[str]] = {}
+    """Return what is known to answer each text that asks anywhere in the examples; each once."""
+    known: dict[str, dict[str, None]] = {}
     for each in examples:
-        known.setdefault(each.query, []).append(each.document)
+        known.setdefault(each.query, {})[each.document] = None
         if each.symmetric:
-            known.setdefault(each.document, []).append(each.query)
-    return known
+            known.setdefault(each.document, {})[each.query] = None
+    return {asking: list(answers) for asking, answers in known.items()}
 
 
 def _numbered(texts: Iterable[str]) -> dict[str, int]:

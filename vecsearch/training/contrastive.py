@@ -104,6 +104,8 @@ class ContrastiveTask:
     Texts in a batch count once, and what is known to answer a query, or says the same, isn't taken
     for wrong. Symmetric examples are learnt both ways, each counting half.
 
+    known: pairs that aren't learnt from, but known to be right as the examples are.
+
     Raise UsageError without examples, for prefixes that vectors don't have, and where a teacher is
     wanted and none given, or given and not wanted.
     """
@@ -114,6 +116,7 @@ class ContrastiveTask:
         examples: Sequence[Example],
         settings: ContrastiveSettings | None = None,
         teacher: Teacher | None = None,
+        known: Sequence[Example] = (),
     ) -> None:
         settings = settings or ContrastiveSettings()
         check_dims(settings.dims, settings.weights, model.dim)
@@ -124,11 +127,11 @@ class ContrastiveTask:
             )
         self._model = model
         self._settings = settings
-        self._batches = Batches(examples, settings.batch, settings.seed)
+        self._batches = Batches(examples, settings.batch, settings.seed, known)
         self._teacher = teacher
         self._device = next(model.module.parameters()).device
         self._head = self._new_head(examples[0].document) if settings.teacher_vectors else None
-        self._digest = _digest(examples)
+        self._digest = _digest([*examples, *known])
         self.module: nn.Module = model.module
         if self._head is not None:
             self.module = nn.ModuleDict({"model": model.module, "head": self._head})

@@ -218,7 +218,9 @@ def _from_pairs(
     if folder is not None and dev_split is not None:
         dev = _split_dev(folder, dev_split, read, texts)
         return _Judged(read, examples, examples, dev, held_out)
-    asked = {text: text for text in dict.fromkeys(example.query for example in examples)}
+    known = set(map(normalised, held_out))
+    distinct = dict.fromkeys(example.query for example in examples)
+    asked = {text: text for text in distinct if normalised(text) not in known}
     cut = set(cut_dev(asked, _share(len(asked)), settings.seed).dev)
     kept = [example for example in examples if example.query not in cut]
     answers = [example for example in examples if example.query in cut]
@@ -278,8 +280,14 @@ def _known_items(source: str, place: Path, count: int, seed: int) -> KnownItems:
 def _split_dev(
     folder: BeirFolder, split: str, read: list[Document], texts: Mapping[str, str]
 ) -> Dev:
+    """Ask the queries of a split, but for those that another held-out split asks too."""
     qrels = folder.qrels(split)
+    others = [each for each in folder.splits if each not in (_TRAIN, split)]
+    elsewhere = {
+        normalised(texts[id]) for each in others for id in folder.qrels(each) if id in texts
+    }
     queries = {id: texts[id] for id in qrels if id in texts}
+    queries = {id: text for id, text in queries.items() if normalised(text) not in elsewhere}
     return Dev(read, queries, qrels, f"qrels/{split}.tsv")
 
 

@@ -158,7 +158,7 @@ def _contrastive(
         teacher_vectors=0.0 if teacher is None else 1.0,
         seed=settings.seed,
     )
-    return Made(ContrastiveTask(model, examples, learning, teacher), negatives)
+    return Made(ContrastiveTask(model, examples, learning, teacher, data.known), negatives)
 
 
 def _prefixes(dim: int) -> tuple[int, ...]:

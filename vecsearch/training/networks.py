@@ -25,6 +25,9 @@ NetworkKind: TypeAlias = Literal["gru", "transformer"]
 LONGEST: Final = 256
 """Pieces of a text that are read."""
 
+LEARNT: Final = 64
+"""Pieces of a text that are learnt from: a step takes a quarter of the time that all would take."""
+
 _SHAPE: Final[Mapping[NetworkKind, Mapping[str, int]]] = {
     "gru": {},
     "transformer": {"layers": 2, "heads": 4},
@@ -49,9 +52,10 @@ class NetworkModel:
         return int(self.config["dim"])
 
     def embed(self, texts: Sequence[str], role: Role) -> Tensor:
-        """See `TextModel.embed`; a text without a known subword is zeros."""
+        """See `TextModel.embed`; a text without a known subword is zeros, a long one is cut."""
         with autocast(self.module.log_weights.device):
-            vectors = embed(self.module, self.subwords, texts, self.config["longest"])
+            longest = min(LEARNT, self.config["longest"])
+            vectors = embed(self.module, self.subwords, texts, longest)
         return vectors.float()
 
     def encoder(self) -> Network:
