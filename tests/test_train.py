@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from importlib.util import find_spec
 
 import numpy as np
@@ -10,10 +12,13 @@ import pytest
 from tiny_bert import make_bert
 from tiny_topics import DOCUMENTS, TOPICS, write_topics
 
-from vecsearch import Index, TrainingSettings, load_encoder, open_corpus, train
+from vecsearch import Document, Index, TrainingSettings, load_encoder, open_corpus, train
 from vecsearch.corpus import documents
-from vecsearch.errors import EncoderError, UsageError
+from vecsearch.errors import CorpusError, EncoderError, TrainingDiverged, UsageError
+from vecsearch.training.data import gather
 from vecsearch.training.folders import best_folder, work_folder
+from vecsearch.training.settings import USUAL
+from vecsearch.training.validation import Validation
 
 needed = [
     n for n in ("torch", "sklearn", "tokenizers", "sentence_transformers") if not find_spec(n)
@@ -74,6 +79,8 @@ def test_each_kind_becomes_better_than_its_untrained_twin(topics, tmp_path, kind
     card = (out / "CARD.md").read_text()
     assert card.startswith("# mine\n")
     assert all(sentence in card for sentence in report.sentences())
+    by_dev = kind not in ("lsa", "skipgram")
+    assert ("The best step was chosen by the same dev queries" in card) == by_dev
     assert encoder.fingerprint in card
     assert (out / "curve.svg").exists() == (kind != "lsa")
 
@@ -122,9 +129,11 @@ def test_what_is_not_shown_to_be_better_is_not_saved_unless_asked_for(judged, be
 def test_resumed_it_is_as_if_never_interrupted(judged, tmp_path):
     whole = train(judged, tmp_path / "whole", "contrastive-bag", BAG)
     out = tmp_path / "cut"
-    seen = []
+    seen, slept = [], 1
 
     def interrupt(progress):
+        if progress.what == "training" and progress.done == 1:
+            time.sleep(slept)
         if progress.what == "training" and not seen and progress.done >= 11:
             seen.append(progress)
             raise KeyboardInterrupt
@@ -138,7 +147,13 @@ def test_resumed_it_is_as_if_never_interrupted(judged, tmp_path):
     other = TrainingSettings(dim=16, vocabulary=300, batch=32, steps=99, learning_rate=0.05)
     with pytest.raises(UsageError, match="has steps 30, not 99; a resumed one has the same"):
         train(judged, out, "contrastive-bag", other, resume=True)
+    (judged / "corpus.jsonl").rename(judged / "away.jsonl")
+    with pytest.raises(CorpusError):
+        train(judged, out, "contrastive-bag", BAG, resume=True)
+    (judged / "away.jsonl").rename(judged / "corpus.jsonl")
+    started = time.monotonic()
     resumed = train(judged, out, "contrastive-bag", BAG, resume=True)
+    assert resumed.minutes * 60 > time.monotonic() - started + slept / 2  # steps before count
     assert resumed.fingerprint == whole.fingerprint
     curves = [
         json.loads((each.out / "training.json").read_text())["curve"] for each in (whole, resumed)
@@ -185,9 +200,134 @@ def test_what_is_missing_is_named_before_any_work(judged, tmp_path, monkeypatch)
         ("gru", TrainingSettings(), "torch and tokenizers"),
         ("finetune", TrainingSettings(lora=True), "torch and sentence_transformers and peft"),
     ]:
-        with pytest.raises(EncoderError, match=f"needs {names}, .* pip install 'vecsearch"):
+        with pytest.raises(EncoderError, match=f"needs {names}, .* pip install torch"):
             train(judged, tmp_path / "out", kind, settings)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_failed_at_once_is_put_right_and_begun_again(topics, tmp_path):
+    (few := tmp_path / "few.txt").write_text("One text is too few.")
+    out = tmp_path / "out"
+    with pytest.raises(UsageError, match="nothing to measure progress on"):
+        train(few, out, "lsa", TrainingSettings(dim=2))
+    assert not work_folder(out).exists()
+    with pytest.raises(UsageError, match=r"give 1 to \d+ dimensions, not 5,000"):
+        train(topics, out, "lsa", TrainingSettings(dim=5000))
+    assert not work_folder(out).exists()
+    # Nobody says how many dimensions, and the corpus has fewer than the usual ones.
+    train(topics, out, "lsa")
+    assert load_encoder(out).dim == TOPICS * DOCUMENTS
+    with pytest.raises(UsageError, match="dimensions, not 5,000"):
+        train(topics, out, "lsa", TrainingSettings(dim=5000), overwrite=True)
+    assert load_encoder(out).dim == TOPICS * DOCUMENTS
+
+
+def test_names_in_any_bytes_are_shown_as_far_as_they_can_be(judged, tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    try:
+        (corpus := tmp_path / f"{name}.corpus").symlink_to(judged)
+        (copy := tmp_path / f"{name}.copy").mkdir()
+    except (OSError, UnicodeError):
+        pytest.skip("the file system has no such names")
+    for each in judged.rglob("*"):
+        target = copy / each.relative_to(judged)
+        target.mkdir() if each.is_dir() else target.write_bytes(each.read_bytes())
+    assert corpus.is_dir()
+    out = tmp_path / name
+    report = train(copy, out, "lsa", TrainingSettings(dim=8))
+    card = (out / "CARD.md").read_text(encoding="utf-8")
+    assert card.startswith("# caf\ufffd\n")
+    assert report.name == load_encoder(out).name == "caf\ufffd"
+    assert "documents of caf\ufffd.copy." in card
+    assert "documents of caf\ufffd.copy." in " ".join(report.sentences()).encode().decode()
+    stored = (out / "training.json").read_bytes().decode()
+    assert json.loads(stored)["data"]["corpus"] == "caf\ufffd.copy"
+    assert "\\ud" not in stored
+    Index.create(tmp_path / "index", load_encoder(out), documents=[Document("1", "text")])
+
+
+@pytest.mark.slow
+def test_files_named_in_any_bytes_can_be_learnt_from_and_resumed(judged, tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    pairs = tmp_path / f"{name}.tsv"
+    try:
+        pairs.write_text("".join(f"what is {i % 9}{i}\tan answer {i}\n" for i in range(200)))
+    except (OSError, UnicodeError):
+        pytest.skip("the file system has no such names")
+    settings = TrainingSettings(
+        dim=8, vocabulary=300, batch=8, steps=12, pairs=str(pairs), learning_rate=0.01
+    )
+
+    def interrupt(progress):
+        if progress.done == 7:
+            raise KeyboardInterrupt
+
+    out = tmp_path / name
+    with pytest.raises(KeyboardInterrupt):
+        train(judged, out, "contrastive-bag", settings, show=interrupt)
+    assert load_encoder(best_folder(out)).name == "caf\ufffd"
+    train(judged, out, "contrastive-bag", settings, resume=True)
+    card = (out / "CARD.md").read_text(encoding="utf-8")
+    assert "(queries cut from caf\ufffd.tsv)" in card
+    assert "/caf\ufffd.tsv |" in card
+    assert "caf\ufffd" in (out / "curve.svg").read_text(encoding="utf-8")
+
+
+def test_a_training_may_end_early():
+    """The first evaluation is the best at the earliest; the last one ends a training anyhow."""
+    for kind, usual in USUAL.items():
+        assert not usual.evaluations or 1 + usual.patience < usual.evaluations, kind
+
+
+def test_a_seed_that_not_all_take_is_told():
+    assert TrainingSettings(seed=2**32 - 1).seed == 4_294_967_295
+    with pytest.raises(UsageError, match="at most 4,294,967,295, not 4,294,967,296"):
+        TrainingSettings(seed=2**32)
+
+
+@pytest.mark.slow
+def test_a_learning_rate_beyond_reason_ends_with_the_step(judged, tmp_path):
+    settings = TrainingSettings(dim=8, vocabulary=300, batch=8, steps=30, learning_rate=1e30)
+    with pytest.raises(TrainingDiverged, match=r"at step \d+") as caught:
+        train(judged, tmp_path / "out", "contrastive-bag", settings)
+    assert 1 <= caught.value.step <= 30
+
+
+@pytest.mark.slow
+def test_a_base_that_is_overwritten_with_by_mistake_costs_no_training(judged, tmp_path):
+    out = tmp_path / "out"
+
+    def interrupt(progress):
+        if progress.what == "training" and progress.done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(judged, out, "contrastive-bag", BAG, show=interrupt)
+    for kind, settings, error in [
+        ("lsa", TrainingSettings(dim=5000), "dimensions, not 5,000"),
+        ("finetune", TrainingSettings(base="minlm"), "There is no encoder 'minlm'"),
+    ]:
+        with pytest.raises(UsageError, match=error):
+            train(judged, out, kind, settings, overwrite=True)
+    assert train(judged, out, "contrastive-bag", BAG, resume=True).steps == 30
+
+
+@pytest.mark.slow
+def test_before_is_the_base_as_it_is_though_training_reads_less(
+    judged, bert, tmp_path, monkeypatch
+):
+    from vecsearch.training.finetune import Finetuned
+
+    monkeypatch.setitem(Finetuned.__init__.__kwdefaults__, "longest", 5)
+    settings = TrainingSettings(base=str(bert), steps=2, batch=4, learning_rate=1e-9)
+    most = USUAL["finetune"].dev_documents
+    dev = gather(str(judged), settings, tmp_path, most=most).dev
+    validation = Validation(dev.documents, dev.queries, dev.qrels, most, settings.seed)
+    base, cut = (validation.mean(each) for each in (load_encoder(bert), Finetuned(bert).encoder()))
+    assert base != pytest.approx(cut)
+    report = train(judged, tmp_path / "out", "finetune", settings, keep_anyway=True)
+    assert report.proof.before == pytest.approx(base)
+    assert report.proof.after == pytest.approx(cut, abs=0.02)
 
 
 @pytest.mark.slow

@@ -115,8 +115,8 @@ class MaskedTask:
         shown = np.where(swapped, rng.integers(0, self._model.subwords.size, ids.shape), ids)
         given = [torch.from_numpy(each).to(device) for each in (shown, mask, hidden, wanted)]
         with autocast(device):
-            guesses = self.module(*given)  # (guesses, pieces)
-        loss: Tensor = F.cross_entropy(guesses.float(), torch.from_numpy(ids[wanted]).to(device))
+            guesses = self.module(*given)  # (guesses, pieces) float32
+        loss: Tensor = F.cross_entropy(guesses, torch.from_numpy(ids[wanted]).to(device))
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
