@@ -110,6 +110,15 @@ def test_a_place_where_no_folder_can_be_is_told(tmp_path):
         began(tmp_path / "file" / "out", OLD)
 
 
+def test_a_path_that_is_no_text_is_told_before_any_work(tmp_path):
+    """Of what reads weights, some takes no other path than UTF-8."""
+    for path in (tmp_path / "caf\udce9", tmp_path / "caf\udce9" / "out"):
+        with pytest.raises(UsageError, match=r"caf\\udce9.* the path is UTF-8") as caught:
+            began(path, OLD)
+        assert str(caught.value).isascii()
+    assert names(tmp_path) == []
+
+
 @pytest.mark.parametrize("junk", ["[]", "7", "null", "{", "", b"\xff\xfe{}"])
 def test_settings_that_say_nothing_are_told(out, junk):
     work = began(out, OLD)

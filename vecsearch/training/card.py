@@ -22,7 +22,7 @@ CURVE = "curve.svg"
 def write_card(folder: Path, report: TrainingReport, curve: Curve) -> None:
     """Write CARD.md and training.json into the folder of an encoder, and curve.svg of its steps."""
     if curve.steps:
-        (folder / CURVE).write_text(curve_svg(curve, report.name), encoding="utf-8")
+        (folder / CURVE).write_text(curve_svg(curve, report.out.name), encoding="utf-8")
     stored = json.dumps(_stored(report, curve), indent=1, ensure_ascii=False)
     text = "\n".join(_lines(report, drawn=(folder / CURVE).is_file()))
     for name, content in {TRAINING: stored, CARD: text}.items():  # names of files are in both
@@ -60,7 +60,7 @@ def _stored(report: TrainingReport, curve: Curve) -> dict[str, Any]:
 
 def _lines(report: TrainingReport, *, drawn: bool) -> Iterator[str]:
     settings, facts = report.settings, report.facts
-    yield f"# {report.name}"
+    yield f"# {report.out.name}"
     yield ""
     yield f"An encoder of the kind `{report.kind}`, trained by vecsearch."
     yield ""

@@ -52,6 +52,11 @@ def begin(out: Path, told: dict[str, Any], *, resume: bool, overwrite: bool) -> 
     work = work_folder(out)
     if not out.name:
         raise UsageError(f"{out} can't be the folder of an encoder; name a new one.")
+    if not _is_utf8(out):
+        raise UsageError(
+            f"{str(out)!r} can't be the folder of an encoder: weights are only read from where the "
+            "path is UTF-8. Name another folder."
+        )
     _check_out(out, overwrite=overwrite)
     try:
         if _replaced(out).exists():  # of a run that was killed
@@ -72,6 +77,13 @@ def begin(out: Path, told: dict[str, Any], *, resume: bool, overwrite: bool) -> 
         settle(out)
         raise VecsearchError(f"{work} can't be written ({error.strerror or error}).") from error
     return work
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        return bool(str(path).encode())
+    except UnicodeEncodeError:  # other bytes are halves of characters to Python
+        return False
 
 
 def _check_out(out: Path, *, overwrite: bool) -> None:

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from vecsearch.bench.report.texts import shown
 from vecsearch.encoders import load_encoder
 from vecsearch.encoders.artefact import read_artefact
 from vecsearch.encoders.base import Encoder
@@ -124,7 +123,6 @@ class _Training:
         self._show = show
         self._resume = resume
         self.earlier = 0.0
-        self._name = shown(out.name)
         self._scores: dict[str, Scores] = {}
         self._dev: float | None = None
 
@@ -156,7 +154,7 @@ class _Training:
         if self._kind == "lsa":
             self._tell("finding what terms have in common", 0)
             return Learnt(*train_lsa(data, self._settings), Curve())
-        made = task_for(self._kind, self._name, data, self._settings, self._work, self._tell)
+        made = task_for(self._kind, self._out.name, data, self._settings, self._work, self._tell)
         before = self._before(made.task)
         if made.pretraining is not None:
             self._pretrain(made.pretraining)
@@ -204,7 +202,7 @@ class _Training:
         self.earlier += fitted.seconds - (time.perf_counter() - started)
         if fitted.ended == "interrupted":
             shutil.rmtree(best_folder(self._out), ignore_errors=True)
-            _save(task.encoder(), best_folder(self._out), self._name)
+            _save(task.encoder(), best_folder(self._out), self._out.name)
             raise KeyboardInterrupt
         return fitted
 
@@ -237,7 +235,7 @@ class _Training:
 
 
 def _write(folder: Path, report: TrainingReport, learnt: Learnt) -> None:
-    _save(learnt.after, folder, report.name)
+    _save(learnt.after, folder, report.out.name)
     write_card(folder, report, learnt.curve)
 
 

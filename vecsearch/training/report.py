@@ -41,11 +41,6 @@ class TrainingReport:
     negatives: int
     evaluations: int
 
-    @property
-    def name(self) -> str:
-        """What the encoder is called: the name of its folder, as it can be shown."""
-        return shown(self.out.name)
-
     def sentences(self) -> Iterator[str]:
         """Say what was learnt from, and what it brought."""
         facts, proof = self.facts, self.proof
