@@ -215,6 +215,13 @@ def test_what_failed_at_once_is_put_right_and_begun_again(topics, tmp_path):
     with pytest.raises(UsageError, match=r"give 1 to \d+ dimensions, not 5,000"):
         train(topics, out, "lsa", TrainingSettings(dim=5000))
     assert not work_folder(out).exists()
+
+    def interrupt(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(topics, out, "lsa", show=interrupt)
+    assert not work_folder(out).exists()
     # Nobody says how many dimensions, and the corpus has fewer than the usual ones.
     train(topics, out, "lsa")
     assert load_encoder(out).dim == TOPICS * DOCUMENTS

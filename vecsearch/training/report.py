@@ -25,7 +25,8 @@ class TrainingReport:
     minutes: what the training took, steps before an interruption included; reading the corpus and
         measuring before and after count once, as the last run did them.
     negatives: how many hard negatives were mined.
-    evaluations: how often the dev queries were asked to find the best step.
+    evaluations: how often the dev queries were asked while it learnt, to find its best step; 0
+        where they were asked before and after alone.
     """
 
     out: Path
