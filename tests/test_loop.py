@@ -469,6 +469,18 @@ def test_a_training_that_diverges_says_where_and_what_to_try(task, step, told, t
     assert all(torch.isfinite(each).all() for each in task.module.state_dict().values())
 
 
+def test_weights_that_are_no_numbers_any_more_are_told_before_they_are_kept(tmp_path):
+    task = Scripted([3.0], 1.0)
+    schedule = Schedule(steps=100, learning_rate=1e30, warm_up=0, evaluate_every=5)
+    with pytest.raises(TrainingDiverged, match="weights aren't finite any more") as caught:
+        fit(task, schedule, tmp_path, validate=lambda encoder: 1.0)
+    assert caught.value.step == 5
+    assert "at step 5" in str(caught.value)
+    resumed = Scripted([3.0], 1.0)
+    with pytest.raises(TrainingDiverged):
+        fit(resumed, schedule, tmp_path, validate=lambda encoder: 1.0, resume=True)
+
+
 def test_a_loss_that_rises_a_little_is_no_divergence(tmp_path):
     done = fit(Scripted([0.1] * 20 + [1.1]), Schedule(steps=60), tmp_path)
     assert done.ended == "finished"

@@ -51,6 +51,15 @@ def test_texts_without_a_known_term_have_no_vector():
         encoder.encode(["lamp", None], "query")
 
 
+def test_where_nobody_says_there_are_as_many_dimensions_as_the_texts_have():
+    few = CORPUS[:3]
+    assert train_lsa(few, None, analyzer("english")).dim == 3
+    with pytest.raises(UsageError, match=r"3 texts of \d+ terms give 1 to 3 dimensions, not 256"):
+        train_lsa(few, 256, analyzer("english"))
+    many = [f"{number} {number + 1}" for number in range(300)]
+    assert train_lsa(many, None, analyzer("english")).dim == 256
+
+
 def test_the_seed_decides():
     first, again, other = (
         train_lsa(CORPUS, DIM, analyzer("english"), seed).fingerprint for seed in (0, 0, 1)

@@ -6,6 +6,7 @@ import torch
 
 from tests.topics import SUBWORDS, written
 from vecsearch.errors import UsageError
+from vecsearch.training import precision
 from vecsearch.training.masked import MaskedSettings, MaskedTask
 from vecsearch.training.networks import network_model
 
@@ -48,6 +49,27 @@ def test_only_the_mask_vector_stands_where_a_piece_is_hidden(monkeypatch) -> Non
     torch.testing.assert_close(guesses, other)
     shown = made.module(ids, all_of_it, ~all_of_it, all_of_it)
     assert not torch.allclose(guesses, shown)
+
+
+@pytest.mark.parametrize("kind", ["transformer", "gru"])
+def test_in_half_precision_the_loss_is_still_of_float32(kind: str, monkeypatch) -> None:
+    """The products are bfloat16 where that pays; the loss and the weights stay as they are."""
+    losses, grads = [], []
+    for pays in (False, True):
+        monkeypatch.setattr(precision, "_pays", lambda device, pays=pays: pays)
+        made, kept = task(kind), []
+        made.module.eval()
+        made.module.register_forward_hook(lambda _, given, found, kept=kept: kept.append(found))
+        losses.append(made.backward(0))
+        (guesses,) = kept
+        assert guesses.dtype == torch.float32
+        assert torch.equal(guesses.bfloat16().float(), guesses) == pays
+        grads.append(torch.cat([each.flatten() for each in gradients(made)]))
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+    # float32 holds more digits of the loss than bfloat16 does.
+    assert torch.tensor(losses[1]).bfloat16().item() != losses[1]
+    assert grads[1].dtype == torch.float32
+    assert torch.cosine_similarity(grads[0], grads[1], dim=0) > 0.99
 
 
 def test_the_shares_that_are_guessed_masked_and_swapped() -> None:

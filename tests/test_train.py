@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import time
 from importlib.util import find_spec
 
 import numpy as np
@@ -12,8 +15,11 @@ from tiny_topics import DOCUMENTS, TOPICS, write_topics
 
 from vecsearch import Index, TrainingSettings, load_encoder, open_corpus, train
 from vecsearch.corpus import documents
-from vecsearch.errors import EncoderError, UsageError
+from vecsearch.errors import CorpusError, EncoderError, TrainingDiverged, UsageError
+from vecsearch.training.data import gather
 from vecsearch.training.folders import best_folder, work_folder
+from vecsearch.training.settings import USUAL
+from vecsearch.training.validation import Validation
 
 needed = [
     n for n in ("torch", "sklearn", "tokenizers", "sentence_transformers") if not find_spec(n)
@@ -74,6 +80,8 @@ def test_each_kind_becomes_better_than_its_untrained_twin(topics, tmp_path, kind
     card = (out / "CARD.md").read_text()
     assert card.startswith("# mine\n")
     assert all(sentence in card for sentence in report.sentences())
+    by_dev = kind not in ("lsa", "skipgram")
+    assert ("The best step was chosen by the same dev queries" in card) == by_dev
     assert encoder.fingerprint in card
     assert (out / "curve.svg").exists() == (kind != "lsa")
 
@@ -121,24 +129,32 @@ def test_what_is_not_shown_to_be_better_is_not_saved_unless_asked_for(judged, be
 @pytest.mark.slow
 def test_resumed_it_is_as_if_never_interrupted(judged, tmp_path):
     whole = train(judged, tmp_path / "whole", "contrastive-bag", BAG)
-    out = tmp_path / "cut"
-    seen = []
+    corpus, out = shutil.copytree(judged, tmp_path / "corpus"), tmp_path / "cut"
+    seen, slept = [], 1
 
     def interrupt(progress):
+        if progress.what == "training" and progress.done == 1:
+            time.sleep(slept)
         if progress.what == "training" and not seen and progress.done >= 11:
             seen.append(progress)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(judged, out, "contrastive-bag", BAG, show=interrupt)
+        train(corpus, out, "contrastive-bag", BAG, show=interrupt)
     assert not out.exists()
     assert load_encoder(best_folder(out)).dim == 16
     with pytest.raises(UsageError, match=r"holds a training that wasn't finished\. Resume it"):
-        train(judged, out, "contrastive-bag", BAG)
+        train(corpus, out, "contrastive-bag", BAG)
     other = TrainingSettings(dim=16, vocabulary=300, batch=32, steps=99, learning_rate=0.05)
     with pytest.raises(UsageError, match="has steps 30, not 99; a resumed one has the same"):
-        train(judged, out, "contrastive-bag", other, resume=True)
-    resumed = train(judged, out, "contrastive-bag", BAG, resume=True)
+        train(corpus, out, "contrastive-bag", other, resume=True)
+    (corpus / "corpus.jsonl").write_text("{")
+    with pytest.raises(CorpusError):
+        train(corpus, out, "contrastive-bag", BAG, resume=True)
+    shutil.copyfile(judged / "corpus.jsonl", corpus / "corpus.jsonl")
+    started = time.monotonic()
+    resumed = train(corpus, out, "contrastive-bag", BAG, resume=True)
+    assert resumed.minutes * 60 > time.monotonic() - started + slept / 2  # steps before count
     assert resumed.fingerprint == whole.fingerprint
     curves = [
         json.loads((each.out / "training.json").read_text())["curve"] for each in (whole, resumed)
@@ -185,9 +201,123 @@ def test_what_is_missing_is_named_before_any_work(judged, tmp_path, monkeypatch)
         ("gru", TrainingSettings(), "torch and tokenizers"),
         ("finetune", TrainingSettings(lora=True), "torch and sentence_transformers and peft"),
     ]:
-        with pytest.raises(EncoderError, match=f"needs {names}, .* pip install 'vecsearch"):
+        with pytest.raises(EncoderError, match=f"needs {names}, .* pip install torch"):
             train(judged, tmp_path / "out", kind, settings)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_failed_at_once_is_put_right_and_begun_again(topics, tmp_path):
+    (few := tmp_path / "few.txt").write_text("One text is too few.")
+    out = tmp_path / "out"
+    with pytest.raises(UsageError, match="nothing to measure progress on"):
+        train(few, out, "lsa", TrainingSettings(dim=2))
+    assert not work_folder(out).exists()
+    with pytest.raises(UsageError, match=r"give 1 to \d+ dimensions, not 5,000"):
+        train(topics, out, "lsa", TrainingSettings(dim=5000))
+    assert not work_folder(out).exists()
+
+    def interrupt(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(topics, out, "lsa", show=interrupt)
+    assert not work_folder(out).exists()
+    # Nobody says how many dimensions, and the corpus has fewer than the usual ones.
+    train(topics, out, "lsa")
+    assert load_encoder(out).dim == TOPICS * DOCUMENTS
+    with pytest.raises(UsageError, match="dimensions, not 5,000"):
+        train(topics, out, "lsa", TrainingSettings(dim=5000), overwrite=True)
+    assert load_encoder(out).dim == TOPICS * DOCUMENTS
+
+
+@pytest.mark.slow
+def test_names_in_any_bytes_are_shown_as_far_as_they_can_be(judged, tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    corpus, pairs, out = tmp_path / name, tmp_path / f"{name}.tsv", tmp_path / "out"
+    try:
+        shutil.copytree(judged, corpus)
+        pairs.write_text("".join(f"what is {i % 9}{i}\tan answer {i}\n" for i in range(200)))
+    except (OSError, UnicodeError):
+        pytest.skip("the file system has no such names")
+    report = train(corpus, out, "lsa", TrainingSettings(dim=8))
+    assert "documents of caf\ufffd." in (out / "CARD.md").read_text(encoding="utf-8")
+    assert "documents of caf\ufffd." in " ".join(report.sentences())
+    stored = json.loads((out / "training.json").read_text(encoding="utf-8"))
+    assert stored["data"]["corpus"] == "caf\ufffd"
+
+    settings = TrainingSettings(
+        dim=8, vocabulary=300, batch=8, steps=12, pairs=str(pairs), learning_rate=0.01
+    )
+
+    def interrupt(progress):
+        if progress.done == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(judged, out, "contrastive-bag", settings, overwrite=True, show=interrupt)
+    report = train(judged, out, "contrastive-bag", settings, overwrite=True, resume=True)
+    card = (out / "CARD.md").read_text(encoding="utf-8")
+    assert "(queries cut from caf\ufffd.tsv)" in card
+    assert all(each.encode().decode() in card for each in report.sentences())
+    stored = json.loads((out / "training.json").read_text(encoding="utf-8"))
+    assert stored["settings"]["pairs"].endswith("caf\ufffd.tsv")
+
+
+def test_a_training_may_end_early():
+    """The first evaluation is the best at the earliest; the last one ends a training anyhow."""
+    for kind, usual in USUAL.items():
+        assert not usual.evaluations or 1 + usual.patience < usual.evaluations, kind
+
+
+def test_a_seed_that_not_all_take_is_told():
+    assert TrainingSettings(seed=2**32 - 1).seed == 4_294_967_295
+    with pytest.raises(UsageError, match="at most 4,294,967,295, not 4,294,967,296"):
+        TrainingSettings(seed=2**32)
+
+
+@pytest.mark.slow
+def test_a_learning_rate_beyond_reason_ends_with_the_step(judged, tmp_path):
+    settings = TrainingSettings(dim=8, vocabulary=300, batch=8, steps=30, learning_rate=1e30)
+    with pytest.raises(TrainingDiverged, match=r"at step \d+") as caught:
+        train(judged, tmp_path / "out", "contrastive-bag", settings)
+    assert 1 <= caught.value.step <= 30
+
+
+@pytest.mark.slow
+def test_a_base_that_is_overwritten_with_by_mistake_costs_no_training(judged, tmp_path):
+    out = tmp_path / "out"
+
+    def interrupt(progress):
+        if progress.what == "training" and progress.done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(judged, out, "contrastive-bag", BAG, show=interrupt)
+    for kind, settings, error in [
+        ("lsa", TrainingSettings(dim=5000), "dimensions, not 5,000"),
+        ("finetune", TrainingSettings(base="minlm"), "There is no encoder 'minlm'"),
+    ]:
+        with pytest.raises(UsageError, match=error):
+            train(judged, out, kind, settings, overwrite=True)
+    assert train(judged, out, "contrastive-bag", BAG, resume=True).steps == 30
+
+
+@pytest.mark.slow
+def test_before_is_the_base_as_it_is_though_training_reads_less(
+    judged, bert, tmp_path, monkeypatch
+):
+    from vecsearch.training.finetune import Finetuned
+
+    monkeypatch.setitem(Finetuned.__init__.__kwdefaults__, "longest", 5)
+    settings = TrainingSettings(base=str(bert), steps=2, batch=4, learning_rate=1e-9)
+    most = USUAL["finetune"].dev_documents
+    dev = gather(str(judged), settings, tmp_path, most=most).dev
+    validation = Validation(dev.documents, dev.queries, dev.qrels, most, settings.seed)
+    base, cut = (validation.mean(each) for each in (load_encoder(bert), Finetuned(bert).encoder()))
+    assert base != pytest.approx(cut)
+    report = train(judged, tmp_path / "out", "finetune", settings, keep_anyway=True)
+    assert report.proof.before == pytest.approx(base)
+    assert report.proof.after == pytest.approx(cut, abs=0.02)
 
 
 @pytest.mark.slow

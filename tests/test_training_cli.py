@@ -76,7 +76,7 @@ def test_ctrl_c_leaves_what_can_be_used_and_gone_on_with(tmp_path):
     assert "Traceback" not in said
     assert "Run this again with --resume to go on." in said
     usable = tmp_path / "mine.training" / "best"
-    assert f"The best encoder so far is {usable}." in said
+    assert f"The best of what was trained so far is {usable}." in said
     assert load_encoder(usable).dim == 16
     assert not out.exists()
     done = vecsearch(*arguments, code=2)

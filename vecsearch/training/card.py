@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vecsearch.bench.environment import machine, packages
+from vecsearch.bench.report.texts import clean
 from vecsearch.encoders.pretrained import TRAINING
 from vecsearch.training.curve import Curve, curve_svg
 from vecsearch.training.report import TrainingReport
@@ -22,10 +23,10 @@ def write_card(folder: Path, report: TrainingReport, curve: Curve) -> None:
     """Write CARD.md and training.json into the folder of an encoder, and curve.svg of its steps."""
     if curve.steps:
         (folder / CURVE).write_text(curve_svg(curve, report.out.name), encoding="utf-8")
-    stored = _stored(report, curve)
-    (folder / TRAINING).write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+    stored = json.dumps(_stored(report, curve), indent=1, ensure_ascii=False)
     text = "\n".join(_lines(report, drawn=(folder / CURVE).is_file()))
-    (folder / CARD).write_text(text + "\n", encoding="utf-8")
+    for name, content in {TRAINING: stored, CARD: text}.items():  # names of files are in both
+        (folder / name).write_text(clean(content) + "\n", encoding="utf-8")
 
 
 def _stored(report: TrainingReport, curve: Curve) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Where a training writes: a folder beside OUT while it lasts, OUT itself at the very end.
 
 `OUT.training` holds checkpoints and what a resumed run must find as it was; OUT appears whole, or
-not at all.
+not at all. A training that is begun anew replaces an unfinished one only once it has something to
+go on with itself: until then the other is in `OUT.training.replaced`.
 """
 
 from __future__ import annotations
@@ -17,8 +18,12 @@ from vecsearch.encoders.pretrained import SAVED, TRAINING
 from vecsearch.errors import UsageError, VecsearchError
 
 _ENDING: Final = ".training"
+_REPLACED: Final = ".replaced"
 _SETTINGS: Final = "settings.json"
 _NEW: Final = "new"
+_OLD: Final = "old"
+_WORTH_KEEPING: Final = ("*.safetensors", "*.sqlite")
+"""Checkpoints, and vectors that were made: something to go on with."""
 _OURS: Final = (NOTE, SAVED, TRAINING, "modules.json")
 """A folder with one of these holds an encoder, and may be overwritten if somebody says so."""
 
@@ -33,6 +38,10 @@ def best_folder(out: Path) -> Path:
     return work_folder(out) / "best"
 
 
+def _replaced(out: Path) -> Path:
+    return out.with_name(out.name + _ENDING + _REPLACED)
+
+
 def begin(out: Path, told: dict[str, Any], *, resume: bool, overwrite: bool) -> Path:
     """Make the work folder of a training, or find the one to go on with; see `work_folder`.
 
@@ -43,8 +52,15 @@ def begin(out: Path, told: dict[str, Any], *, resume: bool, overwrite: bool) -> 
     work = work_folder(out)
     if not out.name:
         raise UsageError(f"{out} can't be the folder of an encoder; name a new one.")
+    if not _is_utf8(out):
+        raise UsageError(
+            f"{str(out)!r} can't be the folder of an encoder: weights are only read from where the "
+            "path is UTF-8. Name another folder."
+        )
     _check_out(out, overwrite=overwrite)
     try:
+        if _replaced(out).exists():  # of a run that was killed
+            settle(out)
         if resume:
             _check_same(work, told)
         elif work.exists() and not overwrite:
@@ -53,12 +69,21 @@ def begin(out: Path, told: dict[str, Any], *, resume: bool, overwrite: bool) -> 
                 "anew (--overwrite)."
             )
         else:
-            shutil.rmtree(work, ignore_errors=True)
+            if work.exists():
+                work.replace(_replaced(out))
             work.mkdir(parents=True)
             (work / _SETTINGS).write_text(json.dumps(told, indent=1), encoding="utf-8")
     except OSError as error:
+        settle(out)
         raise VecsearchError(f"{work} can't be written ({error.strerror or error}).") from error
     return work
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        return bool(str(path).encode())
+    except UnicodeEncodeError:  # other bytes are halves of characters to Python
+        return False
 
 
 def _check_out(out: Path, *, overwrite: bool) -> None:
@@ -90,11 +115,15 @@ def _check_same(work: Path, told: dict[str, Any]) -> None:
         )
 
 
-def abandon(out: Path) -> None:
-    """Remove the work folder of a training that ended before there was anything to go on with."""
-    work = work_folder(out)
-    if not any(work.rglob("*.safetensors")):
-        shutil.rmtree(work, ignore_errors=True)
+def settle(out: Path) -> None:
+    """Keep a training that has something to go on with, else bring back what it was to replace."""
+    work, replaced = work_folder(out), _replaced(out)
+    if any(file for pattern in _WORTH_KEEPING for file in work.rglob(pattern)):
+        shutil.rmtree(replaced, ignore_errors=True)
+        return
+    shutil.rmtree(work, ignore_errors=True)
+    if replaced.exists():
+        replaced.replace(work)
 
 
 def place(out: Path, write: Callable[[Path], None]) -> None:
@@ -105,9 +134,21 @@ def place(out: Path, write: Callable[[Path], None]) -> None:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir()
         write(new)
-        if out.exists():
-            out.replace(work / "old")
-        new.replace(out)
-        shutil.rmtree(work, ignore_errors=True)
+        _swap(new, out, work / _OLD)
     except OSError as error:
         raise VecsearchError(f"{out} can't be written ({error.strerror or error}).") from error
+    for done in (work, _replaced(out)):
+        shutil.rmtree(done, ignore_errors=True)
+
+
+def _swap(new: Path, out: Path, old: Path) -> None:
+    """Rename a folder to OUT; where that fails, what was there before is there again."""
+    there = out.exists()
+    if there:
+        out.replace(old)
+    try:
+        new.replace(out)
+    except BaseException:
+        if there:
+            old.replace(out)
+        raise

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from vecsearch.encoders.network import Network
 from vecsearch.errors import UsageError
 from vecsearch.training.networks import NetworkModel
+from vecsearch.training.precision import autocast
 
 _MASKED: Final = 0.8
 _SWAPPED: Final = 0.1
@@ -113,7 +114,8 @@ class MaskedTask:
         swapped = wanted & (lot >= _MASKED) & (lot < _MASKED + _SWAPPED)
         shown = np.where(swapped, rng.integers(0, self._model.subwords.size, ids.shape), ids)
         given = [torch.from_numpy(each).to(device) for each in (shown, mask, hidden, wanted)]
-        guesses = self.module(*given)  # (guesses, pieces)
+        with autocast(device):
+            guesses = self.module(*given)  # (guesses, pieces) float32
         loss: Tensor = F.cross_entropy(guesses, torch.from_numpy(ids[wanted]).to(device))
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())

@@ -12,9 +12,11 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple
 
+from vecsearch.encoders import load_encoder
 from vecsearch.encoders.artefact import read_artefact
 from vecsearch.encoders.base import Encoder
 from vecsearch.measures import Scores
@@ -22,7 +24,7 @@ from vecsearch.training.base import Task
 from vecsearch.training.card import write_card
 from vecsearch.training.curve import Curve
 from vecsearch.training.data import Data, gather
-from vecsearch.training.folders import abandon, begin, best_folder, place
+from vecsearch.training.folders import begin, best_folder, place, settle
 from vecsearch.training.kinds import check_installed, task_for, train_lsa
 from vecsearch.training.progress import Progress, Show
 from vecsearch.training.report import TrainingReport
@@ -39,7 +41,7 @@ from vecsearch.training.settings import (
 from vecsearch.training.validation import MEASURE, Validation, prove
 
 if TYPE_CHECKING:
-    from vecsearch.training.loop import StepProgress
+    from vecsearch.training.loop import Fitted, StepProgress
 
 
 class Learnt(NamedTuple):
@@ -73,8 +75,8 @@ def run(
     try:
         data = training.gather(corpus)
         learnt = training.learn(data)
-    except Exception:
-        abandon(out)  # so that the same command, put right, can begin
+    except BaseException:
+        settle(out)  # so that the same command, put right, can begin
         raise
     show(Progress("measuring before and after"))
     proof = prove(training.scores(learnt.before), training.scores(learnt.after))
@@ -88,16 +90,22 @@ def run(
         fingerprint=learnt.after.fingerprint,
         steps=learnt.curve.steps,
         best_step=learnt.best_step,
-        minutes=(time.monotonic() - started) / 60,
+        minutes=(time.monotonic() - started + training.earlier) / 60,
         negatives=learnt.negatives,
+        evaluations=len(learnt.curve.dev),
     )
     if report.saved:
         place(out, lambda folder: _write(folder, report, learnt))
+    else:
+        settle(out)
     return report
 
 
 class _Training:
-    """What the parts of one training share; no encoder is scored twice."""
+    """What the parts of one training share; no encoder is scored twice.
+
+    earlier: seconds of training before this run, which went on from there.
+    """
 
     def __init__(
         self,
@@ -114,6 +122,7 @@ class _Training:
         self._work = work
         self._show = show
         self._resume = resume
+        self.earlier = 0.0
         self._scores: dict[str, Scores] = {}
         self._dev: float | None = None
 
@@ -144,48 +153,58 @@ class _Training:
         """Train; after Ctrl-C keep the best encoder so far, and let KeyboardInterrupt pass."""
         if self._kind == "lsa":
             self._tell("finding what terms have in common", 0)
-            before, after = train_lsa(data, self._settings)
-            return Learnt(before, after, Curve())
-        from vecsearch.training.loop import fit
-
+            return Learnt(*train_lsa(data, self._settings), Curve())
         made = task_for(self._kind, self._out.name, data, self._settings, self._work, self._tell)
-        untrained = made.task.encoder()
+        before = self._before(made.task)
         if made.pretraining is not None:
             self._pretrain(made.pretraining)
         self._tell("measuring before training", 0)
-        fitted = fit(
-            made.task,
-            self._schedule(data),
-            self._work / "checkpoints",
-            validate=self._validate if USUAL[self._kind].evaluations else None,
-            resume=self._resume,
-            on_step=self._step,
-        )
-        trained = made.task.encoder()
-        if fitted.ended == "interrupted":
-            self._stop(trained)
+        validate = self._validate if USUAL[self._kind].evaluations else None
+        fitted = self._fit(made.task, self._schedule(data), "checkpoints", self._step, validate)
         best_step = fitted.curve.steps if fitted.best is None else fitted.best.step
-        return Learnt(untrained, trained, fitted.curve, best_step, made.negatives)
+        return Learnt(before, made.task.encoder(), fitted.curve, best_step, made.negatives)
+
+    def _before(self, task: Task) -> Encoder:
+        """Return the untrained twin, or the base as anybody has it: it may read longer texts."""
+        if self._kind == "finetune":
+            return load_encoder(self._settings.base, self._settings.device)
+        return task.encoder()
 
     def _pretrain(self, task: Task) -> None:
         """Let the network learn from texts alone first; it has no dev score of its own."""
-        from vecsearch.training.loop import fit
-
         schedule = Schedule(
             steps=self._settings.pretrain_steps,
             learning_rate=known(self._settings.learning_rate),
             seed=self._settings.seed,
         )
-        folder = self._work / "pretraining"
-        fitted = fit(task, schedule, folder, resume=self._resume, on_step=self._pretraining_step)
-        if fitted.ended == "interrupted":
-            self._stop(task.encoder())
+        self._fit(task, schedule, "pretraining", self._pretraining_step)
 
-    def _stop(self, encoder: Encoder) -> NoReturn:
-        """Keep what Ctrl-C left, and pass it on."""
-        shutil.rmtree(best_folder(self._out), ignore_errors=True)
-        _save(encoder, best_folder(self._out), self._out.name)
-        raise KeyboardInterrupt
+    def _fit(
+        self,
+        task: Task,
+        schedule: Schedule,
+        folder: str,
+        on_step: Callable[[StepProgress], None],
+        validate: Callable[[Encoder], float] | None = None,
+    ) -> Fitted:
+        """Run the loop; keep the encoder that Ctrl-C left, and let KeyboardInterrupt pass."""
+        from vecsearch.training.loop import fit
+
+        started = time.perf_counter()
+        fitted = fit(
+            task,
+            schedule,
+            self._work / folder,
+            validate=validate,
+            resume=self._resume,
+            on_step=on_step,
+        )
+        self.earlier += fitted.seconds - (time.perf_counter() - started)
+        if fitted.ended == "interrupted":
+            shutil.rmtree(best_folder(self._out), ignore_errors=True)
+            _save(task.encoder(), best_folder(self._out), self._out.name)
+            raise KeyboardInterrupt
+        return fitted
 
     def _validate(self, encoder: Encoder) -> float:
         return self.scores(encoder).mean(MEASURE)
