@@ -151,6 +151,10 @@ def test_resumed_it_is_as_if_never_interrupted(judged, tmp_path):
     (corpus / "corpus.jsonl").write_text("{")
     with pytest.raises(CorpusError):
         train(corpus, out, "contrastive-bag", BAG, resume=True)
+    added = (judged / "corpus.jsonl").read_text() + '\n{"_id": "new", "text": "a new document"}'
+    (corpus / "corpus.jsonl").write_text(added)
+    with pytest.raises(UsageError, match="began with other documents than the corpus has now"):
+        train(corpus, out, "contrastive-bag", BAG, resume=True)
     shutil.copyfile(judged / "corpus.jsonl", corpus / "corpus.jsonl")
     started = time.monotonic()
     resumed = train(corpus, out, "contrastive-bag", BAG, resume=True)

@@ -20,6 +20,7 @@ from vecsearch.errors import UsageError, VecsearchError
 _ENDING: Final = ".training"
 _REPLACED: Final = ".replaced"
 _SETTINGS: Final = "settings.json"
+_DIGEST: Final = "documents.sha256"
 _NEW: Final = "new"
 _OLD: Final = "old"
 _WORTH_KEEPING: Final = ("*.safetensors", "*.sqlite")
@@ -112,6 +113,25 @@ def _check_same(work: Path, told: dict[str, Any]) -> None:
             f"The training in {work} has {name.replace('_', '-')} {stored.get(name)!r}, not "
             f"{told[name]!r}; a resumed one has the same settings. Begin anew (--overwrite), or "
             "name another OUT."
+        )
+
+
+def pin(out: Path, digest: str) -> None:
+    """Remember the digest of the documents; raise UsageError where a resumed training had others.
+
+    Their vocabulary decides what the rows of a checkpoint stand for.
+    """
+    path = work_folder(out) / _DIGEST
+    try:
+        if not path.exists():
+            path.write_text(digest, encoding="ascii")
+        same = path.read_bytes() == digest.encode()
+    except OSError as error:
+        raise VecsearchError(f"{path} can't be used ({error.strerror or error}).") from error
+    if not same:
+        raise UsageError(
+            f"The training in {path.parent} began with other documents than the corpus has now; a "
+            "resumed one has the same. Begin anew (--overwrite), or name another OUT."
         )
 
 

@@ -24,7 +24,7 @@ from vecsearch.training.base import Task
 from vecsearch.training.card import write_card
 from vecsearch.training.curve import Curve
 from vecsearch.training.data import Data, gather
-from vecsearch.training.folders import begin, best_folder, place, settle
+from vecsearch.training.folders import begin, best_folder, pin, place, settle
 from vecsearch.training.kinds import check_installed, task_for, train_lsa
 from vecsearch.training.progress import Progress, Show
 from vecsearch.training.report import TrainingReport
@@ -74,6 +74,7 @@ def run(
     training = _Training(out, kind, settings, work, show, resume)
     try:
         data = training.gather(corpus)
+        pin(out, data.facts.digest)
         learnt = training.learn(data)
     except BaseException:
         settle(out)  # so that the same command, put right, can begin
