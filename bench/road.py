@@ -8,7 +8,7 @@ isn't made again; so after an interruption, call it again:
 
 documents/   the documents of all five, without any query or judgment; the same for every kind
 squad11/     squad11 with 2,000 of its test questions, drawn with a seed
-models/      the encoders: five kinds trained on documents/ for six minutes each, on the CPU, and
+models/      the encoders: five kinds trained on documents/ for 15 minutes each, on the CPU, and
              minilm fine-tuned, whole and by adapters, on the judgments of a split "train"
 reports/     road: each alone and fused with BM25 on all five, and on the project's own two;
              scifact, nfcorpus: the fine-tuned ones against minilm, on the collection that they are
@@ -39,7 +39,7 @@ OWN: Final = ("lighthouse", "paraphrases")
 
 REPORTS: Final = ("road", "small", "scifact", "nfcorpus", "costs")
 QUESTIONS: Final = 2000
-MINUTES: Final = 6
+MINUTES: Final = 15
 """How long each kind may learn."""
 
 FROM_TEXTS: Final[tuple[Kind, ...]] = ("lsa", "skipgram", "contrastive-bag", "gru", "transformer")

@@ -6,10 +6,10 @@ is the number of texts, n of tokens and d of numbers of a vector.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
+
+from vecsearch.encoders.embedding import Embedding
 
 
 class GRU(nn.Module):
@@ -21,7 +21,7 @@ class GRU(nn.Module):
 
     def __init__(self, pieces: int, dim: int, dropout: float = 0.1) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(pieces, dim)
+        self.embedding = Embedding(pieces, dim)
         half = dim // 2
         self.unit = nn.GRU(dim, half, batch_first=True, bidirectional=True)
         self.output = nn.Linear(2 * half, dim)
@@ -35,8 +35,7 @@ class GRU(nn.Module):
 
         Each text has at least one token, and its tokens come first.
         """
-        # Of unit length, a word would be drowned by what is added to it after the first few steps.
-        words = math.sqrt(self.embedding.embedding_dim) * self.embedding(ids)  # (b, n, d)
+        words = self.embedding(ids)  # (b, n, d)
         lengths = mask.sum(dim=1).cpu()  # (b,)
         # Packed, neither unit sees padding: the backward one starts at the last token.
         packed = nn.utils.rnn.pack_padded_sequence(

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vecsearch.encoders.embedding import Embedding
+
 
 class SelfAttention(nn.Module):
     """Each token gathers from all tokens what it asks for.
@@ -89,7 +91,7 @@ class Transformer(nn.Module):
         self, pieces: int, dim: int, layers: int, heads: int, dropout: float = 0.1
     ) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(pieces, dim)
+        self.embedding = Embedding(pieces, dim)
         self.layers = nn.ModuleList(Layer(dim, heads, dropout) for _ in range(layers))
         self.dropout = nn.Dropout(dropout)
         # A position must not drown a word: it has a tenth of its length.
@@ -98,22 +100,19 @@ class Transformer(nn.Module):
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """ids: (b, n) int64, any id where there is padding. mask: (b, n). Returns (b, n, d)."""
         words = self.embedding(ids)  # (b, n, d)
-        dim = words.shape[2]
-        places = positions(ids.shape[1], dim).to(words)  # (n, d)
-        # Of unit length, a word would be drowned by what a layer adds after its first few steps.
-        tokens: Tensor = math.sqrt(dim) * (words + self.position_scale * places)  # (b, n, d)
-        tokens = self.dropout(tokens)  # (b, n, d)
+        places = positions(ids.shape[1], words.shape[2]).to(words)  # (n, d)
+        tokens: Tensor = self.dropout(words + self.position_scale * places)  # (b, n, d)
         for layer in self.layers:
             tokens = layer(tokens, mask)  # (b, n, d)
         return tokens
 
 
 def positions(count: int, dim: int) -> Tensor:
-    """Return a vector of about unit length for each position: (count, dim).
+    """Return a vector for each position, in numbers of about 1: (count, dim).
 
     It holds sines and cosines, of wavelengths from 2 pi to 10,000 times that.
     """
     place = torch.arange(count, dtype=torch.float32)[:, None]  # (n, 1)
     wave = torch.arange(0, dim, 2, dtype=torch.float32)  # (d / 2,)
     angle = place / 10_000 ** (wave / dim)  # (n, d / 2)
-    return torch.cat([angle.sin(), angle.cos()], dim=1)[:, :dim] / math.sqrt(dim / 2)  # (n, d)
+    return math.sqrt(2) * torch.cat([angle.sin(), angle.cos()], dim=1)[:, :dim]  # (n, d)

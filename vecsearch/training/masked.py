@@ -59,7 +59,7 @@ class _Guessing(nn.Module):
         with _hiding(embedding, hidden, self.mask):
             states = self.network(ids, mask)  # (texts, tokens, dim)
         # A piece is guessed by the vector that it has as input: half the weights to learn.
-        guesses: Tensor = self.norm(states[wanted]) @ embedding.weight.T + self.bias
+        guesses: Tensor = self.norm(states[wanted]) @ embedding.meant().T + self.bias
         return guesses
 
 

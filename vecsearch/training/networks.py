@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from vecsearch.encoders.artefact import Artefact
+from vecsearch.encoders.embedding import SHRUNK
 from vecsearch.encoders.network import NETWORKS, Network, Pooled, embed, load_network
 from vecsearch.encoders.subwords import Subwords
 from vecsearch.errors import UsageError
@@ -104,5 +105,5 @@ def network_model(
     module = Pooled(network, torch.from_numpy(piece_idf(subwords, texts)))
     with torch.no_grad():
         embedding: Any = network.embedding
-        embedding.weight.copy_(torch.from_numpy(np.array(initial, np.float32)))
+        embedding.weight.copy_(torch.from_numpy(np.array(initial, np.float32)) / SHRUNK)
     return NetworkModel(kind, subwords, config, module)

@@ -54,7 +54,7 @@ USUAL: Final[Mapping[Kind, Usual]] = {
     "lsa": Usual(None),
     "skipgram": Usual(256, 16_384, 2e-3, 2000, 500, 20_000, evaluations=0),
     "contrastive-bag": Usual(512, 1024, 1e-2, 10, 300, 3_000),
-    "gru": Usual(256, 128, 2e-3, 5, 300, 3_000, 1000, 8, 3),
+    "gru": Usual(256, 128, 5e-4, 5, 300, 3_000, 1000, 8, 3),
     "transformer": Usual(256, 128, 5e-4, 5, 300, 3_000, 1000, 8, 4),
     "finetune": Usual(None, 32, 2e-5, 4, 20, 2_000, 1000, 4, 2),
 }
