@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -346,6 +347,10 @@ def test_hard_negatives_and_a_teacher_are_part_of_it(topics, tmp_path):
     report = train(topics, tmp_path / "out", "contrastive-bag", settings)
     assert report.negatives > 0
     assert report.proof.after > 0.3
+    scored = dataclasses.replace(settings, distill="scores")
+    other = train(topics, tmp_path / "scored", "contrastive-bag", scored)
+    assert other.proof.after > 0.3
+    assert other.fingerprint != report.fingerprint
     bad = TrainingSettings(teacher="techer")
     with pytest.raises(UsageError, match="There is no encoder 'techer'"):
         train(topics, tmp_path / "bad", "contrastive-bag", bad)

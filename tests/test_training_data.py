@@ -237,6 +237,8 @@ def test_settings_that_can_not_be():
         "setting seed must be at least 0, not -1": {"seed": -1},
         "so many steps or so many minutes, not both": {"steps": 1, "minutes": 1.0},
         "There is no device 'gpu'": {"device": "gpu"},
+        "no kind of distillation 'score'. Did you mean 'scores'": {"distill": "score"},
+        "The scores are a teacher's: name it too": {"distill": "scores"},
     }.items():
         with pytest.raises(UsageError, match=match):
             TrainingSettings(**settings)

@@ -18,7 +18,7 @@ from vecsearch.encoders.base import Device
 from vecsearch.training import TrainingSettings, train
 from vecsearch.training.folders import best_folder, work_folder
 from vecsearch.training.progress import Progress, Show
-from vecsearch.training.settings import KINDS, SUPERVISIONS, Kind
+from vecsearch.training.settings import KINDS, SUPERVISIONS, Distill, Kind
 
 _INTERRUPTED: Final = 130
 """The exit code of a process that Ctrl-C ended, as shells have it."""
@@ -90,7 +90,14 @@ def _kinds_of_supervision(
     "--teacher",
     metavar="MODEL",
     shell_complete=complete_encoder,
-    help="A stronger encoder whose vectors are learnt too.",
+    help="A stronger encoder that is learnt from too.",
+)
+@click.option(
+    "--distill",
+    type=click.Choice(["vectors", "scores"]),
+    default="vectors",
+    show_default=True,
+    help="What of the teacher is learnt: its vectors, or its scores of a batch's documents.",
 )
 @click.option(
     "--pretrain-steps",
@@ -136,6 +143,7 @@ def train_command(
     learning_rate: float | None,
     negatives: int,
     teacher: str | None,
+    distill: Distill,
     pretrain_steps: int,
     dev_split: str | None,
     seed: int,
@@ -162,6 +170,7 @@ def train_command(
         learning_rate=learning_rate,
         negatives=negatives,
         teacher=teacher,
+        distill=distill,
         pretrain_steps=pretrain_steps,
         base=base,
         lora=lora,

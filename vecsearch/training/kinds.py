@@ -155,7 +155,8 @@ def _contrastive(
         batch=known(settings.batch),
         chunk=_CHUNKS[kind],
         dims=_prefixes(model.dim) if kind == "contrastive-bag" else (),
-        teacher_vectors=0.0 if teacher is None else 1.0,
+        teacher_vectors=float(teacher is not None and settings.distill == "vectors"),
+        teacher_scores=float(teacher is not None and settings.distill == "scores"),
         seed=settings.seed,
     )
     return Made(ContrastiveTask(model, examples, learning, teacher, data.known), negatives)

@@ -13,6 +13,7 @@ from vecsearch.errors import UnknownName, UsageError
 _T = TypeVar("_T")
 
 Kind: TypeAlias = Literal["lsa", "skipgram", "contrastive-bag", "gru", "transformer", "finetune"]
+Distill: TypeAlias = Literal["vectors", "scores"]
 Supervision: TypeAlias = Literal["judged", "title_body", "neighbours", "inverse_cloze", "two_views"]
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -76,7 +77,8 @@ class TrainingSettings:
     batch: examples of a step.
     steps, minutes: how long the training lasts; one of the two at most.
     negatives: hard negatives that are mined for each example.
-    teacher: an encoder whose vectors are learnt too, by a name that `load_encoder` knows.
+    teacher: a stronger encoder that is learnt from too, by a name that `load_encoder` knows.
+    distill: what of a teacher is learnt: its vectors, or its scores of a batch's documents.
     pretrain_steps: steps of masked language modelling before a transformer learns from examples.
     base: the model that finetune goes on from.
     lora: train adapters of rank 16, not the whole model.
@@ -95,6 +97,7 @@ class TrainingSettings:
     learning_rate: float | None = None
     negatives: int = 0
     teacher: str | None = None
+    distill: Distill = "vectors"
     pretrain_steps: int = 0
     base: str = "minilm"
     lora: bool = False
@@ -102,9 +105,23 @@ class TrainingSettings:
     device: Device = "auto"
 
     def __post_init__(self) -> None:
+        self._check_names()
+        self._check_numbers()
+        if self.steps is not None and self.minutes is not None:
+            raise UsageError("A training lasts so many steps or so many minutes, not both.")
+        if self.distill != "vectors" and self.teacher is None:
+            raise UsageError(f"The {self.distill} are a teacher's: name it too.")
+
+    def _check_names(self) -> None:
         for kind in self.supervision:
             if kind not in SUPERVISIONS:
                 raise UnknownName("kind of supervision", kind, SUPERVISIONS)
+        if self.distill not in get_args(Distill):
+            raise UnknownName("kind of distillation", self.distill, get_args(Distill))
+        if self.device not in get_args(Device):
+            raise UnknownName("device", self.device, get_args(Device))
+
+    def _check_numbers(self) -> None:
         for name, least in _LEAST.items():
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value >= least):
@@ -115,10 +132,6 @@ class TrainingSettings:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise UsageError(f"{_said(name)} must be more than 0, not {value}.")
-        if self.steps is not None and self.minutes is not None:
-            raise UsageError("A training lasts so many steps or so many minutes, not both.")
-        if self.device not in get_args(Device):
-            raise UnknownName("device", self.device, get_args(Device))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings in JSON types."""
