@@ -281,8 +281,9 @@ def test_a_seed_that_not_all_take_is_told():
 
 
 @pytest.mark.slow
-def test_a_learning_rate_beyond_reason_ends_with_the_step(judged, tmp_path):
-    settings = TrainingSettings(dim=8, vocabulary=300, batch=8, steps=30, learning_rate=1e30)
+@pytest.mark.parametrize(("rate", "steps"), [(1e30, 30), (1e9, 3)])
+def test_a_learning_rate_beyond_reason_ends_with_the_step(judged, tmp_path, rate, steps):
+    settings = TrainingSettings(dim=8, vocabulary=300, batch=8, steps=steps, learning_rate=rate)
     with pytest.raises(TrainingDiverged, match=r"at step \d+") as caught:
         train(judged, tmp_path / "out", "contrastive-bag", settings)
     assert 1 <= caught.value.step <= 30

@@ -19,7 +19,7 @@ from vecsearch.encoders import available_encoders, encoder_names, locate_encoder
 from vecsearch.encoders.artefact import NOTE, WEIGHTS, Artefact
 from vecsearch.encoders.subwords import Subwords
 from vecsearch.encoders.table import TokenTable
-from vecsearch.errors import EncoderError, EncoderMismatch
+from vecsearch.errors import EncoderError, EncoderMismatch, UsageError
 from vecsearch.text import analyzer
 from vecsearch.training.lsa import train_lsa
 
@@ -66,6 +66,19 @@ def test_loaded_from_its_folder_it_is_the_same(encoder, folder):
         assert (again.name, again.fingerprint) == (encoder.name, encoder.fingerprint)
         texts = [each.text for each in DOCUMENTS]
         assert (again.encode(texts, "query") == encoder.encode(texts, "query")).all()
+
+
+def test_one_text_is_not_taken_for_a_list_of_its_characters(encoder):
+    with pytest.raises(UsageError, match=r"as a list, even one: encode\(\[text\], role\)"):
+        encoder.encode("red house", "query")
+
+
+def test_saved_at_a_name_all_may_read_it(encoder, tmp_path):
+    encoder.save(str(tmp_path / "saved"))  # a str does too
+    plain = tmp_path / "plain"
+    plain.touch()
+    for file in (tmp_path / "saved").iterdir():
+        assert file.stat().st_mode == plain.stat().st_mode
 
 
 def test_an_index_needs_no_more_than_itself(encoder, folder, tmp_path):

@@ -42,6 +42,12 @@ def write(folder):
     (folder / NOTE).write_text("the new one")
 
 
+@pytest.mark.parametrize("place", [".", "/", ""])
+def test_places_without_a_name(place):
+    with pytest.raises(UsageError, match="can't be the folder of an encoder; name a new one"):
+        began(Path(place), OLD, overwrite=True)
+
+
 # ---- The work folder
 
 

@@ -119,7 +119,12 @@ def locate_encoder(name_or_path: str | Path) -> Located | OwnVectors:
     if isinstance(name_or_path, Path) or "/" in name or name.startswith("."):
         hint = folder_beside(folder, Path.is_dir)
         raise EncoderError(f"There is no encoder {name!r}: there is no such folder.{hint}")
-    choices = [*encoder_names(), "none", "the path of a folder", "owner/model on a hub"]
+    choices = [
+        *encoder_names(),
+        *(["none"] if name != "none" else []),
+        "the path of a folder",
+        "owner/model on a hub",
+    ]
     raise UnknownName("encoder", name, choices)
 
 

@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from vecsearch.encoders.subwords import Subwords
 from vecsearch.errors import EncoderError, VecsearchError
@@ -107,9 +107,11 @@ class Artefact:
 
         The folder is no encoder, to `read_artefact`, before all of it is written.
         """
+        folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / NOTE).unlink(missing_ok=True)
-        save_file({name: _little(each) for name, each in self.tensors.items()}, folder / WEIGHTS)
+        weights = save({name: _little(each) for name, each in self.tensors.items()})
+        (folder / WEIGHTS).write_bytes(weights)  # `save_file` lets nobody else read it
         if self.subwords is not None:
             _write_json(folder / TOKENIZER, self.subwords.to_dict())
         for file in self._companions():

@@ -121,6 +121,13 @@ def encode(encoder: Encoder, texts: Sequence[str], role: Role) -> Vectors:
     return vectors
 
 
+def require_list(texts: Sequence[str]) -> Sequence[str]:
+    """Return texts; raise UsageError for one text, whose characters would be taken for texts."""
+    if isinstance(texts, str):
+        raise UsageError("Texts are encoded as a list, even one: encode([text], role).")
+    return texts
+
+
 def require_text(text: object, place: int) -> str:
     """Return a text; raise UsageError, which names its place among the texts, for anything else."""
     if not isinstance(text, str):

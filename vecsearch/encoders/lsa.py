@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vecsearch.encoders.artefact import Artefact, Tensors
 from vecsearch.encoders.bags import Bag, BagEncoder
-from vecsearch.encoders.base import require_text
+from vecsearch.encoders.base import require_list, require_text
 from vecsearch.encoders.subwords import Tokens
 from vecsearch.errors import EncoderError, VecsearchError
 from vecsearch.text import Analyzer
@@ -37,7 +37,7 @@ class Terms:
         """See `Tokenizer.encode`."""
         ids: list[int] = []
         offsets = [0]
-        for place, text in enumerate(texts):
+        for place, text in enumerate(require_list(texts)):
             terms = self.analyzer.terms(require_text(text, place))
             ids += (self._ids[term] for term in terms if term in self._ids)
             offsets.append(len(ids))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from vecsearch.encoders.base import Device, TokenVectors, require_text
+from vecsearch.encoders.base import Device, TokenVectors, require_list, require_text
 from vecsearch.encoders.words import word_spans
 from vecsearch.errors import EncoderError
 from vecsearch.types import Role, Span, Vectors
@@ -67,7 +67,7 @@ class Pretrained:
 
     def encode(self, texts: Sequence[str], role: Role) -> Vectors:
         """See `Encoder.encode`."""
-        clean = [_clean(text, i) for i, text in enumerate(texts)]
+        clean = [_clean(text, i) for i, text in enumerate(require_list(texts))]
         if not clean:
             return np.zeros((0, self.dim), np.float32)
         encode = self._model.encode_query if role == "query" else self._model.encode_document

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.encoders.base import require_text
+from vecsearch.encoders.base import require_list, require_text
 from vecsearch.errors import EncoderError, UsageError
 from vecsearch.text import Analyzer
 from vecsearch.types import Span
@@ -71,7 +71,7 @@ class Subwords:
         """Cut texts; raise UsageError for what isn't text."""
         ids: list[int] = []
         offsets = [0]
-        for place, text in enumerate(texts):
+        for place, text in enumerate(require_list(texts)):
             terms = self.analyzer.terms(require_text(text, place))
             ids += chain.from_iterable(map(self._cut_of, terms))
             offsets.append(len(ids))

@@ -45,7 +45,12 @@ class TokenTable(BagEncoder):
     def of(
         kind: str, name: str, subwords: Subwords, rows: Vectors, *, sublinear: bool = False
     ) -> TokenTable:
-        """Make an encoder of rows, (pieces, dim) float32, with the subwords' weights in them."""
+        """Make an encoder of rows, (pieces, dim) float32, with the subwords' weights in them.
+
+        Raise EncoderError where they aren't finite.
+        """
+        if not np.isfinite(rows).all():
+            raise EncoderError(f"The rows of the table {name!r} aren't all finite numbers.")
         config = {"dim": int(rows.shape[1]), "sublinear": sublinear}
         return TokenTable(Artefact(kind, name, config, {"table": rows}, subwords))
 

@@ -50,9 +50,9 @@ def begin(out: Path, told: dict[str, Any], *, resume: bool, overwrite: bool) -> 
 
     Raise UsageError where OUT, or the work folder, isn't as `resume` and `overwrite` want it.
     """
-    work = work_folder(out)
     if not out.name:
         raise UsageError(f"{out} can't be the folder of an encoder; name a new one.")
+    work = work_folder(out)
     if not _is_utf8(out):
         raise UsageError(
             f"{str(out)!r} can't be the folder of an encoder: weights are only read from where the "

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from vecsearch.encoders.base import Encoder
-from vecsearch.errors import TrainingDiverged, UsageError
+from vecsearch.errors import EncoderError, TrainingDiverged, UsageError
 from vecsearch.store.files import Disk
 from vecsearch.training.base import Task
 from vecsearch.training.checkpoint import Best, Checkpoints, Last
@@ -269,7 +269,14 @@ class _Run:
         if self._validate is None:
             return None
         self._task.module.eval()
-        score = float(self._validate(self._task.encoder()))
+        try:
+            score = float(self._validate(self._task.encoder()))
+        except EncoderError as error:
+            if not self._curve.points:
+                raise
+            loss, rate = self._curve.points[-1]  # finite weights may give vectors that aren't
+            problem = f"what it learnt can't encode any more: {error}"
+            raise TrainingDiverged(self._curve.steps, loss, rate, problem) from error
         if not math.isfinite(score):
             raise UsageError(f"An evaluation gave the score {score}; a finite number is wanted.")
         return score

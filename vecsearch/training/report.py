@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from vecsearch.bench.report.figures import score
 from vecsearch.bench.report.texts import shown
 from vecsearch.training.data import Facts
 from vecsearch.training.settings import Kind, TrainingSettings
@@ -50,10 +51,11 @@ class TrainingReport:
         yield f"Learnt from {learnt}{facts.documents:,} documents of {shown(facts.corpus)}."
         if facts.dropped:
             yield f"{facts.dropped:,} examples more ask what a held-out query asks; left out."
-        before = self.settings.base if self.kind == "finetune" else "the untrained twin"
+        before = self.settings.base if self.kind == "finetune" else "its untrained twin"
         yield (
             f"Measured by nDCG@10 on {proof.queries:,} dev queries ({shown(facts.dev)}) over "
-            f"{facts.dev_documents:,} documents; before training stands for {shown(before)}."
+            f"{facts.dev_documents:,} documents: {score(proof.before)} before training, which is "
+            f"{shown(before)}, and {score(proof.after)} after it."
         )
         yield proof.sentence
         if self.evaluations:

@@ -14,7 +14,7 @@ from vecsearch.bench.report.texts import shown
 from vecsearch.bench.report.verdict import verdict
 from vecsearch.bench.results import Results
 
-_SPECIAL: Final = re.compile(r"[\\`*_\[\]<>|~#&]")
+_SPECIAL: Final = re.compile(r"[\\`*_\[\]>|~#]|<(?=[A-Za-z/!?])|&(?=[#\w])")
 
 
 def markdown(results: Results) -> str:
