@@ -10,8 +10,10 @@ from tiny_topics import DOCUMENTS, TOPICS, write_topics
 from vecsearch import TrainingSettings
 from vecsearch.errors import CorpusError, UnknownName, UsageError
 from vecsearch.training.data import gather
+from vecsearch.training.dev import Dev, cut_down
 from vecsearch.training.held_out import normalised
 from vecsearch.training.settings import fitted, known, steps_for
+from vecsearch.types import Document
 
 
 def gathered(source, work, most=2000, **settings):
@@ -158,6 +160,18 @@ def test_pairs_are_learnt_from_but_for_a_part_that_is_dev(tmp_path):
         from_corpus += relevant in ids
     assert 0 < from_corpus < len(dev)
     assert data.facts.dev == "queries cut from pairs.jsonl"
+
+
+def test_a_dev_query_with_many_judgments_takes_no_room_from_others():
+    qrels = {"many": {f"d{i}": 1 for i in range(500)}, "none": {"elsewhere": 1}}
+    qrels |= {f"q{i}": {f"d{i}": 1, f"d{i + 1}": 0} for i in range(40)}
+    documents = [Document(f"d{i}", f"text {i}") for i in range(500)]
+    dev = Dev(documents, dict.fromkeys(qrels, "what is asked"), qrels, "made")
+    for seed in range(5):
+        cut = cut_down(dev, 60, seed)
+        assert sorted(cut.queries) == sorted(f"q{i}" for i in range(40))
+        assert len(set().union(*cut_down(dev, 20, seed).qrels.values())) <= 20
+        assert len(cut_down(dev, 1, seed).queries) == 1
 
 
 def test_pairs_that_ask_as_held_out_queries_do_are_neither_learnt_nor_measured(tmp_path):
