@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from typing import TypeGuard
 
 import numpy as np
 
@@ -14,8 +12,8 @@ from vecsearch.errors import UnknownDocument, UsageError, did_you_mean
 from vecsearch.filters import parse_filter
 from vecsearch.focus import best_passages, term_weights
 from vecsearch.retrieve.base import Retriever, check_k, ranking_of
-from vecsearch.retrieve.clauses import objection, query_terms, query_text, restricted
-from vecsearch.retrieve.explanation import Explanation, explainer, passes, unranked
+from vecsearch.retrieve.clauses import narrowed, objected, query_terms, query_text, restricts
+from vecsearch.retrieve.explanation import Explanation, explainer, unranked
 from vecsearch.retrieve.lexical import Lexical
 from vecsearch.retrieve.named import Mode, Named
 from vecsearch.snippets import Snippet, snippet
@@ -213,10 +211,8 @@ class Searcher:
         if not text.strip():
             return [unranked(id, retriever.name, "The query is blank.") for id in ids]
         told = retriever.explain(text, documents, self._narrowed(query, allow)) if documents else []
-        if isinstance(query, str) or not query.clauses:
-            return told
         return [
-            self._objected(query, rows, allow, each)
+            objected(self.snapshot, self.analyzer, query, allow, rows, each)
             for rows, each in zip(documents, told, strict=True)
         ]
 
@@ -250,17 +246,7 @@ class Searcher:
         return found
 
     def _narrowed(self, query: str | Query, allow: Mask) -> Mask:
-        """Return which rows a query may find of those that a mask lets pass."""
-        if not _restricts(query):
-            return allow
-        return restricted(self.snapshot, self.analyzer, query.clauses, allow)
-
-    def _objected(self, query: Query, rows: slice, allow: Mask, told: Explanation) -> Explanation:
-        """Name the clause of a query that keeps a document out, where one does."""
-        if told.score is not None or not passes(rows, allow):
-            return told
-        clause = objection(self.snapshot, self.analyzer, query.clauses, rows)
-        return told if clause is None else replace(told, note=f"The query's {clause} keeps it out.")
+        return narrowed(self.snapshot, self.analyzer, query, allow)
 
     def _rows(self, id: str) -> slice:
         part, position = self._located(id)
@@ -314,15 +300,11 @@ def _pairs(found: TopK, query: int) -> list[tuple[int, float]]:
 
 def _blocks(queries: Sequence[str | Query], asked: Sequence[int]) -> Iterator[list[int]]:
     """Yield the queries to be ranked at a time: one that narrows what it may find goes alone."""
-    free = [i for i in asked if not _restricts(queries[i])]
+    free = [i for i in asked if not restricts(queries[i])]
     for start in range(0, len(free), _BLOCK):
         yield free[start : start + _BLOCK]
     if len(free) < len(asked):
-        yield from ([i] for i in asked if _restricts(queries[i]))
-
-
-def _restricts(query: str | Query) -> TypeGuard[Query]:
-    return isinstance(query, Query) and any(clause.restricts for clause in query.clauses)
+        yield from ([i] for i in asked if restricts(queries[i]))
 
 
 def _check_query(query: object) -> None:

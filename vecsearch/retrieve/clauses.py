@@ -15,14 +15,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.errors import UsageError
-from vecsearch.retrieve.explanation import passes
+from vecsearch.retrieve.explanation import Explanation, passes
 from vecsearch.retrieve.vocabulary import beginning_with, one_edit_from
 from vecsearch.store.snapshot import Part, Snapshot
 from vecsearch.syntax import Clause
@@ -100,31 +101,52 @@ def read(snapshot: Snapshot, analyzer: Analyzer, clauses: Sequence[Clause]) -> l
     return [Reading(clause, _terms(snapshot, analyzer, clause)) for clause in clauses]
 
 
-def restricted(
-    snapshot: Snapshot, analyzer: Analyzer, clauses: Sequence[Clause], allow: Mask
-) -> Mask:
+def restricts(query: str | Query) -> TypeGuard[Query]:
+    """Say whether a query has signs or phrases, so that not every document may be found."""
+    return isinstance(query, Query) and any(clause.restricts for clause in query.clauses)
+
+
+def narrowed(snapshot: Snapshot, analyzer: Analyzer, query: str | Query, allow: Mask) -> Mask:
     """Return the rows that a mask lets pass and whose documents keep to all signs and phrases.
 
     Raise as `query_text` does.
     """
+    if not restricts(query):
+        return allow
+    return _restricted(snapshot, analyzer, query.clauses, allow)
+
+
+def objected(
+    snapshot: Snapshot,
+    analyzer: Analyzer,
+    query: str | Query,
+    allow: Mask,
+    document: slice,
+    told: Explanation,
+) -> Explanation:
+    """Name the clause that keeps a document, given by its rows, out of a ranking, where one does.
+
+    allow: what the filter lets pass; told: what the retriever says.
+    """
+    if told.score is not None or not restricts(query) or not passes(document, allow):
+        return told
+    only = np.zeros(snapshot.rows, np.bool_)
+    only[document] = True
+    for clause in query.clauses:
+        if not passes(document, _restricted(snapshot, analyzer, [clause], only)):
+            return replace(told, note=f"The query's {clause} keeps it out.")
+    return told
+
+
+def _restricted(
+    snapshot: Snapshot, analyzer: Analyzer, clauses: Sequence[Clause], allow: Mask
+) -> Mask:
     readings = read(snapshot, analyzer, [each for each in clauses if each.restricts])
     # Few documents are left where a phrase, or what it lacks, needs their text.
     readings.sort(key=_reads_text)
     masks = [_passing(part, analyzer, readings, allow) for part in snapshot.parts]
     rows = snapshot.mask(masks)
     return rows if allow is ALL or rows is ALL else rows & allow
-
-
-def objection(
-    snapshot: Snapshot, analyzer: Analyzer, clauses: Sequence[Clause], document: slice
-) -> Clause | None:
-    """Return the first clause that a document, given by its rows, doesn't keep to."""
-    only = np.zeros(snapshot.rows, np.bool_)
-    only[document] = True
-    for clause in clauses:
-        if not passes(document, restricted(snapshot, analyzer, [clause], only)):
-            return clause
-    return None
 
 
 def _terms(snapshot: Snapshot, analyzer: Analyzer, clause: Clause) -> tuple[str, ...]:
