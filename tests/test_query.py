@@ -6,6 +6,7 @@ import random
 from functools import cache
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import regex
 from hypothesis import given, settings
@@ -402,6 +403,10 @@ def test_signs_are_about_documents_where_passages_are_ranked(tmp_path):
         assert names(searcher, "+kettle tar", by)[0] == "long"
         assert "long" not in names(searcher, '-"red tar" kettle', by)
         assert names(searcher, '+kettle "red tar"', by) == ["long"]
+    rows = np.zeros(searcher.snapshot.rows, np.bool_)
+    rows[1] = True
+    kept = clauses_room.narrowed(searcher.snapshot, searcher.analyzer, Query.parse("+tar"), rows)
+    assert np.flatnonzero(kept).tolist() == [1]
     assert searcher.search(Query.parse("+kettle tar"), 1, by="bm25")[0].passage.endswith("red tar.")
 
 
