@@ -239,22 +239,35 @@ ONE_TERM = st.one_of(
     st.sampled_from([word for word in WORDS if len(TERMS(word)) == 1]),
     LETTERS.filter(lambda word: len(TERMS(word)) == 1),
 )
-PHRASE = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).filter(
-    lambda ws: TERMS(" ".join(ws))
+PHRASE = st.tuples(WORD, st.lists(st.sampled_from(WORDS), max_size=2)).map(
+    lambda ws: (ws[0], *ws[1])
 )
-CLAUSE = st.one_of(
-    st.builds(Part, st.sampled_from(["", "+", "-"]), st.just("word"), st.tuples(WORD)),
-    st.builds(Part, st.sampled_from(["", "+", "-"]), st.just("phrase"), PHRASE.map(tuple)),
-    st.builds(Part, st.sampled_from(["", "+", "-"]), st.just("prefix"), st.tuples(ONE_TERM)),
-    st.builds(Part, st.sampled_from(["", "+", "-"]), st.just("fuzzy"), st.tuples(ONE_TERM)),
-)
-PARTS = st.lists(CLAUSE, min_size=1, max_size=4).filter(
-    lambda parts: any(p.sign != "-" for p in parts)
-)
+WANTED, ANY = ["", "+"], ["", "+", "-"]
+
+
+def plain_clauses(signs):
+    sign = st.sampled_from(signs)
+    return st.one_of(
+        st.builds(Part, sign, st.just("word"), st.tuples(WORD)),
+        st.builds(Part, sign, st.just("phrase"), PHRASE),
+    )
+
+
+def clauses(signs):
+    expanding = st.builds(
+        Part, st.sampled_from(signs), st.sampled_from(["prefix", "fuzzy"]), st.tuples(ONE_TERM)
+    )
+    return plain_clauses(signs) | expanding
+
+
+def queries_of(of):
+    """Clauses of which not all are exclusions."""
+    both = st.tuples(of(WANTED), st.lists(of(ANY), max_size=3))
+    return both.flatmap(lambda found: st.permutations([found[0], *found[1]]))
 
 
 @settings(max_examples=80, deadline=None)
-@given(parts=PARTS, k=st.sampled_from([1, 5, 100]))
+@given(parts=queries_of(clauses), k=st.sampled_from([1, 5, 100]))
 def test_words_find_what_brute_force_finds(corpus, parts, k):
     query = Query.parse(" ".join(map(str, parts)))
     terms = corpus.terms(parts)
@@ -267,7 +280,7 @@ def test_words_find_what_brute_force_finds(corpus, parts, k):
 
 
 @settings(max_examples=40, deadline=None)
-@given(parts=PARTS, k=st.sampled_from([1, 5, 100]))
+@given(parts=queries_of(clauses), k=st.sampled_from([1, 5, 100]))
 def test_dense_ranks_the_clean_text_under_the_mask(corpus, parts, k):
     query = Query.parse(" ".join(map(str, parts)))
     clean = " ".join(" ".join(part.words) for part in parts if part.sign != "-")
@@ -284,10 +297,10 @@ def test_dense_ranks_the_clean_text_under_the_mask(corpus, parts, k):
 
 @settings(max_examples=40, deadline=None)
 @given(
-    parts=st.lists(CLAUSE.filter(lambda p: p.kind in ("word", "phrase")), min_size=1, max_size=4).filter(lambda parts: any(p.sign != "-" for p in parts)),
+    parts=queries_of(plain_clauses),
     k=st.sampled_from([1, 5, 100]),
     least=st.sampled_from([0, 20]),
-)  # fmt: skip
+)
 def test_hybrid_is_that_of_a_filter_that_lets_the_same_pass(corpus, parts, k, least):
     query = Query.parse(" ".join(map(str, parts)))
     allowed = corpus.passing(parts)
