@@ -102,6 +102,25 @@ def test_a_query_is_plain_text(index):
     assert ok("search", index, "--", "-- -") == ""
 
 
+def test_syntax_is_read_where_it_is_asked_for(index, tmp_path):
+    assert ok("search", index, "--syntax", 'vinegar wick -kettle -"the lamp"') == ""
+    [hit] = lines(
+        ok("search", index, "--syntax", 'wik~ lam* "light the lamp" -vinegar', "--explain")
+    )
+    assert hit["id"] == "lamp"
+    assert "wik~ stands for wick. lam* stands for lamp." in hit["explanation"]["method"]
+    err = fails(2, "search", index, "--syntax", 'lamp "wick')
+    assert err.startswith("Error: The quote at character 6 is never closed")
+    queries = corpus(
+        tmp_path / "q.jsonl", {"_id": "q1", "text": "+vinegar lamp"}, {"_id": "q2", "text": "- x"}
+    )
+    err = fails(2, "search", index, "--syntax", "--queries", queries)
+    assert "Query 'q2': The - at character 1" in err
+    corpus(queries, {"_id": "q1", "text": "+vinegar lamp"})
+    [line] = ok("search", index, "--syntax", "--queries", queries).splitlines()
+    assert line.split()[:3] == ["q1", "Q0", "kettle"]
+
+
 def test_a_blank_query_and_no_match_print_nothing(index):
     assert ok("search", index, "  ") == ""
     assert ok("search", index, "zeppelin") == ""

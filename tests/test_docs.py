@@ -73,6 +73,15 @@ def test_the_commands_of_the_readme_run(tmp_path):
     assert len((tmp_path / "copy.jsonl").read_text().splitlines()) == 2
 
 
+def test_query_syntax_as_in_the_readme(tmp_path):
+    [script] = [block for block in blocks("sh") if "--syntax" in block]
+    done = shell(script, tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert [hit["id"] for hit in found] == ["kettle", "salad", "kettle"]
+    assert "vinegra~ stands for vinegar" in found[1]["explanation"]["method"]
+
+
 def test_following_a_folder_as_in_the_readme(tmp_path):
     [script] = [block for block in blocks("sh") if "--sync" in block]
     done = shell(script, tmp_path)

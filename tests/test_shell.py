@@ -159,6 +159,34 @@ class TestSettings:
             perform(session, ":HELP")
 
 
+class TestSyntax:
+    def test_it_is_off_until_it_is_asked_for(self, session):
+        assert page(session, ":syntax").startswith("syntax off: every character")
+        asked = after(session, "kettle -socket*")
+        assert sorted(listed(asked)) == ["kettle", "toaster"]
+        on = after(asked, ":syntax on")
+        assert "-excluded" in page(on, ":syntax")
+        assert listed(after(on, "kettle -socket*")) == ["kettle"]
+        assert len(listed(after(on, ":syntax off", "kettle -socket*"))) == 2
+        with pytest.raises(UsageError, match="on or off, not 'yes'"):
+            perform(session, ":syntax yes")
+        with pytest.raises(UsageError, match="The - at character 8"):
+            perform(on, "kettle - socket")
+
+    def test_the_list_keeps_how_its_query_was_read(self, session):
+        asked = after(session, ":syntax on", "kett* -socket", ":syntax off")
+        told = " ".join(page(asked, ":explain 1").split())
+        assert "kett* stands for kettl." in told
+        assert "The query's -socket keeps it out." in page(asked, ":why toaster")
+        assert "toaster for “kett* -socket”" in page(asked, ":why toaster")
+        assert "▌ Descale the kettle" in page(asked, ":open 1")
+        assert "“kett* -socket” by bm25 and tfidf" in page(asked, ":compare")
+        assert page(after(asked, ":compare"), ":explain 1") == page(asked, ":explain 1")
+        assert listed(after(asked, ":syntax on", ":compare bm25 tfidf +socket kettle")) == [
+            "toaster"
+        ]
+
+
 class TestDocuments:
     def test_open_shows_all_of_a_document(self, session):
         text = page(after(session, "toaster"), ":open 1")
@@ -394,6 +422,7 @@ class TestView:
         (":open ha", "ha", ("harbour",)),
         (":why ", "", ("harbour", "kettle", "lamp", "toaster")),
         (":why to", "to", ("toaster",)),
+        (":syntax o", "o", ("on", "off")),
         (":why zz", "zz", ()),
         (":quit ", "", ()),
         (":nothing x", "", ()),

@@ -97,6 +97,16 @@ def test_tokens_are_terms_with_places(text, name):
         assert term in analyzer(name).terms(text[start:end])
 
 
+@given(text=TEXTS)
+def test_unstemmed_are_the_terms_where_nothing_is_stemmed(text):
+    assert PLAIN.unstemmed(text) == PLAIN.terms(text)
+
+
+def test_unstemmed_keeps_stopwords_and_normalises_by_language():
+    assert ENGLISH.unstemmed("The RUNNING dogs") == ["the", "running", "dogs"]
+    assert analyzer("turkish").unstemmed("Iğdır İzmir") == ["ığdır", "izmir"]
+
+
 @given(text=TEXTS, name=st.sampled_from(["plain", "turkish", "german"]))
 def test_normalisation_forms_are_one(text, name):
     terms = analyzer(name).terms

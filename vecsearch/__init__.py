@@ -14,6 +14,7 @@ from vecsearch.retrieve.weighting import BM25, TfIdf, Weighting
 from vecsearch.runs import read_run, write_run
 from vecsearch.searcher import Searcher
 from vecsearch.syncing import Changes, sync
+from vecsearch.syntax import Clause
 from vecsearch.text import Analyzer, analyzer
 from vecsearch.training import TrainingSettings, train
 from vecsearch.types import ALL, Document, Hit, Query, Span, TopK
@@ -26,6 +27,7 @@ __all__ = [
     "Arm",
     "ArmPart",
     "Changes",
+    "Clause",
     "Corpus",
     "Dense",
     "Document",

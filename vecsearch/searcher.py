@@ -12,13 +12,14 @@ from vecsearch.errors import UnknownDocument, UsageError, did_you_mean
 from vecsearch.filters import parse_filter
 from vecsearch.focus import best_passages, term_weights
 from vecsearch.retrieve.base import Retriever, check_k, ranking_of
+from vecsearch.retrieve.clauses import narrowed, objected, query_terms, query_text, restricts
 from vecsearch.retrieve.explanation import Explanation, explainer, unranked
 from vecsearch.retrieve.lexical import Lexical
 from vecsearch.retrieve.named import Mode, Named
 from vecsearch.snippets import Snippet, snippet
 from vecsearch.store.snapshot import Part, Snapshot
 from vecsearch.text import Analyzer
-from vecsearch.types import ALL, Document, Hit, Mask, TopK, Vector, Vectors, seen_text
+from vecsearch.types import ALL, Document, Hit, Mask, Query, TopK, Vector, Vectors, seen_text
 
 _BLOCK = 256
 """Queries ranked at a time, so that memory doesn't grow with their number."""
@@ -83,7 +84,7 @@ class Searcher:
 
     def search(
         self,
-        query: str = "",
+        query: str | Query = "",
         k: int = 10,
         where: str | None = None,
         by: str | Retriever | None = None,
@@ -92,7 +93,8 @@ class Searcher:
     ) -> list[Hit]:
         """Return the k best documents for a query, best first.
 
-        query: plain text; no character of it is syntax. A blank one finds nothing.
+        query: plain text; no character of it is syntax. A blank one finds nothing. With syntax it
+            is what `Query.parse` gives, whose signs and phrases narrow what may be found.
         where: a metadata filter such as 'lang = "en" and year >= 2020'.
         by: the name of a retriever, or one composed over `snapshot`.
         vector: (dim,), the query's vector, which the embeddings are then compared with instead of
@@ -107,7 +109,7 @@ class Searcher:
 
     def search_many(
         self,
-        queries: Sequence[str],
+        queries: Sequence[str | Query],
         k: int = 10,
         where: str | None = None,
         by: str | Retriever | None = None,
@@ -122,7 +124,7 @@ class Searcher:
 
     def rank_many(
         self,
-        queries: Sequence[str],
+        queries: Sequence[str | Query],
         k: int = 10,
         where: str | None = None,
         by: str | Retriever | None = None,
@@ -156,7 +158,7 @@ class Searcher:
 
     def snippets(
         self,
-        query: str,
+        query: str | Query,
         hits: Sequence[Hit],
         by: str | Retriever | None = None,
         width: int = 240,
@@ -170,16 +172,21 @@ class Searcher:
         Raise as `search` does, and UsageError for a width below 1.
         """
         _check_query(query)
-        terms = term_weights(self.snapshot, self.analyzer.terms(query))
+        text = query_text(self.snapshot, self.analyzer, query)
+        terms = term_weights(self.snapshot, query_terms(self.analyzer, text))
         load = None if isinstance(self.retriever(by), Lexical) else self._load_encoder
-        parts = best_passages(query, hits, terms, self.analyzer, load)
+        parts = best_passages(text, hits, terms, self.analyzer, load)
         return [
             snippet(hit.document.text, hit.span, terms, self.analyzer, width, part)
             for hit, part in zip(hits, parts, strict=True)
         ]
 
     def explain(
-        self, query: str, id: str, where: str | None = None, by: str | Retriever | None = None
+        self,
+        query: str | Query,
+        id: str,
+        where: str | None = None,
+        by: str | Retriever | None = None,
     ) -> Explanation:
         """Say why a document has the score and the rank that `search` gives it, or has none.
 
@@ -190,7 +197,7 @@ class Searcher:
 
     def explain_many(
         self,
-        query: str,
+        query: str | Query,
         ids: Sequence[str],
         where: str | None = None,
         by: str | Retriever | None = None,
@@ -200,9 +207,14 @@ class Searcher:
         retriever = explainer(self.retriever(by))
         documents = [self._rows(id) for id in ids]
         allow = self.mask(where)
-        if not query.strip():
+        text = query_text(self.snapshot, self.analyzer, query)
+        if not text.strip():
             return [unranked(id, retriever.name, "The query is blank.") for id in ids]
-        return retriever.explain(query, documents, allow) if documents else []
+        told = retriever.explain(text, documents, self._narrowed(query, allow)) if documents else []
+        return [
+            objected(self.snapshot, self.analyzer, query, allow, rows, each)
+            for rows, each in zip(documents, told, strict=True)
+        ]
 
     def get(self, id: str) -> Document:
         """Return a document by its id; raise UnknownDocument where the index doesn't hold it."""
@@ -233,13 +245,16 @@ class Searcher:
             raise UnknownDocument(f"The index holds no document {id!r}.{hint}")
         return found
 
+    def _narrowed(self, query: str | Query, allow: Mask) -> Mask:
+        return narrowed(self.snapshot, self.analyzer, query, allow)
+
     def _rows(self, id: str) -> slice:
         part, position = self._located(id)
         return part.rows_of(position)
 
     def _rank(
         self,
-        queries: Sequence[str],
+        queries: Sequence[str | Query],
         k: int,
         where: str | None,
         by: str | Retriever | None,
@@ -252,17 +267,18 @@ class Searcher:
             _check_query(query)
         check_k(k)
         retriever = self.retriever(by)
+        texts = [query_text(self.snapshot, self.analyzer, query) for query in queries]
         given = None if vectors is None else self._query_vectors(vectors, len(queries))
         allow = self.mask(where)
         k = min(k, max(len(self), 1))  # rankings are padded to k, so ask for no more than there is
         rankings: list[list[tuple[int, float]]] = [[] for _ in queries]
         # Blank queries are left out: a model would find something near to nothing at all.
-        asked = [i for i, query in enumerate(queries) if given is not None or query.strip()]
-        for start in range(0, len(asked), _BLOCK):
-            block = asked[start : start + _BLOCK]
+        asked = [i for i, text in enumerate(texts) if given is not None or text.strip()]
+        for block in _blocks(queries, asked):
             if given is not None:
                 retriever = self._named.over_vectors(by, given[block])
-            found = retriever.retrieve([queries[i] for i in block], k, allow)
+            passing = self._narrowed(queries[block[0]], allow)
+            found = retriever.retrieve([texts[i] for i in block], k, passing)
             for place, i in enumerate(block):
                 rankings[i] = _pairs(found, place)
         return rankings
@@ -282,6 +298,15 @@ def _pairs(found: TopK, query: int) -> list[tuple[int, float]]:
     return list(zip(rows.tolist(), scores.tolist(), strict=True))
 
 
+def _blocks(queries: Sequence[str | Query], asked: Sequence[int]) -> Iterator[list[int]]:
+    """Yield the queries to be ranked at a time: one that narrows what it may find goes alone."""
+    free = [i for i in asked if not restricts(queries[i])]
+    for start in range(0, len(free), _BLOCK):
+        yield free[start : start + _BLOCK]
+    if len(free) < len(asked):
+        yield from ([i] for i in asked if restricts(queries[i]))
+
+
 def _check_query(query: object) -> None:
-    if not isinstance(query, str):
+    if not isinstance(query, str | Query):
         raise UsageError(f"A query is text, not {type(query).__name__}.")

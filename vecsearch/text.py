@@ -165,6 +165,15 @@ class Analyzer:
             for term, start, end in self._tokens[word[0]]
         ]
 
+    def unstemmed(self, text: str) -> list[str]:
+        """Return what the terms are stems of, in its order, stopwords included."""
+        return [
+            term
+            for word in _WORD.findall(text)
+            for piece in _PIECE.finditer(_normalise(word, self.name))
+            for term in (_pairs(piece[0]) if piece["run"] else [piece[0][:LONGEST_TERM]])
+        ]
+
     def to_dict(self) -> dict[str, object]:
         """Return all that decides about terms, in JSON types; an index stores it."""
         return {

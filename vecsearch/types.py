@@ -14,6 +14,9 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.errors import UsageError
+from vecsearch.syntax import Clause, read_clauses
+
 Scalar: TypeAlias = str | int | float | bool | None
 MetaValue: TypeAlias = Scalar | Sequence[Scalar]
 Meta: TypeAlias = Mapping[str, MetaValue]
@@ -60,10 +63,36 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question with a name, as in a file of queries. The text is never query syntax."""
+    """A question with a name, as in a file of queries.
+
+    text: what is looked for; no character of it is syntax.
+    clauses: what `parse` read; none where the text is all there is.
+    """
 
     id: str
     text: str
+    clauses: tuple[Clause, ...] = ()
+
+    @classmethod
+    def parse(cls, source: str, id: str = "") -> Query:
+        """Read a query with phrases, required, excluded, prefix and fuzzy terms.
+
+        See `vecsearch.syntax`. The text is then what encoders get: the words without signs and
+        marks, and without what is excluded. A query without any operator is its own text.
+
+        Raise UsageError, which names the character, for a query that can't be read.
+        """
+        if not isinstance(source, str):
+            raise UsageError(f"A query is text, not {type(source).__name__}.")
+        clauses = read_clauses(source)
+        if all(str(clause) == clause.text for clause in clauses):
+            return cls(id, source)
+        text = " ".join(clause.text for clause in clauses if not clause.excluded)
+        return cls(id, text, clauses)
+
+    def __str__(self) -> str:
+        """The query as it is typed."""
+        return " ".join(map(str, self.clauses)) if self.clauses else self.text
 
 
 class Span(NamedTuple):

@@ -21,10 +21,11 @@ from vecsearch.cli.explaining import (
 )
 from vecsearch.cli.printable import CONTROLS
 from vecsearch.cli.printable import printable as printable  # taken from here by other rooms
+from vecsearch.retrieve.clauses import query_terms, query_text
 from vecsearch.retrieve.explanation import Explanation
 from vecsearch.searcher import Searcher
 from vecsearch.snippets import Snippet, marked_title
-from vecsearch.types import Document, Hit
+from vecsearch.types import Document, Hit, Query
 
 _T = TypeVar("_T")
 _QUIET_SECONDS: Final = 10
@@ -41,10 +42,11 @@ class Answer(NamedTuple):
 
 
 def answered(
-    searcher: Searcher, query: str, hits: Sequence[Hit], by: str | None, width: int = 240
+    searcher: Searcher, query: str | Query, hits: Sequence[Hit], by: str | None, width: int = 240
 ) -> list[Answer]:
     """Say what to show of the hits of a query; see `Searcher.snippets`."""
-    terms = set(searcher.analyzer.terms(query))
+    text = query_text(searcher.snapshot, searcher.analyzer, query)
+    terms = set(query_terms(searcher.analyzer, text))
     return [
         Answer(hit, marked_title(hit.document.title, terms, searcher.analyzer), shown)
         for hit, shown in zip(hits, searcher.snippets(query, hits, by, width), strict=True)

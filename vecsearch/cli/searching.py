@@ -28,6 +28,11 @@ _BLOCK = 64
 @click.option("-k", type=int, help="How many documents.  [10; 100 for a run]")
 @by_option
 @where_option
+@click.option(
+    "--syntax",
+    is_flag=True,
+    help='Read "a phrase", +required, -excluded, prefix* and fuzzy~ words in queries.',
+)
 @click.option("--explain", is_flag=True, help="Say for each document why it has its score.")
 @click.option(
     "--queries",
@@ -58,6 +63,7 @@ def search(
     k: int | None,
     by: str | None,
     where: str | None,
+    syntax: bool,
     explain: bool,
     queries: str | None,
     vectors_file: str | None,
@@ -67,7 +73,7 @@ def search(
 ) -> None:
     """Search INDEX for QUERY, or for every query of a file.
 
-    A query is plain text: no character of it is syntax.
+    A query is plain text: no character of it is syntax, unless --syntax says so.
     """
     _check_usage(query, queries, vectors_file, run_file, as_json=as_json, explain=explain)
     with opened(index_folder, device) as index:
@@ -77,17 +83,20 @@ def search(
             vectors, by = read_vectors(vectors_file), by or "dense"
         if queries is not None:
             asked = read_queries(queries)
+            if syntax:
+                asked = [_parsed(each) for each in asked]
             retriever = searcher.retriever(by)
             rankings = _rank(searcher, asked, 100 if k is None else k, where, by, vectors)
             write_run(rankings, run_file or "-", retriever.name)
         else:
+            question: str | Query = Query.parse(query or "") if syntax else query or ""
             hits = searcher.search_many(
-                [query or ""], 10 if k is None else k, where, by, vectors=vectors
+                [question], 10 if k is None else k, where, by, vectors=vectors
             )
-            answers = answered(searcher, query or "", hits[0], by)
+            answers = answered(searcher, question, hits[0], by)
             if explain:
                 ids = [answer.hit.id for answer in answers]
-                told = searcher.explain_many(query or "", ids, where, by)
+                told = searcher.explain_many(question, ids, where, by)
                 answers = [
                     answer._replace(explanation=each)
                     for answer, each in zip(answers, told, strict=True)
@@ -121,6 +130,14 @@ def _check_usage(
         raise click.UsageError("--explain goes with a text: there is nothing to say of a vector.")
 
 
+def _parsed(query: Query) -> Query:
+    """Read the syntax of a query of a file."""
+    try:
+        return Query.parse(query.text, query.id)
+    except UsageError as error:
+        raise UsageError(f"Query {query.id!r}: {error}") from None
+
+
 def _rank(
     searcher: Searcher,
     queries: Sequence[Query],
@@ -136,8 +153,7 @@ def _rank(
         for start in range(0, len(queries), _BLOCK):
             block = queries[start : start + _BLOCK]
             given = None if vectors is None else vectors[start : start + _BLOCK]
-            texts = [each.text for each in block]
-            rankings = searcher.rank_many(texts, k, where, by, vectors=given)
+            rankings = searcher.rank_many(block, k, where, by, vectors=given)
             yield from zip((each.id for each in block), rankings, strict=True)
 
     return progress(blocks(), "queries", done=lambda count: count / len(queries))

@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.retrieve.base import Ranking, best_documents, check_k, merge_rankings, top_k
+from vecsearch.retrieve.clauses import Expanded, Reading, query_terms
 from vecsearch.retrieve.explanation import (
     FILTERED,
     Explanation,
+    Remainder,
     Standing,
     TermPart,
     passes,
@@ -56,11 +58,15 @@ class Lexical:
         terms = self._terms(query)
         found = standings(self._snapshot, documents, lambda k: self.retrieve([query], k, allow))
         return [
-            self._unranked(rows, terms, allow) if standing is None else self._told(standing, terms)
+            self._unranked(rows, query, terms, allow)
+            if standing is None
+            else self._told(standing, query, terms)
             for rows, standing in zip(documents, found, strict=True)
         ]
 
-    def _unranked(self, rows: slice, terms: Sequence[_Term], allow: Mask) -> Explanation:
+    def _unranked(
+        self, rows: slice, query: str, terms: Sequence[_Term], allow: Mask
+    ) -> Explanation:
         note = "It shares no term with the query."
         if not terms:
             note = "The query holds no term."
@@ -68,9 +74,10 @@ class Lexical:
             note = FILTERED
         elif not any(term.frequency for term in terms):
             note = "No document holds a term of the query."
+        note = " ".join([note, *(each.sentence for each in _expansions(query))])
         return unranked(self._snapshot.id_of(rows.start), self.name, note)
 
-    def _told(self, standing: Standing, terms: Sequence[_Term]) -> Explanation:
+    def _told(self, standing: Standing, query: str, terms: Sequence[_Term]) -> Explanation:
         hit = self._snapshot.hit(standing.row, standing.score)
         words: dict[str, dict[str, None]] = {term.term: {} for term in terms}
         text = seen_text(hit.document.title, hit.passage)
@@ -83,14 +90,15 @@ class Lexical:
             norm *= float(self._norms[number][local])
         parts = [self._part(term, number, local, tuple(words[term.term]), norm) for term in terms]
         parts.sort(key=lambda part: -part.value)
+        expansions = _expansions(query)
         return Explanation(
             hit.id,
             self.name,
             standing.score,
             standing.rank,
             hit.span,
-            tuple(parts),
-            self._method(),
+            _gathered(parts, expansions),
+            " ".join([self._method(), *(each.sentence for each in expansions)]),
             True,
             "",
         )
@@ -172,7 +180,7 @@ class Lexical:
         return merge_rankings(self._snapshot, rankings, k)
 
     def _terms(self, query: str) -> list[_Term]:
-        return [self._look_up(item) for item in Counter(self._analyzer.terms(query)).items()]
+        return [self._look_up(item) for item in Counter(query_terms(self._analyzer, query)).items()]
 
     def _query_norm(self, terms: Sequence[_Term]) -> float:
         if not (self.weighting.cosine and terms):
@@ -251,6 +259,24 @@ class Lexical:
             np.fromiter(map(total.__getitem__, vocabulary), np.int64, len(vocabulary))
             for vocabulary in vocabularies
         ]
+
+
+def _expansions(query: str) -> tuple[Reading, ...]:
+    return query.expansions if isinstance(query, Expanded) else ()
+
+
+def _gathered(
+    parts: Sequence[TermPart], expansions: Sequence[Reading]
+) -> tuple[TermPart | Remainder, ...]:
+    """Make one part of the terms of prefixes and fuzzy words that aren't here: they are many."""
+    scored = (each for each in expansions if not each.clause.excluded)
+    alternatives = {term for each in scored for term in each.terms}
+    lacking = [part for part in parts if not part.tf and part.term in alternatives]
+    if not lacking:
+        return tuple(parts)
+    text = f"terms of prefixes and fuzzy words that aren't here: {len(lacking)}"
+    here = [part for part in parts if part.tf or part.term not in alternatives]
+    return (*here, Remainder(sum(part.value for part in lacking), text))
 
 
 class _Term:

@@ -103,6 +103,20 @@ def _where(session: Session, expression: str) -> Outcome:
     return Outcome(session, view.sentence(text))
 
 
+def _syntax(session: Session, choice: str) -> Outcome:
+    if choice not in ("", "on", "off"):
+        raise UsageError(f"Query syntax is on or off, not {choice!r}.")
+    if choice:
+        session = session.reading_syntax(choice == "on")
+    text = "syntax off: every character of a query is text."
+    if session.syntax:
+        text = (
+            'syntax on: "a phrase", +required, -excluded, prefix* and fuzzy~ words. '
+            ":syntax off ends it."
+        )
+    return Outcome(session, view.sentence(text))
+
+
 def _compare(session: Session, argument: str) -> Outcome:
     first, _, rest = argument.partition(" ")
     second, _, query = rest.strip().partition(" ")
@@ -130,7 +144,7 @@ def _like(session: Session, which: str) -> Outcome:
 
 def _why(session: Session, name: str) -> Outcome:
     found = session.why(_needed(name, "why"))
-    return Outcome(session, view.reasons(name, session.query or "", found, session.where))
+    return Outcome(session, view.reasons(name, str(session.query), found, session.where))
 
 
 def _needed(argument: str, name: str) -> str:
@@ -167,6 +181,13 @@ COMMANDS: Final = (
         'search only documents whose metadata passes, such as lang = "en" and year >= 2020; '
         "off: all documents again; alone: the filter now",
         _where,
+    ),
+    Command(
+        "syntax",
+        "[on|off]",
+        'read "a phrase", +required, -excluded, prefix* and fuzzy~ words in queries; off: every '
+        "character is text again; alone: which now",
+        _syntax,
     ),
     Command(
         "compare",

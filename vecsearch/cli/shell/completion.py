@@ -50,6 +50,10 @@ def _two_retrievers(session: Session, argument: str) -> Completions:
     return _beginning(second.lstrip(), others) if space else _retriever(session, first)
 
 
+def _switch(session: Session, argument: str) -> Completions:
+    return _beginning(argument, ["on", "off"])
+
+
 def _field(session: Session, argument: str) -> Completions:
     last = _LAST_WORD.search(argument)
     word = last[0] if last else ""
@@ -76,6 +80,7 @@ _ARGUMENTS: Final[Mapping[str, Callable[[Session, str], Completions]]] = {
     "by": _retriever,
     "compare": _two_retrievers,
     "where": _field,
+    "syntax": _switch,
     "open": _document,
     "explain": _document,
     "like": _document,

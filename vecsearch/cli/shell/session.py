@@ -18,10 +18,11 @@ from vecsearch.cli.shell.comparison import DEPTH, Comparison, compared
 from vecsearch.errors import UnknownDocument, UsageError
 from vecsearch.index import Index
 from vecsearch.retrieve.base import check_k
+from vecsearch.retrieve.clauses import query_terms, query_text
 from vecsearch.retrieve.explanation import Explanation
 from vecsearch.searcher import Searcher
 from vecsearch.snippets import ELLIPSIS, marked_title, snippet
-from vecsearch.types import ALL, Document, Hit, Span
+from vecsearch.types import ALL, Document, Hit, Query, Span
 
 _WIDTH: Final = 130
 """Characters of a snippet: two lines beside ranks and scores in 80 columns."""
@@ -34,7 +35,7 @@ class Listing:
     Either it answers a `query`, or it holds the documents `like` another.
     """
 
-    query: str | None
+    query: str | Query | None
     like: str | None
     by: str
     where: str | None
@@ -65,7 +66,8 @@ class Session:
     by: str
     k: int = 10
     where: str | None = None
-    query: str | None = None
+    syntax: bool = False
+    query: str | Query | None = None
     listing: Listing | None = None
 
     @classmethod
@@ -94,10 +96,15 @@ class Session:
         self.searcher.mask(where)
         return replace(self, where=where)
 
+    def reading_syntax(self, on: bool) -> Session:
+        """Read the syntax of queries from now on, or take every character as text."""
+        return replace(self, syntax=on)
+
     def ask(self, query: str) -> Session:
         """Search; the answers are the new session's listing."""
-        hits = self.searcher.search(query, self.k, self.where, self.by)
-        return self._listed(query, None, self.by, hits)
+        question = self._read(query)
+        hits = self.searcher.search(question, self.k, self.where, self.by)
+        return self._listed(question, None, self.by, hits)
 
     def like(self, which: str) -> Session:
         """List the documents that are like one."""
@@ -107,15 +114,17 @@ class Session:
 
     def compare(self, names: Sequence[str], query: str | None) -> tuple[Session, Comparison]:
         """Rank a query, or the last one, by two representations; list the answers of the first."""
-        query = self._last_query() if query is None else query
+        question = self._last_query() if query is None else self._read(query)
         second = "dense" if "dense" in self.retrievers else "tfidf"
         first, second = names or ("bm25", second)
         if first == second:
             raise UsageError(f"Two representations are compared, not {first} with itself.")
         depth = max(self.k, DEPTH)
-        one, other = (self.searcher.search(query, depth, self.where, by) for by in (first, second))
-        session = self._listed(query, None, first, one[: self.k])
-        return session, compared(query, (first, second), (one, other), self.k, depth)
+        one, other = (
+            self.searcher.search(question, depth, self.where, by) for by in (first, second)
+        )
+        session = self._listed(question, None, first, one[: self.k])
+        return session, compared(str(question), (first, second), (one, other), self.k, depth)
 
     def open(self, which: str) -> Opened:
         """Read a document, with the best passage for the query where it stands in the list."""
@@ -123,7 +132,8 @@ class Session:
         document = answer.hit.document if answer else self.searcher.get(self._named(which))
         if self.listing is None or self.listing.query is None:
             return Opened(document, None, ())
-        terms = set(self.searcher.analyzer.terms(self.listing.query))
+        text = query_text(self.searcher.snapshot, self.searcher.analyzer, self.listing.query)
+        terms = set(query_terms(self.searcher.analyzer, text))
         tokens = self.searcher.analyzer.tokens(document.text)
         marks = (Span(start, end) for term, start, end in tokens if term in terms)
         return Opened(document, best_passage(answer) if answer else None, tuple(marks))
@@ -158,7 +168,12 @@ class Session:
         by = self.by if self.by in retrievers_of(searcher) else searcher.default
         return replace(self, searcher=searcher, by=by, listing=None)
 
-    def _listed(self, query: str | None, like: str | None, by: str, hits: Sequence[Hit]) -> Session:
+    def _read(self, query: str) -> str | Query:
+        return Query.parse(query) if self.syntax else query
+
+    def _listed(
+        self, query: str | Query | None, like: str | None, by: str, hits: Sequence[Hit]
+    ) -> Session:
         if query is None:
             answers = [self._unmarked(hit) for hit in hits]
         else:
@@ -173,7 +188,7 @@ class Session:
         body = snippet(hit.document.text, hit.span, (), analyzer, _WIDTH)
         return Answer(hit, marked_title(hit.document.title, (), analyzer), body)
 
-    def _last_query(self) -> str:
+    def _last_query(self) -> str | Query:
         if self.query is None:
             raise UsageError("There is no query yet that this could be about: type one first.")
         return self.query

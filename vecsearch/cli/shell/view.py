@@ -129,7 +129,7 @@ def help_page(commands: Iterable[tuple[str, str]]) -> RenderableType:
     table = _grid()
     table.add_column(style="bold", no_wrap=True)
     table.add_column(ratio=1)
-    table.add_row("words", Text("search for them: no character is syntax"))
+    table.add_row("words", Text("search for them: no character is syntax, unless :syntax is on"))
     for usage, text in commands:
         table.add_row(Text(usage), Text(text))
     notes = Text(
