@@ -462,8 +462,17 @@ def postings_of(rows: list[list[str]]) -> Postings:
 rows_of_terms = st.lists(st.lists(words, max_size=6), max_size=8)
 
 
-@given(rows=rows_of_terms)
-def test_postings_count_terms(rows: list[list[str]]) -> None:
+@given(rows=rows_of_terms, bits=st.sampled_from([1, 2, 16]), table=st.sampled_from([0, 1 << 24]))
+def test_postings_count_terms(rows: list[list[str]], bits: int, table: int) -> None:
+    """Whatever the size of blocks, and however cells are numbered."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vecsearch.store.postings.BLOCK_BITS", bits)
+        patch.setattr("vecsearch.store.postings._LOW", (1 << bits) - 1)
+        patch.setattr("vecsearch.store.postings._MOST_IN_TABLE", table)
+        check_postings(rows)
+
+
+def check_postings(rows: list[list[str]]) -> None:
     postings = postings_of(rows)
     vocabulary = sorted({term for row in rows for term in row})
     assert [term.decode() for term in postings.terms] == vocabulary
@@ -471,17 +480,28 @@ def test_postings_count_terms(rows: list[list[str]]) -> None:
     for term in [*vocabulary, "zz", ""]:
         expected = [(i, row.count(term)) for i, row in enumerate(rows) if term in row]
         found = postings.entries(term)
-        assert list(zip(found.rows.tolist(), found.counts.tolist(), strict=True)) == expected
+        counts = postings.cell_counts[found.cells].tolist()
+        assert list(zip(found.rows.tolist(), counts, strict=True)) == expected
+        held = postings.cell_lengths[found.cells].tolist()
+        assert held == [len(rows[i]) for i, _ in expected]
 
 
 @given(
     parts=st.lists(st.lists(st.tuples(st.lists(words, max_size=6), st.booleans())), max_size=4),
-    block=st.integers(1, 6),
+    most=st.integers(1, 6),
+    bits=st.sampled_from([1, 2, 16]),
 )
 def test_merged_postings_equal_postings_made_at_once(
-    parts: list[list[tuple[list[str], bool]]], block: int
+    parts: list[list[tuple[list[str], bool]]], most: int, bits: int
 ) -> None:
-    """Whatever the size of the blocks in which it is done."""
+    """Whatever the size of blocks, and how much is done at a time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vecsearch.store.postings.BLOCK_BITS", bits)
+        patch.setattr("vecsearch.store.postings._LOW", (1 << bits) - 1)
+        check_merge(parts, most)
+
+
+def check_merge(parts: list[list[tuple[list[str], bool]]], most: int) -> None:
     if not parts:
         parts = [[]]
     sources = [
@@ -489,7 +509,7 @@ def test_merged_postings_equal_postings_made_at_once(
         for part in parts
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vecsearch.store.postings.BLOCK_ENTRIES", block)
+        patch.setattr("vecsearch.store.postings.BLOCK_ENTRIES", most)
         merged = {
             name: np.concatenate([np.zeros(0, each.dtype), *each.blocks])
             if isinstance(each, Stream)

@@ -54,7 +54,7 @@ def term_weights(snapshot: Snapshot, terms: Iterable[str]) -> dict[str, float]:
     rows = snapshot.rows if alive is ALL else int(np.count_nonzero(alive))
     weights = {}
     for term in dict.fromkeys(terms):
-        _, frequency = snapshot.entries(term)
+        frequency = snapshot.frequency(term)
         if frequency:
             weights[term] = float(BM25().idf(frequency, rows))
     return weights

@@ -161,7 +161,7 @@ def _terms(snapshot: Snapshot, analyzer: Analyzer, clause: Clause) -> tuple[str,
     else:
         words = tuple(analyzer.unstemmed(clause.text))
         found = set(islice(beginning_with(snapshot, _only(clause, words)), MOST_TERMS + 1))
-        found.update(term for term in terms if snapshot.entries(term)[1])
+        found.update(term for term in terms if snapshot.frequency(term))
     if len(found) > MOST_TERMS:
         raise UsageError(
             f"{clause.place} stands for more than {MOST_TERMS:,} terms of the index: write more "
@@ -226,7 +226,7 @@ def _holding(
 
 def _with_term(part: Part, term: str) -> NDArray[np.bool_]:
     documents = part.segment.documents
-    rows = part.segment.postings.entries(term).rows.astype(np.int64)
+    rows = part.segment.postings.entries(term).rows
     held = np.zeros(len(documents), np.bool_)
     held[documents.position_of(rows)] = True
     return held

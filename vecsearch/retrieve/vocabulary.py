@@ -22,7 +22,7 @@ def beginning_with(snapshot: Snapshot, prefix: str) -> Iterator[str]:
     """Yield the terms that begin with a prefix, rising, each when it is asked for."""
     each = (_beginning(part.segment.postings.terms, prefix) for part in snapshot.parts)
     for term, _ in groupby(heapq.merge(*each)):
-        if _lives(snapshot, term):
+        if snapshot.frequency(term):
             yield term
 
 
@@ -33,16 +33,8 @@ def one_edit_from(snapshot: Snapshot, word: str) -> Iterator[str]:
     """
     near: set[str] = set()
     for part in snapshot.parts:
-        postings = part.segment.postings
-        near.update(
-            each for each in _edited(postings.terms, word) if len(postings.entries(each)[0])
-        )
-    yield from (term for term in sorted(near) if _lives(snapshot, term))
-
-
-def _lives(snapshot: Snapshot, term: str) -> bool:
-    _, frequency = snapshot.entries(term)
-    return frequency > 0
+        near.update(_edited(part.segment.postings.terms, word))
+    yield from (term for term in sorted(near) if snapshot.frequency(term))
 
 
 def _beginning(terms: Sequence[bytes], prefix: str) -> Iterator[str]:

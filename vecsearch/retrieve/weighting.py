@@ -31,9 +31,9 @@ class Collection:
 class Weighting(Protocol):
     """A similarity between a query and rows, summed over the terms that they share.
 
-    score(q, r) = sum over terms t of query(count of t in q) * row(count of t in r), divided by the
-    l2 norms of both sides' weights where `cosine` is true. A row that lacks a term counts
-    row(0), which is 0 but for BM25L and BM25+.
+    score(q, r) = sum over terms t of query(count of t in q) * idf(t) * tf(count of t in r), divided
+    by the l2 norms of both sides' weights where `cosine` is true. A row that lacks a term counts
+    tf(0), which is 0 but for BM25L and BM25+.
     """
 
     @property
@@ -46,14 +46,12 @@ class Weighting(Protocol):
         """Whether both sides are divided by their l2 norms."""
         ...
 
-    def row(
-        self,
-        counts: Numbers,
-        lengths: Numbers,
-        document_frequency: int | NDArray[np.int64],
-        collection: Collection,
-    ) -> NDArray[np.float64]:
-        """Weigh counts of a term, or of a term each, in rows of given lengths, (entries,)."""
+    def tf(self, counts: Numbers, lengths: Numbers, collection: Collection) -> NDArray[np.float64]:
+        """Weigh counts of a term in rows of given lengths, (n,) float64, each at least 0."""
+        ...
+
+    def idf(self, df: int | NDArray[np.int64], n: int) -> NDArray[np.float64]:
+        """Return the inverse document frequency of terms that df of n rows hold, at least 0."""
         ...
 
     def query(self, count: int, document_frequency: int, collection: Collection) -> float:
@@ -68,10 +66,6 @@ class Formula(Protocol):
     @property
     def formula(self) -> str:
         """What a term's count tf in a row is worth, with the values of all constants."""
-        ...
-
-    def idf(self, df: int | NDArray[np.int64], n: int) -> NDArray[np.float64]:
-        """Return the inverse document frequency of terms that df of n rows hold."""
         ...
 
 
@@ -123,16 +117,10 @@ class BM25:
         """See `Weighting.cosine`."""
         return False
 
-    def row(
-        self,
-        counts: Numbers,
-        lengths: Numbers,
-        document_frequency: int | NDArray[np.int64],
-        collection: Collection,
-    ) -> NDArray[np.float64]:
-        """See `Weighting.row`."""
+    def tf(self, counts: Numbers, lengths: Numbers, collection: Collection) -> NDArray[np.float64]:
+        """See `Weighting.tf`."""
         norm = 1 - self.b + self.b * np.asarray(lengths, np.float64) / collection.average_length
-        return self.idf(document_frequency, collection.rows) * self._saturate(counts, norm)
+        return self._saturate(counts, norm)
 
     def query(self, count: int, document_frequency: int, collection: Collection) -> float:
         """See `Weighting.query`."""
@@ -149,7 +137,7 @@ class BM25:
         )
 
     def idf(self, df: int | NDArray[np.int64], n: int) -> NDArray[np.float64]:
-        """See `Formula.idf`."""
+        """See `Weighting.idf`."""
         match self.variant:
             case "lucene":
                 ratio = 1 + (n - df + 0.5) / (df + 0.5)
@@ -197,18 +185,12 @@ class TfIdf:
         """See `Weighting.cosine`."""
         return self.l2
 
-    def row(
-        self,
-        counts: Numbers,
-        lengths: Numbers,
-        document_frequency: int | NDArray[np.int64],
-        collection: Collection,
-    ) -> NDArray[np.float64]:
-        """See `Weighting.row`."""
+    def tf(self, counts: Numbers, lengths: Numbers, collection: Collection) -> NDArray[np.float64]:
+        """See `Weighting.tf`."""
         counts = np.asarray(counts, np.float64)
         if self.sublinear:
-            counts = np.where(counts > 0, 1 + np.log(np.maximum(counts, 1)), 0)
-        return counts * self.idf(document_frequency, collection.rows)
+            return np.where(counts > 0, 1 + np.log(np.maximum(counts, 1)), 0)
+        return counts
 
     def query(self, count: int, document_frequency: int, collection: Collection) -> float:
         """See `Weighting.query`."""
@@ -224,6 +206,6 @@ class TfIdf:
         )
 
     def idf(self, df: int | NDArray[np.int64], n: int) -> NDArray[np.float64]:
-        """See `Formula.idf`."""
+        """See `Weighting.idf`."""
         ratio = (1 + n) / (1 + df) if self.smooth else n / df
         return np.log(np.asarray(ratio, np.float64)) + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import overload
 
 import numpy as np
@@ -33,6 +34,12 @@ class Blobs(Sequence[bytes]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         return bytes(self._data[self.offsets[index] : self.offsets[index + 1]])
+
+    def all(self) -> list[bytes]:
+        """Return all strings: much faster than one by one."""
+        data = bytes(self._data)
+        bounds = self.offsets.tolist()
+        return [data[start:end] for start, end in pairwise(bounds)]
 
     def take(self, kept: NDArray[np.bool_]) -> Iterator[NDArray[np.uint8]]:
         """Yield the bytes of the strings where `kept` (n,) is true, in runs, end to end."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from math import isfinite
 from typing import Final
 
@@ -101,6 +102,11 @@ class Documents:
     def rows(self) -> int:
         """How many rows the documents fill."""
         return len(self._spans)
+
+    @cached_property
+    def most_rows(self) -> int:
+        """How many rows the document of the most rows fills; 1 where there is none."""
+        return int(np.diff(self.row_starts).max(initial=1))
 
     def id(self, position: int) -> str:
         """Return the id of the document at a position."""

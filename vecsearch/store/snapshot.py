@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from vecsearch.store.documents import hash_ids
 from vecsearch.store.manifest import Manifest
-from vecsearch.store.postings import Entries
 from vecsearch.store.segment import Segment, open_segment
 from vecsearch.types import ALL, Document, Hit, Mask, Vectors
 
@@ -96,14 +95,26 @@ class Snapshot:
         """Return the segment that holds a row."""
         return self.parts[int(np.searchsorted(self._first_rows, row, side="right")) - 1]
 
-    def entries(self, term: str) -> tuple[list[Entries], int]:
-        """Return a term's entries in each part, and how many living rows hold it."""
-        entries = [part.segment.postings.entries(term) for part in self.parts]
-        if self.alive is ALL:
-            return entries, sum(len(found.rows) for found in entries)
-        living = (self.alive[part.rows] for part in self.parts)
-        held = (int(mask[found.rows].sum()) for mask, found in zip(living, entries, strict=True))
-        return entries, sum(held)
+    def chunks(self, term: str) -> tuple[slice, ...]:
+        """Return the chunks of a term in each segment's postings."""
+        return tuple(part.segment.postings.chunks(term) for part in self.parts)
+
+    def held(self, chunks: Sequence[slice]) -> int:
+        """Count the living rows that hold a term, given by its chunks."""
+        alive, rows = self.alive, 0
+        for part, each in zip(self.parts, chunks, strict=True):
+            postings = part.segment.postings
+            if alive is ALL:
+                rows += int(postings.chunk_starts[each.stop]) - int(
+                    postings.chunk_starts[each.start]
+                )
+            elif each.start < each.stop:
+                rows += int(alive[part.first_row + postings.entries_in(each).rows].sum())
+        return rows
+
+    def frequency(self, term: str) -> int:
+        """Count the living rows that hold a term."""
+        return self.held(self.chunks(term))
 
     def document_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the number, within the snapshot, of the document that each row belongs to."""

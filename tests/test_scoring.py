@@ -1,0 +1,139 @@
+"""The compiled loops give what the plain path gives, bit for bit, whatever the history."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vecsearch import ALL, BM25, Document, Index, TfIdf
+from vecsearch.retrieve import scoring
+from vecsearch.retrieve.scoring import rank
+from vecsearch.retrieve.terms import Terms
+
+WEIGHTINGS = [
+    BM25(),
+    BM25(k1=0.0, b=1.0),
+    BM25(variant="robertson"),
+    BM25(variant="atire"),
+    BM25(variant="bm25+"),
+    BM25(variant="bm25l", delta=1.0),
+    TfIdf(),
+    TfIdf(sublinear=True, l2=False),
+]
+
+
+@contextlib.contextmanager
+def way(compiled):
+    """Score by compiled loops, or without."""
+    loading = scoring._Loading()
+    loading.spend(1e9 if compiled else -1e9)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring, "_LOADING", loading)
+        yield
+
+
+def ranked(searcher, weighting, queries, k, allow, compiled):
+    terms = Terms(searcher.snapshot, weighting)
+    with way(compiled):
+        return rank(searcher.snapshot, terms, [Counter(each) for each in queries], k, allow)
+
+
+def check(searcher, weighting, queries, k, allow):
+    plain = ranked(searcher, weighting, queries, k, allow, False)
+    fast = ranked(searcher, weighting, queries, k, allow, True)
+    for (rows, scores), (fast_rows, fast_scores) in zip(plain, fast, strict=True):
+        assert fast_rows.tolist() == rows.tolist()
+        assert fast_scores.tobytes() == scores.tobytes()
+
+
+words = st.text("abcd", min_size=1, max_size=1)
+texts = st.lists(words, max_size=12).map(" ".join)
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch):
+    monkeypatch.setattr("os.fsync", lambda handle: None)
+
+
+@pytest.mark.parametrize("weighting", WEIGHTINGS, ids=str)
+@given(
+    commits=st.lists(st.lists(texts, min_size=1, max_size=6), min_size=1, max_size=3),
+    doomed=st.sets(st.integers(0, 17), max_size=4),
+    queries=st.lists(st.lists(words, max_size=4), min_size=1, max_size=4),
+    k=st.integers(1, 4),
+    passages=st.sampled_from([None, 3]),
+    bits=st.sampled_from([1, 2, 16]),
+    chance=st.randoms(use_true_random=False),
+)
+@settings(max_examples=25, deadline=None)
+def test_any_history(
+    tmp_path_factory, weighting, commits, doomed, queries, k, passages, bits, chance
+):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vecsearch.store.postings.BLOCK_BITS", bits)
+        patch.setattr("vecsearch.retrieve.scoring.BLOCK_BITS", bits)
+        patch.setattr("vecsearch.store.postings._LOW", (1 << bits) - 1)
+        folder = tmp_path_factory.mktemp("any") / "index"
+        index = Index.create(folder, None, "plain", passages=passages)
+        number = 0
+        for commit in commits:
+            with index.writer() as writer:
+                for text in commit:
+                    writer.add(Document(str(number), text))
+                    number += 1
+        with index.writer() as writer:
+            writer.delete([str(each) for each in doomed if each < number])
+        searcher = index.searcher()
+        alive = searcher.mask()
+        check(searcher, weighting, queries, k, alive)
+        some = np.array([chance.random() < 0.5 for _ in range(searcher.snapshot.rows)], np.bool_)
+        check(searcher, weighting, queries, k, some if alive is ALL else some & alive)
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """More than a block of rows, and words of every frequency."""
+    chance = random.Random(0)
+    vocabulary = [f"w{i}" for i in range(2000)]
+    weights = [1 / (i + 1) for i in range(2000)]
+    index = Index.create(tmp_path_factory.mktemp("large") / "index", None, "plain")
+    with index.writer() as writer:
+        for number in range(70_000):
+            text = " ".join(chance.choices(vocabulary, weights, k=chance.randint(1, 12)))
+            writer.add(Document(str(number), text))
+    with index.writer() as writer:
+        writer.delete([str(each) for each in chance.sample(range(70_000), 3000)])
+    return index.searcher()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("weighting", [BM25(), BM25(variant="bm25+"), TfIdf()], ids=str)
+@pytest.mark.parametrize("k", [1, 10, 1000, 100_000])
+def test_more_than_a_block(large, weighting, k):
+    chance = random.Random(1)
+    queries = [
+        [f"w{int(2000 * chance.random() ** 3)}" for _ in range(chance.randint(1, 8))]
+        for _ in range(30)
+    ]
+    queries += [["w0"], ["w0", "w1", "w2"], ["w1999"], ["nowhere"], []]
+    check(large, weighting, queries, k, large.mask())
+
+
+def test_the_loops_are_loaded_once_they_are_worth_it(tmp_path):
+    index = Index.create(tmp_path / "index", None, "plain")
+    with index.writer() as writer:
+        writer.add([Document("one", "a b"), Document("two", "b c")])
+    searcher = index.searcher()
+    with way(False):
+        assert scoring._LOADING.kernels() is None
+        before = searcher.search("b", by="bm25")
+        assert scoring._LOADING.kernels() is None
+        scoring._LOADING.spend(2e9)
+        assert searcher.search("b", by="bm25") == before
+        assert scoring._LOADING.kernels() is not None
