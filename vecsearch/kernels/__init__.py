@@ -1,0 +1,26 @@
+"""Loops that numba compiles; nothing outside this package imports numba.
+
+Importing a module of it costs the import of numba (some 0.5 s) and, the first time on a machine,
+compilation. So callers import it inside functions, once there is work worth it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def compiled(function: F) -> F:
+    """Compile a function when it is first called; it runs without the GIL.
+
+    The machine code is kept beside the module, or in the user's cache folder where the package
+    can't be written to. Where neither can, each process compiles anew.
+    """
+    try:
+        return cast(F, numba.njit(function, cache=True, nogil=True))
+    except RuntimeError:  # numba found no folder to keep it in
+        return cast(F, numba.njit(function, nogil=True))
