@@ -19,7 +19,7 @@ from __future__ import annotations
 import functools
 import threading
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -49,25 +49,25 @@ CLUSTER: Final = regex.compile(
 
 # NFKC turns some symbols into letters or numbers ("㎏", "Ⓐ"). Letter-like ones ("™") are left out:
 # "Intel™" is to be "intel".
-_HEAD: Final = r"\p{L}\p{N}[[\p{So}&&\p{NFKC_QC=N}]--[\u2100-\u214F]]"
-_GLUE: Final = r"[[\p{Cf}&&\p{Default_Ignorable_Code_Point}]--[\u200B]]"
-_PICTOGRAPH: Final = r"[[\p{Extended_Pictographic}&&[\p{So}\p{Cn}]]--[©®™]]"
+HEAD: Final = r"\p{L}\p{N}[[\p{So}&&\p{NFKC_QC=N}]--[\u2100-\u214F]]"
+GLUE: Final = r"[[\p{Cf}&&\p{Default_Ignorable_Code_Point}]--[\u200B]]"
+PICTOGRAPH: Final = r"[[\p{Extended_Pictographic}&&[\p{So}\p{Cn}]]--[©®™]]"
 _FLAG: Final = r"\p{Regional_Indicator}{2}"
-_SPACELESS: Final = (
+SPACELESS: Final = (
     r"[[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Hang}\p{scx=Bopo}\p{scx=Yi}\p{scx=Tang}"
     r"\p{scx=Nshu}\p{Line_Break=SA}]&&[\p{L}\p{N}]]"
 )
 
 _WORD: Final = regex.compile(
-    rf"(?V1)[{_HEAD}][{_HEAD}\p{{M}}]*+(?:{_GLUE}++[{_HEAD}\p{{M}}]++)*+"
-    rf"|{_FLAG}|{_PICTOGRAPH}[\p{{M}}\p{{Emoji_Modifier}}]*+"
+    rf"(?V1)[{HEAD}][{HEAD}\p{{M}}]*+(?:{GLUE}++[{HEAD}\p{{M}}]++)*+"
+    rf"|{_FLAG}|{PICTOGRAPH}[\p{{M}}\p{{Emoji_Modifier}}]*+"
 )
 _PIECE: Final = regex.compile(
-    rf"(?V1)(?P<run>(?:{_SPACELESS}\p{{M}}*+)++)"
-    rf"|(?:[[\p{{L}}\p{{N}}]--{_SPACELESS}]\p{{M}}*+)++|{_FLAG}|{_PICTOGRAPH}"
+    rf"(?V1)(?P<run>(?:{SPACELESS}\p{{M}}*+)++)"
+    rf"|(?:[[\p{{L}}\p{{N}}]--{SPACELESS}]\p{{M}}*+)++|{_FLAG}|{PICTOGRAPH}"
 )
 _CHARACTER: Final = regex.compile(r"[\p{L}\p{N}]\p{M}*+")
-_IGNORED: Final = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Me}\p{Emoji_Modifier}]++")
+IGNORED: Final = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Me}\p{Emoji_Modifier}]++")
 _MARKS: Final = regex.compile(rf"(\p{{M}}{{{MOST_MARKS}}})\p{{M}}++")
 _TURKISH: Final = str.maketrans({"I": "ı", "İ": "i"})  # case folding takes "I" to "i" everywhere
 
@@ -122,6 +122,8 @@ class Analyzer:
     name: str
     stopwords: frozenset[str] = field(repr=False)
     _stem: Callable[[str], str] = field(init=False, repr=False, compare=False)
+    _stem_all: Callable[[list[str]], list[str]] = field(init=False, repr=False, compare=False)
+    _lock: threading.Lock = field(init=False, repr=False, compare=False)
     _terms: _Memo[str] = field(init=False, repr=False, compare=False)
     _tokens: _Memo[Token] = field(init=False, repr=False, compare=False)
 
@@ -129,8 +131,10 @@ class Analyzer:
         if self.name not in analyzer_names():
             raise UnknownName("analyzer", self.name, analyzer_names())
         lock = threading.Lock()  # one for both: a stemmer isn't safe between threads
-        stem = str if self.name == PLAIN else Stemmer.Stemmer(self.name, 0).stemWord
-        object.__setattr__(self, "_stem", stem)
+        stemmer = None if self.name == PLAIN else Stemmer.Stemmer(self.name, 0)
+        object.__setattr__(self, "_stem", stemmer.stemWord if stemmer else str)
+        object.__setattr__(self, "_stem_all", stemmer.stemWords if stemmer else list)
+        object.__setattr__(self, "_lock", lock)
         object.__setattr__(self, "_terms", _Memo(lambda chunk: _chunk_terms(self, chunk), lock))
         object.__setattr__(self, "_tokens", _Memo(lambda word: _word_tokens(self, word), lock))
 
@@ -153,6 +157,18 @@ class Analyzer:
         chunks = coded.decode("utf-8", "surrogatepass").split()
         return list(chain.from_iterable(map(self._terms.__getitem__, chunks)))
 
+    def chunk_terms(self, chunks: Sequence[str]) -> list[tuple[str, ...]]:
+        """Return the terms of each of many chunks, as `terms` cuts them: it remembers none here.
+
+        A chunk holds nothing in ASCII but letters and digits, and no white space.
+        """
+        with self._lock:
+            words = [chunk for chunk in chunks if chunk.isascii()]
+            known = dict(zip(words, _words_terms(self, words), strict=True))
+            return [
+                known[chunk] if chunk in known else _chunk_terms(self, chunk) for chunk in chunks
+            ]
+
     def tokens(self, text: str) -> list[Token]:
         """Return the same terms, each with its place.
 
@@ -170,7 +186,7 @@ class Analyzer:
         return [
             term
             for word in _WORD.findall(text)
-            for piece in _PIECE.finditer(_normalise(word, self.name))
+            for piece in _PIECE.finditer(normalise(word, self.name))
             for term in (_pairs(piece[0]) if piece["run"] else [piece[0][:LONGEST_TERM]])
         ]
 
@@ -230,7 +246,7 @@ def analyzer(name: str) -> Analyzer:
     if name not in analyzer_names():
         raise UnknownName("analyzer", name, analyzer_names())
     words = "" if name == PLAIN else stopwords(name)
-    return Analyzer(name, frozenset(_normalise(word, name) for word in words.split()))
+    return Analyzer(name, frozenset(normalise(word, name) for word in words.split()))
 
 
 @functools.cache
@@ -245,9 +261,9 @@ def _stemmer_version() -> str:
     return ".".join(Stemmer.version().split(".")[:2])
 
 
-def _normalise(word: str, name: str) -> str:
+def normalise(word: str, name: str) -> str:
     if not word.isascii():
-        word = _IGNORED.sub("", word)
+        word = IGNORED.sub("", word)
         if len(word) > MOST_MARKS:
             word = _MARKS.sub(r"\1", word)
         word = unicodedata.normalize("NFKC", word)
@@ -260,7 +276,7 @@ def _normalise(word: str, name: str) -> str:
 def _chunk_terms(rules: Analyzer, chunk: str) -> tuple[str, ...]:
     """Return the terms of a chunk: words with nothing in ASCII, nor white space, between them."""
     if chunk.isascii():  # one word of one piece
-        return _term(rules, _normalise(chunk, rules.name))
+        return _term(rules, normalise(chunk, rules.name))
     words = _WORD.findall(chunk)
     known = {word: tuple(_word_terms(rules, word)) for word in set(words)}
     return tuple(chain.from_iterable(map(known.__getitem__, words)))
@@ -268,13 +284,13 @@ def _chunk_terms(rules: Analyzer, chunk: str) -> tuple[str, ...]:
 
 def _word_terms(rules: Analyzer, word: str) -> Iterator[str]:
     """Yield the terms of one word."""
-    for piece in _PIECE.finditer(_normalise(word, rules.name)):
+    for piece in _PIECE.finditer(normalise(word, rules.name)):
         yield from _pairs(piece[0]) if piece["run"] else _term(rules, piece[0])
 
 
 def _word_tokens(rules: Analyzer, word: str) -> tuple[Token, ...]:
     """Return the terms of one word with their places in it."""
-    normal = _normalise(word, rules.name)
+    normal = normalise(word, rules.name)
     pieces = list(_PIECE.finditer(normal))
     if len(pieces) == 1 and pieces[0][0] == normal and not pieces[0]["run"]:
         return tuple(Token(term, 0, len(word)) for term in _term(rules, normal))
@@ -300,6 +316,17 @@ def _term(rules: Analyzer, word: str) -> tuple[str, ...]:
     return (term,) if term else ()
 
 
+def _words_terms(rules: Analyzer, words: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return for each of many words in ASCII what `_term` does, in one call of the stemmer."""
+    if rules.name == "turkish":
+        words = [normalise(word, rules.name) for word in words]
+    stems = rules._stem_all([word[:LONGEST_TERM] for word in words])
+    return [
+        (stem[:LONGEST_TERM],) if stem and word not in rules.stopwords else ()
+        for word, stem in zip(words, stems, strict=True)
+    ]
+
+
 def _pairs(run: str) -> list[str]:
     """Return the overlapping pairs of the characters of a run, or its one character."""
     characters = _CHARACTER.findall(run)
@@ -316,6 +343,6 @@ def _origins(word: str, normal: str, name: str) -> list[tuple[int, int]]:
     origins = []
     parts = []
     for cluster in CLUSTER.finditer(word):
-        parts.append(_normalise(cluster[0], name))
+        parts.append(normalise(cluster[0], name))
         origins += [cluster.span()] * len(parts[-1])
     return origins if "".join(parts) == normal else [(0, len(word))] * len(normal)

@@ -1,23 +1,26 @@
-"""Loops that numba compiles, for work that is worth it.
+"""Loops that numba compiles; nothing outside this package imports numba.
 
-Nothing outside this package imports numba. To import a room of it costs the import of numba, half
-a second, and the first time on a machine some seconds of compilation; so callers do that within
-functions, once they have spent about as long without it.
+Importing a module of it costs the import of numba (some 0.5 s) and, the first time on a machine,
+compilation. So callers import it inside functions, once there is work worth it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
 
-_F = TypeVar("_F", bound=Callable[..., object])
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-def compiled(function: _F) -> _F:
-    """Compile a function when it is first called; other threads run on beside it.
+def compiled(function: F) -> F:
+    """Compile a function when it is first called; it runs without the GIL.
 
-    What was compiled is kept on disk for the next process.
+    The machine code is kept beside the module, or in the user's cache folder where the package
+    can't be written to. Where neither can, each process compiles anew.
     """
-    return cast(_F, numba.njit(cache=True, nogil=True)(function))
+    try:
+        return cast(F, numba.njit(function, cache=True, nogil=True))
+    except RuntimeError:  # numba found no folder to keep it in
+        return cast(F, numba.njit(function, nogil=True))
