@@ -76,9 +76,9 @@ def test_any_history(
     tmp_path_factory, weighting, commits, doomed, queries, k, passages, bits, chance
 ):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vecsearch.store.postings.BLOCK_BITS", bits)
+        for room in ("postings", "postings_build", "postings_merge"):
+            patch.setattr(f"vecsearch.store.{room}.BLOCK_BITS", bits)
         patch.setattr("vecsearch.retrieve.scoring.BLOCK_BITS", bits)
-        patch.setattr("vecsearch.store.postings._LOW", (1 << bits) - 1)
         folder = tmp_path_factory.mktemp("any") / "index"
         index = Index.create(folder, None, "plain", passages=passages)
         number = 0

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
@@ -50,9 +51,12 @@ from vecsearch.store.manifest import (
     encode_manifest,
     read_manifest,
 )
-from vecsearch.store.postings import Postings, PostingsBuilder, merge_postings
+from vecsearch.store.postings import Postings
+from vecsearch.store.postings_build import build_postings
+from vecsearch.store.postings_merge import merge_postings
 from vecsearch.store.segment import Rooms, Segment, merge_segments, open_segment, write_segment
 from vecsearch.text import analyzer
+from vecsearch.tokenizing import Tokenizer
 from vecsearch.types import Document, Span
 
 PLAIN = analyzer("plain")
@@ -398,7 +402,7 @@ texts = st.lists(words, max_size=6).map(" ".join)
 
 
 def rooms_of(documents: Iterable[Document], passages: int | None) -> Rooms:
-    batch = Batch(PLAIN, HashEncoder, 16, Passages(passages, 1) if passages else None)
+    batch = Batch(Tokenizer(PLAIN), HashEncoder, 16, Passages(passages, 1) if passages else None)
     for document in documents:
         batch.add(document)
     return batch.rooms()
@@ -453,23 +457,35 @@ def test_a_merge_equals_a_segment_made_at_once(
 
 
 def postings_of(rows: list[list[str]]) -> Postings:
-    builder = PostingsBuilder()
-    for row in rows:
-        builder.add(row)
-    return Postings({name: np.asarray(array) for name, array in builder.build().items()})
+    return Postings({name: np.asarray(array) for name, array in built(rows).items()})
+
+
+def built(rows: list[list[str]]) -> dict[str, Any]:
+    vocabulary = ["unused", *dict.fromkeys(term for row in rows for term in row)]
+    tokens = [vocabulary.index(term) for row in rows for term in row]
+    lengths = [len(row) for row in rows]
+    return build_postings(vocabulary, np.array(tokens, np.int32), np.array(lengths, np.int32))
 
 
 rows_of_terms = st.lists(st.lists(words, max_size=6), max_size=8)
 
 
 @given(rows=rows_of_terms, bits=st.sampled_from([1, 2, 16]), table=st.sampled_from([0, 1 << 24]))
+@settings(deadline=None)
 def test_postings_count_terms(rows: list[list[str]], bits: int, table: int) -> None:
-    """Whatever the size of blocks, and however cells are numbered."""
+    """Whatever the size of blocks, however cells are numbered, and by compiled loops the same."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vecsearch.store.postings.BLOCK_BITS", bits)
-        patch.setattr("vecsearch.store.postings._LOW", (1 << bits) - 1)
-        patch.setattr("vecsearch.store.postings._MOST_IN_TABLE", table)
+        for room in ("postings", "postings_build", "postings_merge"):
+            patch.setattr(f"vecsearch.store.{room}.BLOCK_BITS", bits)
+        for room in ("cells", "postings_build"):
+            patch.setattr(f"vecsearch.store.{room}.MOST_IN_TABLE", table)
         check_postings(rows)
+        plain = built(rows)
+        patch.setattr("vecsearch.store.postings_build.MANY_TOKENS", 1)
+        compiled = built(rows)
+        assert compiled.keys() == plain.keys()
+        for name, array in plain.items():
+            np.testing.assert_array_equal(compiled[name], array, err_msg=name, strict=True)
 
 
 def check_postings(rows: list[list[str]]) -> None:
@@ -496,8 +512,8 @@ def test_merged_postings_equal_postings_made_at_once(
 ) -> None:
     """Whatever the size of blocks, and how much is done at a time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vecsearch.store.postings.BLOCK_BITS", bits)
-        patch.setattr("vecsearch.store.postings._LOW", (1 << bits) - 1)
+        for room in ("postings", "postings_build", "postings_merge"):
+            patch.setattr(f"vecsearch.store.{room}.BLOCK_BITS", bits)
         check_merge(parts, most)
 
 
@@ -509,19 +525,14 @@ def check_merge(parts: list[list[tuple[list[str], bool]]], most: int) -> None:
         for part in parts
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vecsearch.store.postings.BLOCK_ENTRIES", most)
+        patch.setattr("vecsearch.store.postings_merge.BLOCK_ENTRIES", most)
         merged = {
             name: np.concatenate([np.zeros(0, each.dtype), *each.blocks])
             if isinstance(each, Stream)
             else each
             for name, each in merge_postings(sources).items()
         }
-    builder = PostingsBuilder()
-    for part in parts:
-        for row, kept in part:
-            if kept:
-                builder.add(row)
-    fresh = builder.build()
+    fresh = built([row for part in parts for row, kept in part if kept])
     assert merged.keys() == fresh.keys()
     for name, array in fresh.items():
         assert isinstance(array, np.ndarray)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vecsearch.encoders.base import Encoder, encode
 from vecsearch.encoders.own import checked_vectors
@@ -14,10 +15,13 @@ from vecsearch.passages import split
 from vecsearch.store.columns import build_columns
 from vecsearch.store.documents import build_documents, encode_document
 from vecsearch.store.manifest import Passages
-from vecsearch.store.postings import PostingsBuilder
+from vecsearch.store.postings_build import build_postings
 from vecsearch.store.segment import Arrays, Rooms
-from vecsearch.text import Analyzer
+from vecsearch.tokenizing import Tokenizer
 from vecsearch.types import Document, Meta, Span, Vectors, seen_text
+
+_TOKENIZE: Final = 4096
+"""Rows whose terms are found at a time."""
 
 _ENCODE: Final = 512
 """Rows encoded at a time: enough to sort by length, few enough to show progress."""
@@ -35,12 +39,12 @@ class Batch:
 
     def __init__(
         self,
-        analyzer: Analyzer,
+        tokenizer: Tokenizer,
         load_encoder: Callable[[], Encoder] | None,
         dim: int | None,
         passages: Passages | None,
     ) -> None:
-        self._analyzer = analyzer
+        self._tokenizer = tokenizer
         self._load_encoder = load_encoder
         self._dim = dim
         self._passages = passages
@@ -48,7 +52,9 @@ class Batch:
         self._contents: list[bytes] = []
         self._metas: list[Meta] = []
         self._spans: list[list[Span]] = []
-        self._postings = PostingsBuilder()
+        self._texts: list[str] = []  # rows whose terms aren't known yet
+        self._tokens: list[NDArray[np.int32]] = []
+        self._lengths: list[NDArray[np.int32]] = []
         self._waiting: list[str | Vectors] = []  # rows: texts to encode, or vectors that are known
         self._vectors: list[Vectors] = []
         self._rows = 0
@@ -85,20 +91,27 @@ class Batch:
         self._spans.append(spans)
         for i, (start, end) in enumerate(spans):
             row = seen_text(document.title, text[start:end])
-            self._postings.add(self._analyzer.terms(row))
+            self._texts.append(row)
             self._characters += len(row)
             if self._dim is not None:
                 self._waiting.append(row if known is None else known[i])
         self._rows += len(spans)
+        if len(self._texts) >= _TOKENIZE:
+            self._tokenize()
         if len(self._waiting) >= _ENCODE:
             self._encode()
 
     def rooms(self) -> Rooms:
         """Lay out what was collected."""
+        self._tokenize()
         rooms: dict[str, Arrays] = {
             "documents": build_documents(self._ids, self._contents, self._spans),
             "columns": build_columns(self._metas),
-            "postings": self._postings.build(),
+            "postings": build_postings(
+                self._tokenizer.vocabulary,
+                np.concatenate(self._tokens),
+                np.concatenate(self._lengths),
+            ),
         }
         if self._dim is not None:
             self._encode()
@@ -118,6 +131,14 @@ class Batch:
         if len(vectors) != 1:
             raise UsageError(f"{what} must be one vector, not {len(vectors)}.")
         return vectors
+
+    def _tokenize(self) -> None:
+        if not self._texts:
+            return
+        tokens, lengths = self._tokenizer.tokenize(self._texts)
+        self._tokens.append(tokens)
+        self._lengths.append(lengths)
+        self._texts = []
 
     def _encode(self) -> None:
         if self._dim is None or not self._waiting:

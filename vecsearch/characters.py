@@ -21,7 +21,9 @@ from vecsearch.text import SPACELESS as SPACELESS_LETTERS
 
 _INERT: Final = r"\p{NFKC_QC=Y}"  # never joined to what stands before
 _LETTER: Final = regex.compile(rf"(?V1)[[\p{{L}}\p{{N}}&&\p{{NFKC_QC=Y}}]--{SPACELESS_LETTERS}]++")
-_TAIL: Final = regex.compile(rf"(?V1)[\p{{M}}&&\p{{ccc=0}}&&{_INERT}][{SPACELESS_LETTERS}&&{_INERT}]")
+_TAIL: Final = regex.compile(
+    rf"(?V1)[\p{{M}}&&\p{{ccc=0}}&&{_INERT}][{SPACELESS_LETTERS}&&{_INERT}]"
+)
 
 
 @functools.cache
@@ -34,7 +36,8 @@ def kinds() -> NDArray[np.uint8]:
 
     found = dict.fromkeys(characters, BREAK)
     found |= dict.fromkeys(
-        those(rf"{HEAD}\p{{M}}{GLUE}{PICTOGRAPHS}\p{{Regional_Indicator}}\p{{Emoji_Modifier}}"), PART
+        those(rf"{HEAD}\p{{M}}{GLUE}{PICTOGRAPHS}\p{{Regional_Indicator}}\p{{Emoji_Modifier}}"),
+        PART,
     )
     alone = those(rf"{PICTOGRAPHS}--[{HEAD}\p{{M}}{GLUE}]")
     found |= {c: PICTOGRAPH for c in alone if normalise(c, PLAIN) == c}

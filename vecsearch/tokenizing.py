@@ -62,7 +62,9 @@ class Tokenizer:
         found = [self._chunks.tokenize(texts[block]) for block in _blocks(sizes)]
         if len(found) == 1:
             return found[0]
-        return np.concatenate([each[0] for each in found]), np.concatenate([each[1] for each in found])
+        return np.concatenate([each[0] for each in found]), np.concatenate(
+            [each[1] for each in found]
+        )
 
     def _plainly(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         found = [self._analyzer.terms(text) for text in texts]
@@ -118,7 +120,9 @@ class _Chunks:
         return words.resolve(numbers, counts, self._term_of, self._starts, self._several)
 
     def _learn(self, chunks: list[str], forms: NDArray[np.int32]) -> None:
-        found = list(self._terms(chunks, forms)) if forms.any() else self._analyzer.chunk_terms(chunks)
+        found = (
+            list(self._terms(chunks, forms)) if forms.any() else self._analyzer.chunk_terms(chunks)
+        )
         sizes = np.fromiter(map(len, found), np.int64, len(found))
         terms = np.fromiter(map(self._number, chain.from_iterable(found)), np.int32)
         starts = np.cumsum(sizes) - sizes
@@ -136,7 +140,9 @@ class _Chunks:
             elif form == 0:
                 yield from self._analyzer.chunk_terms([chunk])
             else:
-                first = chunk.encode("utf-8", "surrogatepass")[:form].decode("utf-8", "surrogatepass")
+                first = chunk.encode("utf-8", "surrogatepass")[:form].decode(
+                    "utf-8", "surrogatepass"
+                )
                 both, one = self._analyzer.chunk_terms([chunk, first])
                 yield both[len(one) :]
 

@@ -39,6 +39,7 @@ from vecsearch.store.segment import (
     write_segment,
 )
 from vecsearch.text import Analyzer
+from vecsearch.tokenizing import Tokenizer
 from vecsearch.types import Document, Vectors
 
 
@@ -81,7 +82,7 @@ class Writer:
         self._next_segment = base.next_segment
         self._user: tuple[int, int] | None = _this_thread()
         self._held = [_Held(entry, open_segment(folder, entry)) for entry in base.segments]
-        self._analyzer = analyzer
+        self._tokenizer = Tokenizer(analyzer)
         self._load_encoder = load_encoder
         self._batch = self._new_batch()
         self._changed = False
@@ -219,7 +220,7 @@ class Writer:
     def _new_batch(self) -> Batch:
         encoder = self._base.encoder
         dim = encoder.dim if encoder else None
-        return Batch(self._analyzer, self._load_encoder, dim, self._base.passages)
+        return Batch(self._tokenizer, self._load_encoder, dim, self._base.passages)
 
     def _known_vectors(self, document: Document) -> Vectors | None:
         """Return the vectors of the document that this one replaces, if they are its own too."""
@@ -246,7 +247,8 @@ class Writer:
             return
         # What can fail comes first: a caller who survives the error has lost nothing.
         held = self._write(self._batch.rooms())
-        earlier = self._find(list(positions))
+        hashes = held.segment.documents.hashes()[list(positions.values())]
+        earlier = self._find(list(positions), hashes)
         self._kill([where for where in earlier if where])
         replaced = np.ones(len(held.segment.documents), np.bool_)
         replaced[list(positions.values())] = False
@@ -256,10 +258,15 @@ class Writer:
         self._batch = self._new_batch()
         self._changed = True
 
-    def _find(self, ids: Sequence[str]) -> list[tuple[_Held, int] | None]:
-        """Find living documents: the segment and the position of each id, or None."""
+    def _find(
+        self, ids: Sequence[str], hashes: NDArray[np.uint64] | None = None
+    ) -> list[tuple[_Held, int] | None]:
+        """Find living documents: the segment and the position of each id, or None.
+
+        hashes: of the ids, where they are known.
+        """
         found: list[tuple[_Held, int] | None] = [None] * len(ids)
-        hashes = hash_ids(ids)
+        hashes = hash_ids(ids) if hashes is None else hashes
         for held in self._held:
             positions = held.segment.documents.find(ids, hashes)
             alive = held.segment.alive

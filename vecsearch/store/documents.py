@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import compress
 from math import isfinite
 from typing import Final
 
@@ -23,6 +24,10 @@ from vecsearch.types import Document, Meta, Span
 
 _MOST_DIGITS: Final = 4300  # of an integer that Python reads and writes, unless it is told to
 _TOO_LARGE: Final = 10**_MOST_DIGITS
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_NO_META: Final = "{}"
+_WITHOUT_META: Final = np.frombuffer(f",{_NO_META}]".encode(), np.uint8)
+"""How a content ends that has no metadata, and no other does: metadata hold no empty object."""
 
 
 def hash_ids(ids: Iterable[str]) -> NDArray[np.uint64]:
@@ -47,9 +52,9 @@ def encode_document(document: Document) -> bytes:
         document.id.encode()
         for name, value in document.meta.items():
             _check_meta(document.id, name, value)
-        content = [document.title, document.text, dict(document.meta)]
-        line = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return line.encode()
+        title, text = _JSON.encode(document.title), _JSON.encode(document.text)
+        meta = _JSON.encode(dict(document.meta)) if document.meta else _NO_META
+        return f"[{title},{text},{meta}]".encode()
     except UnicodeEncodeError as error:
         raise UsageError(
             f"Document {document.id!r} holds a lone surrogate ({error.object[error.start]!r}), "
@@ -132,14 +137,23 @@ class Documents:
             return rows
         return np.searchsorted(self.row_starts, rows, side="right").astype(np.int64) - 1
 
+    def hashes(self) -> NDArray[np.uint64]:
+        """Return the hash of every id, (documents,) uint64, by position."""
+        hashes = np.empty(len(self), np.uint64)
+        hashes[self._order] = self._hashes
+        return hashes
+
     def find(self, ids: Sequence[str], hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Return the positions of `ids`, whose hashes come with them; -1 where there is none.
 
         A batch may hold an id several times, if it was updated there: the last one counts.
         """
         positions = np.full(len(ids), -1, np.int64)
+        if not len(self):
+            return positions
         first = np.searchsorted(self._hashes, hashes)
-        for i in np.flatnonzero(first < len(self)).tolist():
+        known = self._hashes[np.minimum(first, len(self) - 1)] == hashes
+        for i in np.flatnonzero(known).tolist():
             at = int(first[i])
             while at < len(self) and self._hashes[at] == hashes[i]:
                 if self._ids[int(self._order[at])].decode() == ids[i]:
@@ -149,8 +163,10 @@ class Documents:
 
     def metas(self, kept: NDArray[np.bool_]) -> Iterable[Meta]:
         """Yield the metadata of the documents where `kept` (documents,) is true."""
-        for position in np.flatnonzero(kept).tolist():
-            yield json.loads(self._contents[position])[2]
+        ends = self._contents.endings(len(_WITHOUT_META))
+        has = (ends != _WITHOUT_META).any(axis=1)
+        for position, parse in zip(np.flatnonzero(kept).tolist(), has[kept].tolist(), strict=True):
+            yield json.loads(self._contents[position])[2] if parse else {}
 
 
 def build_documents(
@@ -175,10 +191,8 @@ def merge_documents(
     ids: list[bytes] = []
     hashes, row_counts, spans = [], [], []
     for documents, kept in parts:
-        ids += (documents._ids[i] for i in np.flatnonzero(kept).tolist())
-        by_position = np.empty(len(documents), np.uint64)
-        by_position[documents._order] = documents._hashes
-        hashes.append(by_position[kept])
+        ids += compress(documents._ids.all(), kept.tolist())
+        hashes.append(documents.hashes()[kept])
         rows = np.diff(documents.row_starts)
         row_counts.append(rows[kept])
         spans.append(documents._spans[np.repeat(kept, rows)])

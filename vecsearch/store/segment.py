@@ -20,7 +20,8 @@ from vecsearch.store.columns import Columns, build_columns
 from vecsearch.store.documents import Documents, merge_documents
 from vecsearch.store.files import Disk
 from vecsearch.store.manifest import SEGMENTS, FileEntry, SegmentEntry
-from vecsearch.store.postings import Postings, merge_postings
+from vecsearch.store.postings import Postings
+from vecsearch.store.postings_merge import merge_postings
 from vecsearch.types import Vectors
 
 Arrays: TypeAlias = Mapping[str, Array | Stream]
