@@ -132,23 +132,10 @@ def _piece(text, at, kinds):
 
 
 @compiled
-def _grown(slots, tails, places):
-    """Return the hash table with twice the slots."""
-    larger = np.zeros(2 * len(slots), np.uint64)
-    last = len(larger) // 2 - 1
-    for slot in range(0, len(slots), 2):
-        key = slots[slot + 1]
-        if key:
-            hashed = _hash(_ZERO, slots[slot])
-            tail = places[np.int64(key & _LOW) - 1]
-            for i in range(tail, tail + np.int64(key >> _HALF >> _ONE) - 1):
-                hashed = _hash(hashed, tails[i])
-            free = _first_slot(hashed, last)
-            while larger[2 * free + 1]:
-                free = (free + 1) & last
-            larger[2 * free] = slots[slot]
-            larger[2 * free + 1] = key
-    return larger
+def _within(eights, at, end):
+    """Return the eight bytes from `at` on, those from `end` on as 0."""
+    beyond = np.uint64(max(at + 8 - end, 0) << 3)
+    return _eight(eights, at) & (_ALL >> beyond)
 
 
 @compiled
@@ -157,64 +144,40 @@ def _first_slot(hashed, last):
 
 
 @compiled
-def _number(eights, start, end, form, table, new):
-    """Return the number of the chunk between two bytes; a new one is written down."""
-    slots, tails, places, used = table
-    length = end - start
-    size = (length + 7) >> 3
-    rest = np.uint64((8 - length) & 7) << np.uint64(3)  # bits of the last eight beyond the end
-    first = _eight(eights, start)
-    if size == 1:
-        first &= _ALL >> rest
-    hashed = _hash(_ZERO, first)
-    for i in range(1, size):
-        eight = _eight(eights, start + 8 * i)
-        if i == size - 1:
-            eight &= _ALL >> rest
-        hashed = _hash(hashed, eight)
-    kind = np.uint64(2 * size + (form > 0)) << _HALF
-    last = len(slots) // 2 - 1
-    slot = _first_slot(hashed, last)
+def _grown(slots, tails, places):
+    """Return the hash table with twice the slots."""
+    larger = np.zeros(2 * len(slots), np.uint64)
+    last = len(larger) // 2 - 1
+    for old in range(0, len(slots), 2):
+        key = slots[old + 1]
+        if key:
+            hashed = _hash(_ZERO, slots[old])
+            tail = places[np.int64(key & _LOW) - 1]
+            length = np.int64(key >> _HALF >> _ONE)
+            for i in range(tail, tail + ((length - 1) >> 3)):
+                hashed = _hash(hashed, tails[i])
+            slot = _first_slot(hashed, last)
+            while larger[2 * slot + 1]:
+                slot = (slot + 1) & last
+            larger[2 * slot] = slots[old]
+            larger[2 * slot + 1] = key
+    return larger
+
+
+@compiled
+def _ascii_end(eights, at):
+    """Return the end of the word at a byte; -1 where it isn't all ASCII."""
     while True:
-        key = slots[2 * slot + 1]
-        if key == _ZERO:
-            break
-        if slots[2 * slot] == first and (key & ~_LOW) == kind:
-            number = np.int64(key & _LOW) - 1
-            same = True
-            tail = places[number] - 1
-            for i in range(1, size):
-                eight = _eight(eights, start + 8 * i)
-                if i == size - 1:
-                    eight &= _ALL >> rest
-                if tails[tail + i] != eight:
-                    same = False
-                    break
-            if same:
-                return number
-        slot = (slot + 1) & last
-    number = used[0]
-    slots[2 * slot] = first
-    slots[2 * slot + 1] = kind | np.uint64(number + 1)
-    places[number] = used[1]
-    for i in range(1, size):
-        eight = _eight(eights, start + 8 * i)
-        if i == size - 1:
-            eight &= _ALL >> rest
-        tails[used[1]] = eight
-        used[1] += 1
-    chunks, forms = new
-    text = eights.view(np.uint8)
-    at = used[2]
-    for i in range(start, end):
-        chunks[at] = text[i]
-        at += 1
-    chunks[at] = 10
-    used[2] = at + 1
-    forms[used[3]] = form
-    used[3] += 1
-    used[0] = number + 1
-    return number
+        eight = _eight(eights, at)
+        zeros = (eight - _ONES) & ~eight & _HIGHS  # the lowest of its bits is at the first 0
+        if zeros:
+            before = (zeros ^ (zeros - _ONE)) >> _BYTE
+            if eight & before & _HIGHS:
+                return -1
+            return at + np.int64(((before & _ONES) * _ONES) >> _TOP)
+        if eight & _HIGHS:
+            return -1
+        at += 8
 
 
 @compiled
@@ -226,45 +189,107 @@ def read(data, ends, kinds, lower, slots, tails, places, used):
     counts = np.empty(len(ends), np.int32)
     chunks = np.empty(3 * size + 8, np.uint8)
     forms = np.empty(size + 1, np.int32)
-    new = (chunks, forms)
-    used[2] = used[3] = 0
     found = 0
-    at = 0
+    state = np.zeros(6, np.int64)
     for i in range(len(ends)):
         before = found
-        while at < ends[i]:
-            if 2 * used[0] >= len(slots) // 2:
+        while state[0] < ends[i]:
+            if 4 * used[0] >= len(slots):
                 slots = _grown(slots, tails, places)
-            eight = _eight(eights, at)
-            zeros = (eight - _ONES) & ~eight & _HIGHS
-            if zeros:
-                keep = (zeros ^ (zeros - _ONE)) >> _BYTE
-                eight &= keep
-                if not eight & _HIGHS:
-                    length = np.int64(((keep & _ONES) * _ONES) >> _TOP)
-                    if length:
-                        table = (slots, tails, places, used)
-                        slot = _first_slot(_hash(_ZERO, eight), len(slots) // 2 - 1)
-                        key = slots[2 * slot + 1]
-                        if slots[2 * slot] == eight and (key >> _HALF) == np.uint64(2):
-                            numbers[found] = np.int64(key & _LOW) - 1
-                        else:
-                            numbers[found] = _number(eights, at, at + length, 0, table, new)
-                        found += 1
-                    at += length + 1
-                    continue
-            table = (slots, tails, places, used)
-            end, made = _piece(text, at, kinds)
-            if made == BREAK:
-                at += _code_point(text, at)[1]
-            elif made != SPACELESS:
-                numbers[found] = _number(eights, at, end, 0, table, new)
-                found += 1
-            else:
-                found = _pairs(eights, text, at, end, kinds, table, new, numbers, found)
-            at = max(at, end)
+            found = _read_on(eights, text, ends[i], kinds, slots, tails, places, used, chunks, forms, numbers, found, state)
         counts[i] = found - before
-    return numbers[:found], counts, chunks[: used[2]], forms[: used[3]], slots
+    return numbers[:found], counts, chunks[: state[3]], forms[: state[4]], slots
+
+
+@compiled
+def _read_on(eights, text, stop, kinds, slots, tails, places, used, chunks, forms, numbers, found, state):
+    last = len(slots) // 2 - 1
+    room = len(slots) // 4
+    at, run, split = state[0], state[1], state[2]
+    count = used[0]
+    while at < stop and count < room:
+        form = 0
+        if at < run:
+            start = at
+            at, wide = _character(text, at, run, kinds)
+            end, wider = _character(text, at, run, kinds)
+            if not wide and not wider:
+                form = OWN_TERM
+            elif split:
+                form = split
+            split = at - start if wider else 0
+            if end == run:
+                at = run
+        else:
+            start = at
+            end = _ascii_end(eights, at)
+            at = end + 1
+            if end == start:
+                continue
+            if end < 0:
+                end, made = _piece(text, start, kinds)
+                at = end
+                if made == BREAK:
+                    at += _code_point(text, start)[1]
+                    continue
+                if made == SPACELESS:
+                    middle, wide = _character(text, start, end, kinds)
+                    if middle < end:
+                        at, run, split = start, end, 0
+                        continue
+                    if not wide:
+                        form = OWN_TERM
+
+        first = _within(eights, start, end)
+        hashed = _hash(_ZERO, first)
+        for i in range(start + 8, end, 8):
+            hashed = _hash(hashed, _within(eights, i, end))
+        kind = np.uint64(2 * (end - start) + (form > 0))
+        slot = _first_slot(hashed, last)
+        while True:
+            key = slots[2 * slot + 1]
+            if key == _ZERO:
+                slots[2 * slot] = first
+                slots[2 * slot + 1] = kind << _HALF | np.uint64(count + 1)
+                number = count
+                _add(eights, text, start, end, form, tails, places, used, chunks, forms, state)
+                count += 1
+                break
+            if slots[2 * slot] == first and (key >> _HALF) == kind:
+                number = np.int64(key & _LOW) - 1
+                if end - start <= 8:
+                    break
+                tail = places[number]
+                i = start + 8
+                while i < end and tails[tail] == _within(eights, i, end):
+                    i += 8
+                    tail += 1
+                if i >= end:
+                    break
+            slot = (slot + 1) & last
+        numbers[found] = number
+        found += 1
+    state[0], state[1], state[2] = at, run, split
+    return found
+
+
+@compiled
+def _add(eights, text, start, end, form, tails, places, used, chunks, forms, state):
+    number, tail = used[0], used[1]
+    places[number] = tail
+    for i in range(start + 8, end, 8):
+        tails[tail] = _within(eights, i, end)
+        tail += 1
+    used[0] = number + 1
+    used[1] = tail
+    at = state[3]
+    for i in range(start, end):
+        chunks[at] = text[i]
+        at += 1
+    chunks[at] = 10
+    state[3] = at + 1
+    forms[state[4]] = form
+    state[4] += 1
 
 
 @compiled
@@ -280,24 +305,6 @@ def _character(text, at, end, kinds):
         wide = wide or kind == TAIL
         at += width
     return at, wide
-
-
-@compiled
-def _pairs(eights, text, start, end, kinds, table, new, numbers, found):
-    middle, wide = _character(text, start, end, kinds)
-    if middle == end:
-        form = 0 if wide else OWN_TERM
-        numbers[found] = _number(eights, start, end, form, table, new)
-        return found + 1
-    split = 0
-    while middle < end:
-        stop, wider = _character(text, middle, end, kinds)
-        form = split if split else 0 if wide or wider else OWN_TERM
-        numbers[found] = _number(eights, start, stop, form, table, new)
-        found += 1
-        split = stop - middle if wider else 0
-        start, middle, wide = middle, stop, wider
-    return found
 
 
 @compiled
