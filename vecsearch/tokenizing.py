@@ -84,9 +84,9 @@ class _Chunks:
         self._clear()
 
     def _clear(self) -> None:
-        self._slots = np.zeros(1 << 17, np.uint64)
+        self._slots = np.zeros(1 << 16, np.uint64)
         self._tails = np.empty(0, np.uint64)
-        self._places = np.empty(0, np.int64)
+        self._records = np.empty(0, np.uint64)
         self._used = np.zeros(4, np.int64)
         self._term_of = np.empty(0, np.int32)
         self._starts = np.zeros(1, np.int64)
@@ -102,8 +102,8 @@ class _Chunks:
         ends = np.cumsum(ends + 1) - 1
         data = np.frombuffer(b" ".join(coded), np.uint8)
         known = int(self._used[0])
-        self._places = _with_room(self._places, known, len(data) + 1)
-        self._tails = _with_room(self._tails, int(self._used[1]), len(data))
+        self._records = _with_room(self._records, 2 * known, 2 * len(data) + 2)
+        self._tails = _with_room(self._tails, int(self._used[1]), 2 * len(data))
         numbers, counts, chunks, forms, self._slots = words.read(
             data,
             ends,
@@ -111,7 +111,7 @@ class _Chunks:
             self._analyzer.name != "turkish",
             self._slots,
             self._tails,
-            self._places,
+            self._records,
             self._used,
         )
         if len(forms):

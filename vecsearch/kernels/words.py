@@ -40,7 +40,8 @@ _HIGHS: Final = np.uint64(0x8080808080808080)
 _ALL: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ZERO: Final = np.uint64(0)
 _ONE: Final = np.uint64(1)
-_BYTE: Final = np.uint64(8)
+_SEVEN: Final = np.uint64(7)
+_REST: Final = np.uint64((1 << 56) - 1)
 _TOP: Final = np.uint64(56)
 _HALF: Final = np.uint64(32)
 _LAST: Final = np.uint64(63)
@@ -71,14 +72,35 @@ def _lowered(data, lower):
 def _eight(eights, at):
     """Return the eight bytes from `at` on."""
     shift = np.uint64((at & 7) << 3)
-    word = at >> 3
-    return (eights[word] >> shift) | ((eights[word + 1] << _ONE) << (_LAST - shift))
+    word = np.uint64(at) >> np.uint64(3)
+    return (eights[word] >> shift) | ((eights[word + _ONE] << _ONE) << (_LAST - shift))
 
 
 @compiled
-def _hash(hashed, eight):
-    hashed = (hashed ^ eight) * _MIX
-    return hashed ^ (hashed >> _HALF)
+def _within(eights, at, end):
+    """Return the eight bytes from `at` on, those from `end` on as 0."""
+    count = end - at
+    if count <= 0:
+        return _ZERO
+    return _eight(eights, at) & (_ALL >> np.uint64((8 - min(count, 8)) << 3))
+
+
+@compiled
+def _hash(first, second):
+    hashed = first * _MIX ^ second * _MIX_MORE
+    return (hashed ^ (hashed >> _HALF)) * _MIX
+
+
+@compiled
+def _before_zero(eight):
+    """Return ones for the bytes before the first that is 0, and zeros from there on."""
+    zeros = (eight - _ONES) & ~eight & _HIGHS  # the lowest of its bits is that of the first 0
+    return (zeros - _ONE) & ~zeros  # and seven bits of the 0, which do no harm
+
+
+@compiled
+def _length(before):
+    return ((before >> _SEVEN & _ONES) * _ONES) >> _TOP
 
 
 @compiled
@@ -132,93 +154,21 @@ def _piece(text, at, kinds):
 
 
 @compiled
-def _grown(slots, tails, places):
+def _grown(slots):
     """Return the hash table with twice the slots."""
     larger = np.zeros(2 * len(slots), np.uint64)
-    last = len(larger) // 2 - 1
-    for slot in range(0, len(slots), 2):
-        key = slots[slot + 1]
-        if key:
-            hashed = _hash(_ZERO, slots[slot])
-            tail = places[np.int64(key & _LOW) - 1]
-            for i in range(tail, tail + np.int64(key >> _HALF >> _ONE) - 1):
-                hashed = _hash(hashed, tails[i])
-            free = _first_slot(hashed, last)
-            while larger[2 * free + 1]:
-                free = (free + 1) & last
-            larger[2 * free] = slots[slot]
-            larger[2 * free + 1] = key
+    last = np.uint64(len(larger) - 1)
+    for entry in slots:
+        if entry:
+            slot = entry >> _HALF & last
+            while larger[slot]:
+                slot = (slot + _ONE) & last
+            larger[slot] = entry
     return larger
 
 
 @compiled
-def _first_slot(hashed, last):
-    return np.int64((hashed * _MIX_MORE) >> _HALF) & last
-
-
-@compiled
-def _number(eights, start, end, form, table, new):
-    """Return the number of the chunk between two bytes; a new one is written down."""
-    slots, tails, places, used = table
-    length = end - start
-    size = (length + 7) >> 3
-    rest = np.uint64((8 - length) & 7) << np.uint64(3)  # bits of the last eight beyond the end
-    first = _eight(eights, start)
-    if size == 1:
-        first &= _ALL >> rest
-    hashed = _hash(_ZERO, first)
-    for i in range(1, size):
-        eight = _eight(eights, start + 8 * i)
-        if i == size - 1:
-            eight &= _ALL >> rest
-        hashed = _hash(hashed, eight)
-    kind = np.uint64(2 * size + (form > 0)) << _HALF
-    last = len(slots) // 2 - 1
-    slot = _first_slot(hashed, last)
-    while True:
-        key = slots[2 * slot + 1]
-        if key == _ZERO:
-            break
-        if slots[2 * slot] == first and (key & ~_LOW) == kind:
-            number = np.int64(key & _LOW) - 1
-            same = True
-            tail = places[number] - 1
-            for i in range(1, size):
-                eight = _eight(eights, start + 8 * i)
-                if i == size - 1:
-                    eight &= _ALL >> rest
-                if tails[tail + i] != eight:
-                    same = False
-                    break
-            if same:
-                return number
-        slot = (slot + 1) & last
-    number = used[0]
-    slots[2 * slot] = first
-    slots[2 * slot + 1] = kind | np.uint64(number + 1)
-    places[number] = used[1]
-    for i in range(1, size):
-        eight = _eight(eights, start + 8 * i)
-        if i == size - 1:
-            eight &= _ALL >> rest
-        tails[used[1]] = eight
-        used[1] += 1
-    chunks, forms = new
-    text = eights.view(np.uint8)
-    at = used[2]
-    for i in range(start, end):
-        chunks[at] = text[i]
-        at += 1
-    chunks[at] = 10
-    used[2] = at + 1
-    forms[used[3]] = form
-    used[3] += 1
-    used[0] = number + 1
-    return number
-
-
-@compiled
-def read(data, ends, kinds, lower, slots, tails, places, used):
+def read(data, ends, kinds, lower, slots, tails, records, used):
     size = len(data)
     eights = _lowered(data, lower)
     text = eights.view(np.uint8)
@@ -226,45 +176,131 @@ def read(data, ends, kinds, lower, slots, tails, places, used):
     counts = np.empty(len(ends), np.int32)
     chunks = np.empty(3 * size + 8, np.uint8)
     forms = np.empty(size + 1, np.int32)
-    new = (chunks, forms)
-    used[2] = used[3] = 0
-    found = 0
-    at = 0
-    for i in range(len(ends)):
-        before = found
+    state = np.zeros(8, np.int64)
+    while _read_on(eights, text, ends, kinds, slots, tails, records, used, chunks, forms, numbers, counts, state):
+        slots = _grown(slots)
+    return numbers[: state[6]], counts, chunks[: state[3]], forms[: state[4]], slots
+
+
+@compiled
+def _read_on(eights, text, ends, kinds, slots, tails, records, used, chunks, forms, numbers, counts, state):
+    last = np.uint64(len(slots) - 1)
+    room = len(slots) // 2
+    at, run, split = state[0], state[1], state[2]
+    count = used[0]
+    found = state[6]
+    begun = state[7]
+    for i in range(state[5], len(ends)):
         while at < ends[i]:
-            if 2 * used[0] >= len(slots) // 2:
-                slots = _grown(slots, tails, places)
-            eight = _eight(eights, at)
-            zeros = (eight - _ONES) & ~eight & _HIGHS
-            if zeros:
-                keep = (zeros ^ (zeros - _ONE)) >> _BYTE
-                eight &= keep
-                if not eight & _HIGHS:
-                    length = np.int64(((keep & _ONES) * _ONES) >> _TOP)
-                    if length:
-                        table = (slots, tails, places, used)
-                        slot = _first_slot(_hash(_ZERO, eight), len(slots) // 2 - 1)
-                        key = slots[2 * slot + 1]
-                        if slots[2 * slot] == eight and (key >> _HALF) == np.uint64(2):
-                            numbers[found] = np.int64(key & _LOW) - 1
-                        else:
-                            numbers[found] = _number(eights, at, at + length, 0, table, new)
-                        found += 1
-                    at += length + 1
-                    continue
-            table = (slots, tails, places, used)
-            end, made = _piece(text, at, kinds)
-            if made == BREAK:
-                at += _code_point(text, at)[1]
-            elif made != SPACELESS:
-                numbers[found] = _number(eights, at, end, 0, table, new)
-                found += 1
+            if count >= room:
+                state[0], state[1], state[2], state[5], state[6], state[7] = at, run, split, i, found, begun
+                return True
+            start = at
+            form = 0
+            first = _eight(eights, at)
+            second = _eight(eights, at + 8)
+            before = _before_zero(first)
+            before_second = _before_zero(second)
+            first &= before
+            second = second & before_second if before == _ALL else _ZERO
+            length = np.int64(_length(before) + (_length(before_second) if before == _ALL else _ZERO))
+            if length < 16 and not (first | second) & _HIGHS:
+                end = at + length
+                at = end + 1
             else:
-                found = _pairs(eights, text, at, end, kinds, table, new, numbers, found)
-            at = max(at, end)
-        counts[i] = found - before
-    return numbers[:found], counts, chunks[: used[2]], forms[: used[3]], slots
+                if at < run:
+                    at, wide = _character(text, at, run, kinds)
+                    end, wider = _character(text, at, run, kinds)
+                    if not wide and not wider:
+                        form = OWN_TERM
+                    elif split:
+                        form = split
+                    split = at - start if wider else 0
+                    if end == run:
+                        at = run
+                else:
+                    end, made = _piece(text, start, kinds)
+                    at = end
+                    if made == BREAK:
+                        at += _code_point(text, start)[1]
+                        continue
+                    if made == SPACELESS:
+                        middle, wide = _character(text, start, end, kinds)
+                        if middle < end:
+                            at, run, split = start, end, 0
+                            continue
+                        if not wide:
+                            form = OWN_TERM
+                length = end - start
+                first = _within(eights, start, end)
+                second = _within(eights, start + 8, end)
+            hashed = _hash(first, second)
+            big = length > 15 or form > 0
+            if big:
+                for i8 in range(start + 16, end, 8):
+                    hashed = _hash(hashed, _within(eights, i8, end))
+            tag = hashed >> _HALF
+            slot = tag & last
+            while True:
+                entry = slots[slot]
+                if entry == _ZERO:
+                    slots[slot] = tag << _HALF | np.uint64(count + 1)
+                    number = count
+                    count += 1
+                    records[2 * number] = first
+                    records[2 * number + 1] = second
+                    _add(eights, text, start, end, form, tails, records, used, chunks, forms, state)
+                    break
+                if (entry >> _HALF) == tag:
+                    number = np.int64(entry & _LOW) - 1
+                    if records[2 * number] == first:
+                        if not big:
+                            if records[2 * number + 1] == second:
+                                break
+                        elif _same(eights, start, end, form, tails, records[2 * number + 1]):
+                            break
+                slot = (slot + _ONE) & last
+            numbers[found] = number
+            found += 1
+        counts[i] = found - begun
+        begun = found
+    state[6] = found
+    return False
+
+
+@compiled
+def _same(eights, start, end, form, tails, rest):
+    if rest >> _TOP != np.uint64(255):
+        return False
+    tail = np.int64(rest & _REST)
+    if tails[tail] != np.uint64(2 * (end - start) + (form > 0)):
+        return False
+    for i in range(start + 8, end, 8):
+        tail += 1
+        if tails[tail] != _within(eights, i, end):
+            return False
+    return True
+
+
+@compiled
+def _add(eights, text, start, end, form, tails, records, used, chunks, forms, state):
+    number = used[0]
+    used[0] += 1
+    if end - start > 15 or form > 0:
+        records[2 * number + 1] = ~_REST | np.uint64(used[1])
+        tails[used[1]] = np.uint64(2 * (end - start) + (form > 0))
+        used[1] += 1
+        for i in range(start + 8, end, 8):
+            tails[used[1]] = _within(eights, i, end)
+            used[1] += 1
+    at = state[3]
+    for i in range(start, end):
+        chunks[at] = text[i]
+        at += 1
+    chunks[at] = 10
+    state[3] = at + 1
+    forms[state[4]] = form
+    state[4] += 1
 
 
 @compiled
@@ -280,24 +316,6 @@ def _character(text, at, end, kinds):
         wide = wide or kind == TAIL
         at += width
     return at, wide
-
-
-@compiled
-def _pairs(eights, text, start, end, kinds, table, new, numbers, found):
-    middle, wide = _character(text, start, end, kinds)
-    if middle == end:
-        form = 0 if wide else OWN_TERM
-        numbers[found] = _number(eights, start, end, form, table, new)
-        return found + 1
-    split = 0
-    while middle < end:
-        stop, wider = _character(text, middle, end, kinds)
-        form = split if split else 0 if wide or wider else OWN_TERM
-        numbers[found] = _number(eights, start, stop, form, table, new)
-        found += 1
-        split = stop - middle if wider else 0
-        start, middle, wide = middle, stop, wider
-    return found
 
 
 @compiled
