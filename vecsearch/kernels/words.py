@@ -177,13 +177,29 @@ def read(data, ends, kinds, lower, slots, tails, records, used):
     chunks = np.empty(3 * size + 8, np.uint8)
     forms = np.empty(size + 1, np.int32)
     state = np.zeros(8, np.int64)
-    while _read_on(eights, text, ends, kinds, slots, tails, records, used, chunks, forms, numbers, counts, state):
+    while _read_on(
+        eights,
+        text,
+        ends,
+        kinds,
+        slots,
+        tails,
+        records,
+        used,
+        chunks,
+        forms,
+        numbers,
+        counts,
+        state,
+    ):
         slots = _grown(slots)
     return numbers[: state[6]], counts, chunks[: state[3]], forms[: state[4]], slots
 
 
 @compiled
-def _read_on(eights, text, ends, kinds, slots, tails, records, used, chunks, forms, numbers, counts, state):
+def _read_on(
+    eights, text, ends, kinds, slots, tails, records, used, chunks, forms, numbers, counts, state
+):
     last = np.uint64(len(slots) - 1)
     room = len(slots) // 2
     at, run, split = state[0], state[1], state[2]
@@ -193,7 +209,14 @@ def _read_on(eights, text, ends, kinds, slots, tails, records, used, chunks, for
     for i in range(state[5], len(ends)):
         while at < ends[i]:
             if count >= room:
-                state[0], state[1], state[2], state[5], state[6], state[7] = at, run, split, i, found, begun
+                state[0], state[1], state[2], state[5], state[6], state[7] = (
+                    at,
+                    run,
+                    split,
+                    i,
+                    found,
+                    begun,
+                )
                 return True
             start = at
             form = 0
@@ -203,7 +226,9 @@ def _read_on(eights, text, ends, kinds, slots, tails, records, used, chunks, for
             before_second = _before_zero(second)
             first &= before
             second = second & before_second if before == _ALL else _ZERO
-            length = np.int64(_length(before) + (_length(before_second) if before == _ALL else _ZERO))
+            length = np.int64(
+                _length(before) + (_length(before_second) if before == _ALL else _ZERO)
+            )
             if length < 16 and not (first | second) & _HIGHS:
                 end = at + length
                 at = end + 1

@@ -94,6 +94,7 @@ def _rank_compiled(
                 postings.chunk_blocks,
                 postings.chunk_starts,
                 terms.tf[number],
+                terms.peaks[number],
             ),
             kernels.Rows(
                 len(postings.lengths),

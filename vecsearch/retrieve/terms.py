@@ -110,6 +110,15 @@ class Terms:
         ]
 
     @cached_property
+    def peaks(self) -> list[NDArray[np.float64]]:
+        """The greatest tf in each chunk, (chunks,) float64 per segment, below 0 until it is needed.
+
+        The compiled loops fill it in; threads that do so at once write the same.
+        """
+        every = (part.segment.postings for part in self._snapshot.parts)
+        return [np.full(len(each.chunk_blocks), -1.0) for each in every]
+
+    @cached_property
     def norms(self) -> list[NDArray[np.float64]]:
         """The l2 norm of every row's weights, (rows,) per segment; empty but for the cosine."""
         if not self._weighting.cosine:
