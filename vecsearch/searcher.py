@@ -11,7 +11,7 @@ from vecsearch.encoders.own import checked_vectors
 from vecsearch.errors import UnknownDocument, UsageError, did_you_mean
 from vecsearch.filters import parse_filter
 from vecsearch.focus import best_passages, term_weights
-from vecsearch.retrieve.base import Retriever, check_k, ranking_of
+from vecsearch.retrieve.base import NOTHING, Ranking, Retriever, check_k, ranking_of
 from vecsearch.retrieve.clauses import narrowed, objected, query_terms, query_text, restricts
 from vecsearch.retrieve.explanation import Explanation, explainer, unranked
 from vecsearch.retrieve.lexical import Lexical
@@ -19,7 +19,7 @@ from vecsearch.retrieve.named import Mode, Named
 from vecsearch.snippets import Snippet, snippet
 from vecsearch.store.snapshot import Part, Snapshot
 from vecsearch.text import Analyzer
-from vecsearch.types import ALL, Document, Hit, Mask, Query, TopK, Vector, Vectors, seen_text
+from vecsearch.types import ALL, Document, Hit, Mask, Query, Vector, Vectors, seen_text
 
 _BLOCK = 256
 """Queries ranked at a time, so that memory doesn't grow with their number."""
@@ -117,10 +117,7 @@ class Searcher:
         vectors: Vectors | Sequence[Vector] | None = None,
     ) -> list[list[Hit]]:
         """Search for several queries at once; see `search`. vectors: (queries, dim)."""
-        return [
-            [self.snapshot.hit(row, score) for row, score in ranking]
-            for ranking in self._rank(queries, k, where, by, vectors)
-        ]
+        return [self._hits(ranking) for ranking in self._rank(queries, k, where, by, vectors)]
 
     def rank_many(
         self,
@@ -133,8 +130,8 @@ class Searcher:
     ) -> list[list[tuple[str, float]]]:
         """Return only ids and scores, as a run wants them, without reading the documents."""
         return [
-            [(self.snapshot.id_of(row), score) for row, score in ranking]
-            for ranking in self._rank(queries, k, where, by, vectors)
+            list(zip(self.snapshot.ids_of(rows), scores.tolist(), strict=True))
+            for rows, scores in self._rank(queries, k, where, by, vectors)
         ]
 
     def like(
@@ -154,7 +151,7 @@ class Searcher:
         others = np.ones(self.snapshot.rows, np.bool_) if allow is ALL else allow.copy()
         others[part.rows_of(position)] = False
         found = retriever.retrieve([text], min(k, max(len(self), 1)), others)
-        return [self.snapshot.hit(row, score) for row, score in _pairs(found, 0)]
+        return self._hits(ranking_of(found, 0))
 
     def snippets(
         self,
@@ -259,7 +256,7 @@ class Searcher:
         where: str | None,
         by: str | Retriever | None,
         vectors: Vectors | Sequence[Vector] | None,
-    ) -> list[list[tuple[int, float]]]:
+    ) -> list[Ranking]:
         if isinstance(queries, str):
             raise UsageError("Several queries are a list of texts; for one there is `search`.")
         queries = list(queries)  # it may be a generator
@@ -271,7 +268,7 @@ class Searcher:
         given = None if vectors is None else self._query_vectors(vectors, len(queries))
         allow = self.mask(where)
         k = min(k, max(len(self), 1))  # rankings are padded to k, so ask for no more than there is
-        rankings: list[list[tuple[int, float]]] = [[] for _ in queries]
+        rankings = [NOTHING] * len(queries)
         # Blank queries are left out: a model would find something near to nothing at all.
         asked = [i for i, text in enumerate(texts) if given is not None or text.strip()]
         for block in _blocks(queries, asked):
@@ -280,8 +277,13 @@ class Searcher:
             passing = self._narrowed(queries[block[0]], allow)
             found = retriever.retrieve([texts[i] for i in block], k, passing)
             for place, i in enumerate(block):
-                rankings[i] = _pairs(found, place)
+                rankings[i] = ranking_of(found, place)
         return rankings
+
+    def _hits(self, ranking: Ranking) -> list[Hit]:
+        rows, scores = ranking
+        pairs = zip(rows.tolist(), scores.tolist(), strict=True)
+        return [self.snapshot.hit(row, score) for row, score in pairs]
 
     def _query_vectors(self, given: Vectors | Sequence[Vector], queries: int) -> Vectors:
         matrices = [part.segment.vectors for part in self.snapshot.parts]
@@ -290,12 +292,6 @@ class Searcher:
         if len(vectors) != queries:
             raise UsageError(f"{queries} queries want as many vectors, not {len(vectors)}.")
         return vectors
-
-
-def _pairs(found: TopK, query: int) -> list[tuple[int, float]]:
-    """Return one query's rows and scores out of several."""
-    rows, scores = ranking_of(found, query)
-    return list(zip(rows.tolist(), scores.tolist(), strict=True))
 
 
 def _blocks(queries: Sequence[str | Query], asked: Sequence[int]) -> Iterator[list[int]]:

@@ -77,9 +77,28 @@ class Queries(NamedTuple):
     norms: Numbers
 
 
-def new_sums(size: int) -> NDArray[np.float64]:
-    """Return room for the sums of a block of so many rows, which `rank_rows` leaves as it was."""
-    return np.full(size, UNTOUCHED)
+class Room(NamedTuple):
+    """Memory to work in, for one thread at a time; of any content but the sums.
+
+    sums: (rows of a block,) float64, all of them UNTOUCHED, as they are left behind.
+    """
+
+    sums: Numbers
+    found_rows: Numbers
+    found_sums: Numbers
+    best_rows: Numbers
+    best_scores: Numbers
+
+
+def new_room(block: int) -> Room:
+    """Return room for blocks of so many rows."""
+    return Room(
+        np.full(block, UNTOUCHED),
+        np.empty(block, np.int64),
+        np.empty(block),
+        np.empty(2 * block, np.int32),
+        np.empty(2 * block, np.float32),
+    )
 
 
 class _Here(NamedTuple):
@@ -100,17 +119,16 @@ class _Here(NamedTuple):
 
 @compiled
 def rank_rows(
-    entries: Entries, rows: Rows, queries: Queries, enough: int, sums: NDArray[np.float64]
+    entries: Entries, rows: Rows, queries: Queries, enough: int, room: Room
 ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
     """Return for each query the rows that may be among its best, their scores, and bounds.
 
     enough: every row comes back that is at least as good as the one of this rank, in any order.
-    sums: (rows of a block,) float64, of `new_sums`, for one thread at a time.
     """
     count = len(queries.bounds) - 1
     bounds = np.zeros(count + 1, np.int64)
-    all_rows = np.empty(len(sums), np.int32)
-    all_scores = np.empty(len(sums), np.float32)
+    sums, found_rows, found_sums = room.sums, room.found_rows, room.found_sums
+    all_rows, all_scores = room.best_rows, room.best_scores
     most = 0
     for query in range(count):
         most = max(most, queries.bounds[query + 1] - queries.bounds[query])
@@ -124,7 +142,6 @@ def rank_rows(
         np.empty(most, np.int64),
     )
     heap = np.empty(enough, np.float32)  # the best scores, the least of them first
-    found_rows, found_sums = np.empty(len(sums), np.int64), np.empty(len(sums))
     next_chunks = queries.first_chunks.copy()
     for query in range(count):
         first = last = bounds[query]
@@ -201,7 +218,7 @@ def _peak(entries: Entries, chunk: int) -> float:
         for cell in entries.cells[entries.chunk_starts[chunk] : entries.chunk_starts[chunk + 1]]:
             peak = max(peak, entries.tf[cell])
         entries.peaks[chunk] = peak
-    return entries.peaks[chunk]
+    return float(entries.peaks[chunk])
 
 
 @compiled

@@ -7,7 +7,7 @@ ranks, so that a tie is settled without reading ids; across segments the few ids
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,9 @@ class Retriever(Protocol):
 
 Ranking = tuple[NDArray[np.int64], NDArray[np.float32]]
 """Rows (n,) int64, the best of each document, and their scores (n,) float32, best first."""
+
+
+NOTHING: Final[Ranking] = (np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
 def check_k(k: int) -> None:
@@ -70,11 +73,13 @@ def best_documents(
 
 def merge_rankings(snapshot: Snapshot, rankings: Sequence[Ranking], k: int) -> Ranking:
     """Merge the rankings of several segments, which share no document, into the k best."""
+    if not rankings:
+        return NOTHING
     if len(rankings) == 1:
         rows, scores = rankings[0]
         return rows[:k], scores[:k]
-    rows = np.concatenate([np.zeros(0, np.int64), *(rows for rows, _ in rankings)])
-    scores = np.concatenate([np.zeros(0, np.float32), *(scores for _, scores in rankings)])
+    rows = np.concatenate([rows for rows, _ in rankings])
+    scores = np.concatenate([scores for _, scores in rankings])
     return rank(snapshot, rows, scores, k)
 
 
@@ -89,10 +94,7 @@ def rank(
     ordered = scores[order]
     tied = np.flatnonzero(ordered[1:] == ordered[:-1])
     if len(tied):
-        keys = [
-            (score, snapshot.id_of(row))
-            for score, row in zip(scores.tolist(), rows.tolist(), strict=True)
-        ]
+        keys = list(zip(scores.tolist(), snapshot.ids_of(rows), strict=True))
         order = np.array(sorted(range(len(keys)), key=keys.__getitem__, reverse=True))
     order = order[:k]
     return rows[order], scores[order]

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
+from itertools import accumulate, pairwise
 from types import ModuleType
 from typing import Final
 
@@ -82,8 +83,12 @@ def _rank_compiled(
 ) -> list[Ranking]:
     """Rank for all queries in one call a segment, which other threads run on beside."""
     every = [term for query in queries for term in query.terms]
-    weights = [weight for query in queries for weight in query.weights]
-    bounds = np.cumsum([0, *(len(query.terms) for query in queries)])
+    bounds = np.array([0, *accumulate(len(query.terms) for query in queries)], np.int64)
+    idfs = np.array([term.idf for term in every], np.float64)
+    weights = np.array([weight for query in queries for weight in query.weights], np.float64)
+    lacking = np.array([term.lacking for term in every], np.float64)
+    absent = np.array([query.absent for query in queries], np.float64)
+    norms = np.array([query.norm for query in queries], np.float64)
     rankings: list[list[Ranking]] = [[] for _ in queries]
     for number, part in enumerate(snapshot.parts):
         postings = part.segment.postings
@@ -105,17 +110,17 @@ def _rank_compiled(
                 bounds,
                 np.array([term.chunks[number].start for term in every], np.int64),
                 np.array([term.chunks[number].stop for term in every], np.int64),
-                np.array([term.idf for term in every], np.float64),
-                np.array(weights, np.float64),
-                np.array([term.lacking for term in every], np.float64),
-                np.array([query.absent for query in queries], np.float64),
-                np.array([query.norm for query in queries], np.float64),
+                idfs,
+                weights,
+                lacking,
+                absent,
+                norms,
             ),
             # So many rows are of k documents at least.
             k * part.segment.documents.most_rows,
-            _LOADING.sums(kernels),
+            _LOADING.room(kernels),
         )
-        for query, (start, end) in enumerate(zip(found.tolist(), found[1:].tolist(), strict=False)):
+        for query, (start, end) in enumerate(pairwise(found.tolist())):
             if start < end:
                 each = best_documents(part, rows[start:end], scores[start:end], k)
                 rankings[query].append(each)
@@ -142,12 +147,11 @@ class _Loading:
             self._kernels = scoring
         return self._kernels
 
-    def sums(self, kernels: ModuleType) -> NDArray[np.float64]:
-        """Return this thread's room for sums."""
-        if not hasattr(self._rooms, "sums"):
-            self._rooms.sums = kernels.new_sums(1 << BLOCK_BITS)
-        sums: NDArray[np.float64] = self._rooms.sums
-        return sums
+    def room(self, kernels: ModuleType) -> object:
+        """Return this thread's memory for them to work in."""
+        if not hasattr(self._rooms, "room"):
+            self._rooms.room = kernels.new_room(1 << BLOCK_BITS)
+        return self._rooms.room
 
 
 _LOADING: Final = _Loading()

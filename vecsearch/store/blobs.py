@@ -35,6 +35,12 @@ class Blobs(Sequence[bytes]):
             return [self[i] for i in range(*index.indices(len(self)))]
         return bytes(self._data[self.offsets[index] : self.offsets[index + 1]])
 
+    def some(self, indices: NDArray[np.int64]) -> list[bytes]:
+        """Return the strings at some places."""
+        starts, ends = self.offsets[indices].tolist(), self.offsets[indices + 1].tolist()
+        data = self._data
+        return [bytes(data[start:end]) for start, end in zip(starts, ends, strict=True)]
+
     def all(self) -> list[bytes]:
         """Return all strings: much faster than one by one."""
         data = bytes(self._data)

@@ -117,6 +117,10 @@ class Documents:
         """Return the id of the document at a position."""
         return self._ids[position].decode()
 
+    def ids(self, positions: NDArray[np.int64]) -> list[str]:
+        """Return the ids of the documents at some positions."""
+        return [name.decode() for name in self._ids.some(positions)]
+
     def document(self, position: int) -> Document:
         """Return the document at a position, as it was given."""
         title, text, meta = json.loads(self._contents[position])

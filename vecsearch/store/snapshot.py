@@ -146,6 +146,19 @@ class Snapshot:
         part = self.part_of(row)
         return part.segment.documents.id(self._position(part, row))
 
+    def ids_of(self, rows: NDArray[np.int64]) -> list[str]:
+        """Return the ids of the documents that rows belong to."""
+        if len(self.parts) == 1:
+            documents = self.parts[0].segment.documents
+            return documents.ids(documents.position_of(rows))
+        ids = np.empty(len(rows), object)
+        owners = np.searchsorted(self._first_rows, rows, side="right") - 1
+        for number in set(owners.tolist()):
+            part, mine = self.parts[number], owners == number
+            documents = part.segment.documents
+            ids[mine] = documents.ids(documents.position_of(rows[mine] - part.first_row))
+        return list(ids)
+
     def document(self, row: int) -> Document:
         """Return the document that a row belongs to."""
         part = self.part_of(row)
