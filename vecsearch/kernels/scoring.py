@@ -8,7 +8,7 @@ Few entries are looked at once some good rows are known (MaxScore: Turtle and Fl
 evaluation: strategies and optimizations"). A term adds at most its peak in the block. Terms whose
 peaks together are below what ranks among the best so far can't bring a row there alone: only rows
 that hold another term are summed up, and what those frequent terms add is looked up for the few
-rows that they could still lift among the best. Such a row's sum is then made anew, in order.
+rows that they could still lift among the best. At the end the sums of the best are made anew, in order.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 
 from vecsearch.kernels import compiled
 
+_FIRST_WINDOW = 1 << 12
+"""Rows that are looked at first; what they score tells which of the next needn't be."""
+
 _SEARCH = 32
 """Entries that are passed over in the time in which one is searched for."""
 
@@ -27,7 +30,7 @@ UNTOUCHED = -0.0
 """The sum of a row that holds no term. No sum of weights is ever it: none of them is below 0."""
 
 _ROUNDING = 1e-6
-"""More than what rounding to float32 can lift a score by."""
+"""More than a score can change by rounding to float32, or by another order of a sum."""
 
 Numbers: TypeAlias = NDArray[Any]
 
@@ -48,14 +51,16 @@ class Entries(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """What is known of a segment's rows: how many there are in all, maybe l2 norms and a mask.
+    """What is known of a segment's rows.
 
-    norms: (rows,) float64, or empty; allowed: (rows,) bool, or empty.
+    norms: (rows,) float64, l2 norms, or empty; allowed: (rows,) bool, the mask, or empty.
+    ranks: (rows,) int32, among equal scores the greater is first; empty where a document has
+        several rows.
     """
 
-    total: int
     norms: Numbers
     allowed: Numbers
+    ranks: Numbers
 
 
 class Queries(NamedTuple):
@@ -104,12 +109,14 @@ def new_room(block: int) -> Room:
 class _Here(NamedTuple):
     """The terms of a query that have entries in a block, in the query's order.
 
-    starts, ends: of their entries. peaks: the most that each adds to a sum.
+    starts, ends: of their entries in a window, which is a stretch of the block's rows.
+    stops: where those in the block end. peaks: the most that each adds to a sum.
     order: by rising peaks. Each array has room for all terms of the query.
     """
 
     starts: Numbers
     ends: Numbers
+    stops: Numbers
     idfs: Numbers
     weights: Numbers
     lacking: Numbers
@@ -123,7 +130,8 @@ def rank_rows(
 ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
     """Return for each query the rows that may be among its best, their scores, and bounds.
 
-    enough: every row comes back that is at least as good as the one of this rank, in any order.
+    enough: so many rows come back for each query, best first, or all that there are. Where
+        documents have several rows, so do all that are as good as the last of these, in any order.
     """
     count = len(queries.bounds) - 1
     bounds = np.zeros(count + 1, np.int64)
@@ -133,6 +141,7 @@ def rank_rows(
     for query in range(count):
         most = max(most, queries.bounds[query + 1] - queries.bounds[query])
     here = _Here(
+        np.empty(most, np.int64),
         np.empty(most, np.int64),
         np.empty(most, np.int64),
         np.empty(most),
@@ -145,7 +154,7 @@ def rank_rows(
     next_chunks = queries.first_chunks.copy()
     for query in range(count):
         first = last = bounds[query]
-        heaped, least = 0, np.float32(-np.inf)
+        heaped = 0
         absent, norm = queries.absent[query], queries.norms[query]
         while True:
             block, terms = _next_block(entries, queries, query, next_chunks, here)
@@ -155,27 +164,30 @@ def rank_rows(
                 all_rows = np.concatenate((all_rows, np.empty_like(all_rows)))
                 all_scores = np.concatenate((all_scores, np.empty_like(all_scores)))
             first_row = block * len(sums)
-            floor = -np.inf
-            if least > 0 and not len(rows.norms):
-                floor = np.float64(least) * (1 - _ROUNDING) * norm - absent
-            lesser, rest = _lesser(here, terms, floor)
-            if lesser == terms:
-                continue
-            _add(entries, here, lesser, terms, sums)
-            if lesser:
-                found = _find_few(entries, here, lesser, terms, rest, floor, sums, found_rows)
-                found = _lift(entries, here, lesser, rest, floor, sums, found_rows, found)
-                _sum_anew(entries, here, terms, sums, found_rows, found_sums, found)
-            else:
-                found = _find_all(entries, here, terms, sums, found_rows, found_sums)
-            taken, heaped = _take(
-                rows, first_row, absent, norm, found_rows, found_sums, found,
-                all_rows[first:], all_scores[first:], last - first, heap, heaped,
-            )  # fmt: skip
+            window = len(sums) if heaped == enough else _FIRST_WINDOW
+            while True:
+                _cut_at(entries, here, terms, window, len(sums))
+                floor = -np.inf
+                if heaped == enough and heap[0] > 0 and not len(rows.norms):
+                    floor = np.float64(heap[0]) * (1 - _ROUNDING) * norm - absent
+                found = _find(entries, here, terms, floor, sums, found_rows, found_sums)
+                taken, heaped = _take(
+                    rows, first_row, absent, norm, found_rows, found_sums, found,
+                    all_rows[first:], all_scores[first:], last - first, heap, heaped,
+                )  # fmt: skip
+                last = first + taken
+                if window >= len(sums):
+                    break
+                here.starts[:terms] = here.ends[:terms]
+                window *= 4
             if heaped == enough:
-                least = heap[0]
-                taken = _cut(all_rows[first:], all_scores[first:], taken, least)
-            last = first + taken
+                last = first + _drop(all_rows[first:], all_scores[first:], last - first, heap[0])
+        if heaped == enough and not len(rows.norms):
+            _sum_anew(
+                entries, queries, query, len(sums), all_rows[first:last], all_scores[first:last]
+            )
+        if len(rows.ranks):
+            last = first + _sort(rows.ranks, all_rows[first:last], all_scores[first:last], enough)
         bounds[query + 1] = last
     return all_rows[: bounds[-1]].copy(), all_scores[: bounds[-1]].copy(), bounds
 
@@ -198,7 +210,7 @@ def _next_block(
             continue
         next_chunks[term] += 1
         here.starts[terms] = entries.chunk_starts[chunk]
-        here.ends[terms] = entries.chunk_starts[chunk + 1]
+        here.stops[terms] = entries.chunk_starts[chunk + 1]
         here.idfs[terms] = queries.idfs[term]
         here.weights[terms] = queries.weights[term]
         here.lacking[terms] = queries.lacking[term]
@@ -208,6 +220,40 @@ def _next_block(
         )
         terms += 1
     return block, terms
+
+
+@compiled
+def _cut_at(entries: Entries, here: _Here, terms: int, window: int, block: int) -> None:
+    """Let the window end before a row of the block."""
+    for term in range(terms):
+        here.ends[term] = here.stops[term]
+        if window < block:
+            left = entries.rows[here.starts[term] : here.stops[term]]
+            here.ends[term] = here.starts[term] + _place(left, window)
+
+
+@compiled
+def _find(
+    entries: Entries,
+    here: _Here,
+    terms: int,
+    floor: float,
+    sums: Numbers,
+    found_rows: Numbers,
+    found_sums: Numbers,
+) -> int:
+    """Find the rows of a window whose sum is at least `floor`; count them.
+
+    Sums are of the terms in the order of the query where there is no floor, else in any.
+    """
+    lesser, rest = _lesser(here, terms, floor)
+    if lesser == terms:
+        return 0
+    _add(entries, here, lesser, terms, sums)
+    if lesser == 0:
+        return _find_all(entries, here, terms, floor, sums, found_rows, found_sums)
+    found = _find_few(entries, here, lesser, terms, rest, floor, sums, found_rows)
+    return _lift(entries, here, lesser, rest, floor, sums, found_rows, found_sums, found)
 
 
 @compiled
@@ -256,17 +302,19 @@ def _find_all(
     entries: Entries,
     here: _Here,
     terms: int,
+    floor: float,
     sums: Numbers,
     found_rows: Numbers,
     found_sums: Numbers,
 ) -> int:
-    """Find the rows that hold a term, and clear their sums; return how many."""
+    """Find the rows that hold a term and reach the floor; clear the sums; return how many."""
     found = 0
     for term in range(terms):
         for row in entries.rows[here.starts[term] : here.ends[term]]:
             total = sums[row]
             sums[row] = UNTOUCHED
-            if total != 0 or not np.signbit(total):  # no other term's entry was here before
+            # Where it is untouched another term's entry was here before.
+            if total >= floor and (total != 0 or not np.signbit(total)):
                 found_rows[found] = row
                 found_sums[found] = total
                 found += 1
@@ -311,6 +359,7 @@ def _lift(
     floor: float,
     sums: Numbers,
     found_rows: Numbers,
+    found_sums: Numbers,
     found: int,
 ) -> int:
     """Add what the lesser terms weigh in the rows that were found, and drop what stays below."""
@@ -324,7 +373,7 @@ def _lift(
         if found * _SEARCH < len(rows):
             for j in range(found):
                 at = _place(rows, found_rows[j])
-                if at >= 0:
+                if at < len(rows) and rows[at] == found_rows[j]:
                     sums[found_rows[j]] -= weight * (idf * tf[cells[at]] - lacking)
         else:
             for at in range(len(rows)):
@@ -339,37 +388,40 @@ def _lift(
             else:
                 sums[row] = UNTOUCHED
         found = kept
+    for j in range(found):
+        found_sums[j] = -sums[found_rows[j]]
+        sums[found_rows[j]] = UNTOUCHED
     return found
 
 
 @compiled
 def _sum_anew(
-    entries: Entries,
-    here: _Here,
-    terms: int,
-    sums: Numbers,
-    found_rows: Numbers,
-    found_sums: Numbers,
-    found: int,
+    entries: Entries, queries: Queries, query: int, block: int, rows: Numbers, scores: Numbers
 ) -> None:
-    """Sum up all terms for the rows that were found, in the order of the query; clear `sums`."""
+    """Make the scores of rows anew, by sums in the order of the query's terms.
+
+    block: rows of a block.
+    """
     tf = entries.tf
-    for j in range(found):
-        sums[found_rows[j]] = UNTOUCHED
-        found_sums[j] = UNTOUCHED
-    for term in range(terms):
-        start, end = here.starts[term], here.ends[term]
-        idf, weight, lacking = here.idfs[term], here.weights[term], here.lacking[term]
-        rows, cells = entries.rows[start:end], entries.cells[start:end]
-        for j in range(found):
-            at = _place(rows, found_rows[j])
-            if at >= 0:
-                found_sums[j] += weight * (idf * tf[cells[at]] - lacking)
+    for i in range(len(rows)):
+        its, row = rows[i] // block, rows[i] % block
+        total = 0.0
+        for term in range(queries.bounds[query], queries.bounds[query + 1]):
+            first, last = queries.first_chunks[term], queries.last_chunks[term]
+            chunk = first + _place(entries.chunk_blocks[first:last], its)
+            if chunk == last or entries.chunk_blocks[chunk] != its:
+                continue
+            start, end = entries.chunk_starts[chunk], entries.chunk_starts[chunk + 1]
+            at = start + _place(entries.rows[start:end], row)
+            if at < end and entries.rows[at] == row:
+                value = queries.idfs[term] * tf[entries.cells[at]] - queries.lacking[term]
+                total += queries.weights[term] * value
+        scores[i] = np.float32((total + queries.absent[query]) / queries.norms[query])
 
 
 @compiled
 def _place(rows: Numbers, row: int) -> int:
-    """Return where a row is among rising ones; -1 where it isn't."""
+    """Return how many of rising rows are before one."""
     low, high = 0, len(rows)
     while low < high:
         middle = (low + high) >> 1
@@ -377,9 +429,7 @@ def _place(rows: Numbers, row: int) -> int:
             low = middle + 1
         else:
             high = middle
-    if low < len(rows) and rows[low] == row:
-        return low
-    return -1
+    return low
 
 
 @compiled
@@ -410,7 +460,7 @@ def _take(
         if len(norms):
             total /= norms[row]
         score = np.float32(total / norm)
-        if heaped == len(heap) and score < heap[0]:
+        if heaped == len(heap) and score < heap[0] * (1 - _ROUNDING):
             continue
         best_rows[taken] = row
         best_scores[taken] = score
@@ -450,12 +500,25 @@ def _sink(heap: Numbers, score: float) -> None:
 
 
 @compiled
-def _cut(rows: Numbers, scores: Numbers, taken: int, least: float) -> int:
-    """Drop what is worse than the least; return how many stay."""
+def _drop(rows: Numbers, scores: Numbers, taken: int, least: float) -> int:
+    """Drop what is worse than the least, but for rounding; return how many stay."""
     kept = 0
     for i in range(taken):
-        if scores[i] >= least:
+        if scores[i] >= least * (1 - _ROUNDING):
             rows[kept] = rows[i]
             scores[kept] = scores[i]
             kept += 1
     return kept
+
+
+@compiled
+def _sort(ranks: Numbers, rows: Numbers, scores: Numbers, enough: int) -> int:
+    """Put rows in order, the best of them first; return how many of them are enough."""
+    keys = np.empty(len(rows), np.int64)
+    bits = scores.view(np.int32)  # they rise with scores, of which none is below 0
+    for i in range(len(rows)):
+        keys[i] = -((np.int64(bits[i]) << 32) | np.int64(ranks[rows[i]]))
+    order = np.argsort(keys)
+    rows[:] = rows[order]
+    scores[:] = scores[order]
+    return min(len(rows), enough)

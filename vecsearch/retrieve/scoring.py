@@ -27,6 +27,8 @@ _PATIENCE: Final = 1.0
 """Seconds of scoring without the compiled loops after which they are loaded."""
 
 _NO_MASK: Final = np.zeros(0, np.bool_)
+_NO_RANKS: Final = np.zeros(0, np.int32)
+_NO_RANKS.flags.writeable = False  # as those in a file are
 
 
 def rank(
@@ -91,7 +93,8 @@ def _rank_compiled(
     norms = np.array([query.norm for query in queries], np.float64)
     rankings: list[list[Ranking]] = [[] for _ in queries]
     for number, part in enumerate(snapshot.parts):
-        postings = part.segment.postings
+        postings, documents = part.segment.postings, part.segment.documents
+        alone = documents.rows == len(documents)  # each row is a document
         rows, scores, found = kernels.rank_rows(
             kernels.Entries(
                 postings.rows,
@@ -102,9 +105,9 @@ def _rank_compiled(
                 terms.peaks[number],
             ),
             kernels.Rows(
-                len(postings.lengths),
                 terms.norms[number],
                 _NO_MASK if allow is ALL else allow[part.rows],
+                documents.id_ranks if alone else _NO_RANKS,
             ),
             kernels.Queries(
                 bounds,
@@ -116,13 +119,14 @@ def _rank_compiled(
                 absent,
                 norms,
             ),
-            # So many rows are of k documents at least.
-            k * part.segment.documents.most_rows,
+            k * documents.most_rows,  # so many rows are of k documents at least
             _LOADING.room(kernels),
         )
         for query, (start, end) in enumerate(pairwise(found.tolist())):
             if start < end:
-                each = best_documents(part, rows[start:end], scores[start:end], k)
+                each = rows[start:end] + part.first_row, scores[start:end]
+                if not alone:
+                    each = best_documents(part, rows[start:end], scores[start:end], k)
                 rankings[query].append(each)
     return [merge_rankings(snapshot, each, k) for each in rankings]
 
