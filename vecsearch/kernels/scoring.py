@@ -1,5 +1,8 @@
 """Ranks the rows of a segment for many queries, exactly: a block of rows, a term at a time.
 
+The loops over entries have no branches, which would go either way by chance: what is written at the
+end of a list counts only if it may.
+
 A block's sums stay in the cache. What an entry adds is looked up by its cell, and added in the
 order of the query's terms: so every sum is that of the plain path in `vecsearch.retrieve.scoring`,
 bit for bit.
@@ -99,8 +102,8 @@ def new_room(block: int) -> Room:
     """Return room for blocks of so many rows."""
     return Room(
         np.full(block, UNTOUCHED),
-        np.empty(block, np.int64),
-        np.empty(block),
+        np.empty(block + 1, np.int64),
+        np.empty(block + 1),
         np.empty(2 * block, np.int32),
         np.empty(2 * block, np.float32),
     )
@@ -313,11 +316,10 @@ def _find_all(
         for row in entries.rows[here.starts[term] : here.ends[term]]:
             total = sums[row]
             sums[row] = UNTOUCHED
+            found_rows[found] = row
+            found_sums[found] = total
             # Where it is untouched another term's entry was here before.
-            if total >= floor and (total != 0 or not np.signbit(total)):
-                found_rows[found] = row
-                found_sums[found] = total
-                found += 1
+            found += (total >= floor) & ((total != 0) | (not np.signbit(total)))
     return found
 
 
@@ -341,12 +343,10 @@ def _find_few(
         term = here.order[i]
         for row in entries.rows[here.starts[term] : here.ends[term]]:
             total = sums[row]
-            if total + rest >= floor:
-                sums[row] = -total
-                found_rows[found] = row
-                found += 1
-            elif total >= 0:
-                sums[row] = UNTOUCHED
+            may = total + rest >= floor
+            sums[row] = -total if may else (total if total < 0 else UNTOUCHED)
+            found_rows[found] = row
+            found += may
     return found
 
 
@@ -377,16 +377,15 @@ def _lift(
                     sums[found_rows[j]] -= weight * (idf * tf[cells[at]] - lacking)
         else:
             for at in range(len(rows)):
-                if sums[rows[at]] < 0:
-                    sums[rows[at]] -= weight * (idf * tf[cells[at]] - lacking)
+                value = weight * (idf * tf[cells[at]] - lacking)
+                sums[rows[at]] -= value if sums[rows[at]] < 0 else 0.0
         kept = 0
         for j in range(found):
             row = found_rows[j]
-            if rest - sums[row] >= floor:
-                found_rows[kept] = row
-                kept += 1
-            else:
-                sums[row] = UNTOUCHED
+            may = rest - sums[row] >= floor
+            sums[row] = sums[row] if may else UNTOUCHED
+            found_rows[kept] = row
+            kept += may
         found = kept
     for j in range(found):
         found_sums[j] = -sums[found_rows[j]]
