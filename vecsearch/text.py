@@ -157,17 +157,27 @@ class Analyzer:
         chunks = coded.decode("utf-8", "surrogatepass").split()
         return list(chain.from_iterable(map(self._terms.__getitem__, chunks)))
 
-    def chunk_terms(self, chunks: Sequence[str]) -> list[tuple[str, ...]]:
-        """Return the terms of each of many chunks, as `terms` cuts them: it remembers none here.
+    def chunk_terms(self, chunk: str) -> tuple[str, ...]:
+        """Return the terms of a text that holds nothing in ASCII but letters and digits.
 
-        A chunk holds nothing in ASCII but letters and digits, and no white space.
+        As `terms`, but without remembering them, and without a look for white space.
         """
         with self._lock:
-            words = [chunk for chunk in chunks if chunk.isascii()]
-            known = dict(zip(words, _words_terms(self, words), strict=True))
-            return [
-                known[chunk] if chunk in known else _chunk_terms(self, chunk) for chunk in chunks
-            ]
+            return _chunk_terms(self, chunk)
+
+    def word_terms(self, words: Sequence[str]) -> list[tuple[str, ...]]:
+        """Return the terms, one at most, of each of many words, all worked out at once.
+
+        A word is here letters and numbers, of no script without spaces, that stay such when they
+        are normalised, and marks on them that normalisation leaves alone.
+        """
+        normal = normalise("\n".join(words), self.name).split("\n") if words else []
+        with self._lock:
+            stems = self._stem_all([word[:LONGEST_TERM] for word in normal])
+        return [
+            (stem[:LONGEST_TERM],) if stem and word not in self.stopwords else ()
+            for word, stem in zip(normal, stems, strict=True)
+        ]
 
     def tokens(self, text: str) -> list[Token]:
         """Return the same terms, each with its place.
@@ -314,17 +324,6 @@ def _term(rules: Analyzer, word: str) -> tuple[str, ...]:
         return ()
     term = rules._stem(word[:LONGEST_TERM])[:LONGEST_TERM]
     return (term,) if term else ()
-
-
-def _words_terms(rules: Analyzer, words: Sequence[str]) -> list[tuple[str, ...]]:
-    """Return for each of many words in ASCII what `_term` does, in one call of the stemmer."""
-    if rules.name == "turkish":
-        words = [normalise(word, rules.name) for word in words]
-    stems = rules._stem_all([word[:LONGEST_TERM] for word in words])
-    return [
-        (stem[:LONGEST_TERM],) if stem and word not in rules.stopwords else ()
-        for word, stem in zip(words, stems, strict=True)
-    ]
 
 
 def _pairs(run: str) -> list[str]:

@@ -7,6 +7,7 @@ Both number terms alike, so where it changes over shows in nothing but the time.
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
@@ -86,9 +87,8 @@ class _Chunks:
         self._tails = np.empty(0, np.uint64)
         self._records = np.empty(0, np.uint64)
         self._used = np.zeros(4, np.int64)
-        self._term_of = np.empty(0, np.int32)
-        self._starts = np.zeros(1, np.int64)
-        self._several = np.empty(0, np.int32)
+        self._term_of = array("i")
+        self._several = array("i", [0, 0])
 
     def tokenize(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         from vecsearch.kernels import words
@@ -100,8 +100,8 @@ class _Chunks:
         ends = np.cumsum(ends + 1) - 1
         data = np.frombuffer(b" ".join(coded), np.uint8)
         known = int(self._used[0])
-        self._records = _with_room(self._records, 2 * known, 2 * len(data) + 2)
-        self._tails = _with_room(self._tails, int(self._used[1]), 2 * len(data))
+        self._records = _with_room(self._records, 2 * known, len(data) + 128)
+        self._tails = _with_room(self._tails, int(self._used[1]), len(data) // 2 + 16)
         numbers, counts, chunks, forms, self._slots = words.read(
             data,
             ends,
@@ -114,31 +114,38 @@ class _Chunks:
         )
         if len(forms):
             new = chunks.tobytes().decode("utf-8", "surrogatepass").split("\n")[:-1]
-            self._learn(new, forms)
-        return words.resolve(numbers, counts, self._term_of, self._starts, self._several)
+            self._learn(new, forms.tolist())
+        term_of = np.frombuffer(self._term_of, np.int32)
+        several = np.frombuffer(self._several, np.int32)
+        return words.resolve(numbers, counts, term_of, several)
 
-    def _learn(self, chunks: list[str], forms: NDArray[np.int32]) -> None:
-        found = list(self._terms(chunks, forms)) if forms.any() else self._analyzer.chunk_terms(chunks)
-        sizes = np.fromiter(map(len, found), np.int64, len(found))
-        terms = np.fromiter(map(self._number, chain.from_iterable(found)), np.int32)
-        starts = np.cumsum(sizes) - sizes
-        known = len(self._term_of)
-        self._several = np.concatenate([self._several, terms])
-        self._starts = np.concatenate([self._starts, self._starts[-1] + starts + sizes])
-        one = np.where(sizes == 0, -1, -2)
-        one[sizes == 1] = terms[starts[sizes == 1]]
-        self._term_of = np.concatenate([self._term_of, one.astype(np.int32)])
-
-    def _terms(self, chunks: list[str], forms: NDArray[np.int32]) -> Iterator[tuple[str, ...]]:
-        for chunk, form in zip(chunks, forms.tolist(), strict=True):
-            if form == -1:
-                yield (chunk,)
-            elif form == 0:
-                yield from self._analyzer.chunk_terms([chunk])
+    def _learn(self, chunks: list[str], forms: list[int]) -> None:
+        """Work out the terms of new chunks."""
+        for terms in self._terms(chunks, forms):
+            if len(terms) == 1:
+                self._term_of.append(self._number(terms[0]))
+            elif not terms:
+                self._term_of.append(-1)
             else:
-                first = chunk.encode("utf-8", "surrogatepass")[:form].decode("utf-8", "surrogatepass")
-                both, one = self._analyzer.chunk_terms([chunk, first])
-                yield both[len(one) :]
+                self._term_of.append(-len(self._several))
+                self._several.append(len(terms))
+                self._several.extend(map(self._number, terms))
+
+    def _terms(self, chunks: list[str], forms: list[int]) -> Iterator[tuple[str, ...]]:
+        """Yield the terms of chunks in their order."""
+        words = [chunk for chunk, form in zip(chunks, forms, strict=True) if form == 0]
+        found = iter(self._analyzer.word_terms(words))
+        for chunk, form in zip(chunks, forms, strict=True):
+            if form == 0:
+                yield next(found)
+            elif form == -1:
+                yield (chunk,)
+            else:
+                terms = self._analyzer.chunk_terms(chunk)
+                if form > 0:
+                    first = chunk.encode("utf-8", "surrogatepass")[:form].decode("utf-8", "surrogatepass")
+                    terms = terms[len(self._analyzer.chunk_terms(first)) :]
+                yield terms
 
 
 def _encoded(texts: Sequence[str]) -> list[bytes]:

@@ -33,7 +33,9 @@ MARK: Final = 8  # and its combining class on top
 
 MOST_MARKS: Final = 8  # on one spaceless letter, so that a pair is never longer than a term
 
+WORD: Final = 0
 OWN_TERM: Final = -1
+MIXED: Final = -2
 
 _ONES: Final = np.uint64(0x0101010101010101)
 _HIGHS: Final = np.uint64(0x8080808080808080)
@@ -196,7 +198,7 @@ def _read_on(eights, text, ends, kinds, slots, tails, records, used, chunks, for
                 state[0], state[1], state[2], state[5], state[6], state[7] = at, run, split, i, found, begun
                 return True
             start = at
-            form = 0
+            form = WORD
             first = _eight(eights, at)
             second = _eight(eights, at + 8)
             before = _before_zero(first)
@@ -211,11 +213,8 @@ def _read_on(eights, text, ends, kinds, slots, tails, records, used, chunks, for
                 if at < run:
                     at, wide = _character(text, at, run, kinds)
                     end, wider = _character(text, at, run, kinds)
-                    if not wide and not wider:
-                        form = OWN_TERM
-                    elif split:
-                        form = split
-                    split = at - start if wider else 0
+                    form = OWN_TERM if not wide and not wider else split if split else MIXED
+                    split = end - at if wider else 0
                     if end == run:
                         at = run
                 else:
@@ -224,6 +223,8 @@ def _read_on(eights, text, ends, kinds, slots, tails, records, used, chunks, for
                     if made == BREAK:
                         at += _code_point(text, start)[1]
                         continue
+                    if made != LETTER:
+                        form = MIXED
                     if made == SPACELESS:
                         middle, wide = _character(text, start, end, kinds)
                         if middle < end:
@@ -319,11 +320,12 @@ def _character(text, at, end, kinds):
 
 
 @compiled
-def resolve(numbers, counts, term_of, starts, several):
+def resolve(numbers, counts, term_of, several):
     size = len(numbers)
     for number in numbers:
-        if term_of[number] < -1:
-            size += starts[number + 1] - starts[number]
+        term = term_of[number]
+        if term < -1:
+            size += several[-term] - 1
     tokens = np.empty(size, np.int32)
     lengths = np.empty(len(counts), np.int32)
     at = 0
@@ -336,8 +338,8 @@ def resolve(numbers, counts, term_of, starts, several):
                 tokens[found] = term
                 found += term >= 0
             else:
-                for j in range(starts[number], starts[number + 1]):
-                    tokens[found] = several[j]
+                for j in range(several[-term]):
+                    tokens[found] = several[j + 1 - term]
                     found += 1
         at += counts[i]
         lengths[i] = found - before
