@@ -85,8 +85,8 @@ class _Chunks:
     def _clear(self) -> None:
         self._slots = np.zeros(1 << 16, np.uint64)
         self._tails = np.empty(0, np.uint64)
-        self._records = np.empty(0, np.uint64)
-        self._used = np.zeros(4, np.int64)
+        self._records = np.zeros(2, np.uint64)
+        self._used = np.zeros(2, np.int64)
         self._term_of = array("i")
         self._several = array("i", [0, 0])
 
@@ -96,21 +96,14 @@ class _Chunks:
         if self._used[0] > MOST_CHUNKS:
             self._clear()
         coded = _encoded(texts)
-        ends = np.fromiter(map(len, coded), np.int64, len(coded))
-        ends = np.cumsum(ends + 1) - 1
+        ends = np.cumsum(np.fromiter(map(len, coded), np.int64, len(coded)) + 1) - 1
         data = np.frombuffer(b" ".join(coded), np.uint8)
-        known = int(self._used[0])
-        self._records = _with_room(self._records, 2 * known, len(data) + 128)
-        self._tails = _with_room(self._tails, int(self._used[1]), len(data) // 2 + 16)
+        chunks_known, tails_known = self._used.tolist()
+        self._records = _with_room(self._records, 2 * (chunks_known + 1), len(data) + 128)
+        self._tails = _with_room(self._tails, tails_known, len(data) // 2 + 16)
+        table = words.Table(self._slots, self._records, self._tails, self._used)
         numbers, counts, chunks, forms, self._slots = words.read(
-            data,
-            ends,
-            self._kinds,
-            self._analyzer.name != "turkish",
-            self._slots,
-            self._tails,
-            self._records,
-            self._used,
+            data, ends, self._kinds, self._analyzer.name != "turkish", table
         )
         if len(forms):
             new = chunks.tobytes().decode("utf-8", "surrogatepass").split("\n")[:-1]
