@@ -53,7 +53,7 @@ HEAD: Final = r"\p{L}\p{N}[[\p{So}&&\p{NFKC_QC=N}]--[\u2100-\u214F]]"
 GLUE: Final = r"[[\p{Cf}&&\p{Default_Ignorable_Code_Point}]--[\u200B]]"
 PICTOGRAPH: Final = r"[[\p{Extended_Pictographic}&&[\p{So}\p{Cn}]]--[©®™]]"
 _FLAG: Final = r"\p{Regional_Indicator}{2}"
-SPACELESS: Final = (
+SPACELESS_LETTER: Final = (
     r"[[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Hang}\p{scx=Bopo}\p{scx=Yi}\p{scx=Tang}"
     r"\p{scx=Nshu}\p{Line_Break=SA}]&&[\p{L}\p{N}]]"
 )
@@ -63,8 +63,8 @@ _WORD: Final = regex.compile(
     rf"|{_FLAG}|{PICTOGRAPH}[\p{{M}}\p{{Emoji_Modifier}}]*+"
 )
 _PIECE: Final = regex.compile(
-    rf"(?V1)(?P<run>(?:{SPACELESS}\p{{M}}*+)++)"
-    rf"|(?:[[\p{{L}}\p{{N}}]--{SPACELESS}]\p{{M}}*+)++|{_FLAG}|{PICTOGRAPH}"
+    rf"(?V1)(?P<run>(?:{SPACELESS_LETTER}\p{{M}}*+)++)"
+    rf"|(?:[[\p{{L}}\p{{N}}]--{SPACELESS_LETTER}]\p{{M}}*+)++|{_FLAG}|{PICTOGRAPH}"
 )
 _CHARACTER: Final = regex.compile(r"[\p{L}\p{N}]\p{M}*+")
 IGNORED: Final = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Me}\p{Emoji_Modifier}]++")
@@ -165,17 +165,17 @@ class Analyzer:
         with self._lock:
             return _chunk_terms(self, chunk)
 
-    def word_terms(self, words: Sequence[str]) -> list[tuple[str, ...]]:
-        """Return the terms, one at most, of each of many words, all worked out at once.
+    def word_terms(self, words: Sequence[str]) -> list[str]:
+        """Return what is left of each of many words: its term, or nothing.
 
         A word is here letters and numbers, of no script without spaces, that stay such when they
         are normalised, and marks on them that normalisation leaves alone.
         """
-        normal = normalise("\n".join(words), self.name).split("\n") if words else []
+        normal = normalise("\n".join(words), self.name).split("\n")
         with self._lock:
             stems = self._stem_all([word[:LONGEST_TERM] for word in normal])
         return [
-            (stem[:LONGEST_TERM],) if stem and word not in self.stopwords else ()
+            "" if word in self.stopwords else stem[:LONGEST_TERM]
             for word, stem in zip(normal, stems, strict=True)
         ]
 
