@@ -125,18 +125,20 @@ class _Chunks:
     def _learn(self, chunks: list[str], forms: Numbers) -> None:
         """Work out the terms of new chunks; those first seen are numbered first."""
         words = np.flatnonzero(forms == self._kernel.WORD).tolist()
-        terms = chunks if len(words) < len(chunks) else self._analyzer.word_terms(chunks)
-        if words and terms is chunks:
+        if words:
             found = self._analyzer.word_terms([chunks[at] for at in words])
             for at, term in zip(words, found, strict=True):
-                terms[at] = term
-        number = self._number
+                chunks[at] = term
         begun = 0
-        for at in np.flatnonzero((forms != self._kernel.WORD) & (forms != self._kernel.OWN_TERM)).tolist():
-            self._term_of.extend([number(term) if term else -1 for term in terms[begun:at]])
+        for at in np.flatnonzero((forms > self._kernel.WORD) | (forms == self._kernel.MIXED)).tolist():
+            self._learn_single(chunks[begun:at])
             self._learn_mixed(chunks[at], int(forms[at]))
             begun = at + 1
-        self._term_of.extend([number(term) if term else -1 for term in terms[begun:]])
+        self._learn_single(chunks[begun:])
+
+    def _learn_single(self, terms: list[str]) -> None:
+        number = self._number
+        self._term_of.extend([number(term) if term else -1 for term in terms])
 
     def _learn_mixed(self, chunk: str, form: int) -> None:
         terms = self._analyzer.chunk_terms(chunk)
