@@ -1,7 +1,7 @@
-"""What each character is to a word, as far as it decides where a text can be cut.
+"""What each character is to a word, as far as that decides where a text can be cut.
 
-Made from the rules of `vecsearch.text`. A character that isn't simple enough is PART: what holds
-one is analysed as a whole. So a table that says too little costs time, never a term.
+Made from the rules of `vecsearch.text`. A character that isn't simple is PART: what holds one is
+analysed as a whole. So where the table says too little it costs time, never a term.
 """
 
 from __future__ import annotations
@@ -14,45 +14,57 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
-from vecsearch.kernels.words import BREAK, KINDS, LETTER, MARK, PART, PICTOGRAPH, SPACELESS, TAIL
-from vecsearch.text import GLUE, HEAD, PLAIN, normalise
+from vecsearch.kernels.words import KINDS, LETTER, MARK, PART, PICTOGRAPH, SPACELESS, TAIL
+from vecsearch.text import GLUE, HEAD, PLAIN, SPACELESS_LETTER, normalise
 from vecsearch.text import PICTOGRAPH as PICTOGRAPHS
-from vecsearch.text import SPACELESS as SPACELESS_LETTERS
 
 _INERT: Final = r"\p{NFKC_QC=Y}"  # never joined to what stands before
-_LETTER: Final = regex.compile(rf"(?V1)[[\p{{L}}\p{{N}}&&\p{{NFKC_QC=Y}}]--{SPACELESS_LETTERS}]++")
-_TAIL: Final = regex.compile(
-    rf"(?V1)[\p{{M}}&&\p{{ccc=0}}&&{_INERT}][{SPACELESS_LETTERS}&&{_INERT}]"
-)
+_LETTERS: Final = rf"[[\p{{L}}\p{{N}}]&&{_INERT}]--{SPACELESS_LETTER}"
+_SPACELESS: Final = rf"{SPACELESS_LETTER}&&{_INERT}"
+_MARKS: Final = rf"[\p{{M}}&&{_INERT}]--[\p{{Default_Ignorable_Code_Point}}\p{{Me}}]"
+_CHARACTERS: Final = "".join(map(chr, range(KINDS)))
+_LETTERS_ONLY: Final = regex.compile(rf"(?V1)[{_LETTERS}]++")
+_MARK_AND_LETTER: Final = regex.compile(rf"(?V1)[{_MARKS}&&\p{{ccc=0}}][{_SPACELESS}]")
 
 
 @functools.cache
 def kinds() -> NDArray[np.uint8]:
     """Return the kind of each code point, (KINDS,), as `vecsearch.kernels.words` defines them."""
-    characters = "".join(map(chr, range(KINDS)))
+    table = np.zeros(KINDS, np.uint8)
+    parts = rf"{HEAD}\p{{M}}{GLUE}{PICTOGRAPHS}\p{{Regional_Indicator}}\p{{Emoji_Modifier}}"
+    table[_code_points(_those(parts))] = PART
+    table[_code_points(_stable(rf"{PICTOGRAPHS}--[{HEAD}\p{{M}}{GLUE}]"))] = PICTOGRAPH
+    table[_code_points(_stable(_SPACELESS))] = SPACELESS
+    table[_code_points(_stable(_LETTERS))] = LETTER
+    for mark in _stable(_MARKS):
+        table[ord(mark)] = MARK + unicodedata.combining(mark)
+    for letter, form in _normalised(r"\p{L}\p{N}"):
+        if letter != form:
+            if _LETTERS_ONLY.fullmatch(form):
+                table[ord(letter)] = LETTER
+            elif _MARK_AND_LETTER.fullmatch(form):
+                table[ord(letter)] = TAIL
+    return table
 
-    def those(in_set: str) -> list[str]:
-        return regex.findall(rf"(?V1)[{in_set}]", characters)
 
-    found = dict.fromkeys(characters, BREAK)
-    found |= dict.fromkeys(
-        those(rf"{HEAD}\p{{M}}{GLUE}{PICTOGRAPHS}\p{{Regional_Indicator}}\p{{Emoji_Modifier}}"),
-        PART,
-    )
-    alone = those(rf"{PICTOGRAPHS}--[{HEAD}\p{{M}}{GLUE}]")
-    found |= {c: PICTOGRAPH for c in alone if normalise(c, PLAIN) == c}
-    marks = those(rf"[\p{{M}}&&{_INERT}]--[\p{{Default_Ignorable_Code_Point}}\p{{Me}}]")
-    found |= {c: MARK + unicodedata.combining(c) for c in marks if normalise(c, PLAIN) == c}
-    spaceless = set(those(SPACELESS_LETTERS))
-    inert = set(those(_INERT))
-    letters = those(r"\p{L}\p{N}")
-    normal = normalise("\n".join(letters), PLAIN).split("\n")
-    for letter, form in zip(letters, normal, strict=True):
-        if letter not in spaceless:
-            if _LETTER.fullmatch(form):
-                found[letter] = LETTER
-        elif form == letter and letter in inert:
-            found[letter] = SPACELESS
-        elif _TAIL.fullmatch(form):
-            found[letter] = TAIL
-    return np.fromiter(found.values(), np.uint8, KINDS)
+def _those(wanted: str) -> str:
+    """Return the characters of a set, in the notation of `regex`, among those that have a kind."""
+    return "".join(regex.findall(rf"(?V1)[{wanted}]++", _CHARACTERS))
+
+
+def _normalised(wanted: str) -> zip[tuple[str, str]]:
+    """Return the characters of a set, each with what normalisation makes of it alone."""
+    characters = _those(wanted)
+    return zip(characters, normalise("\n".join(characters), PLAIN).split("\n"), strict=True)
+
+
+def _stable(wanted: str) -> str:
+    """Return the characters of a set that normalisation leaves alone.
+
+    That is asked of normalisation itself: it may go by another version of Unicode than `regex`.
+    """
+    return "".join(character for character, form in _normalised(wanted) if character == form)
+
+
+def _code_points(characters: str) -> NDArray[np.uint32]:
+    return np.frombuffer(characters.encode("utf-32-le", "surrogatepass"), "<u4")

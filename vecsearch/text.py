@@ -53,7 +53,7 @@ HEAD: Final = r"\p{L}\p{N}[[\p{So}&&\p{NFKC_QC=N}]--[\u2100-\u214F]]"
 GLUE: Final = r"[[\p{Cf}&&\p{Default_Ignorable_Code_Point}]--[\u200B]]"
 PICTOGRAPH: Final = r"[[\p{Extended_Pictographic}&&[\p{So}\p{Cn}]]--[©®™]]"
 _FLAG: Final = r"\p{Regional_Indicator}{2}"
-SPACELESS: Final = (
+SPACELESS_LETTER: Final = (
     r"[[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Hang}\p{scx=Bopo}\p{scx=Yi}\p{scx=Tang}"
     r"\p{scx=Nshu}\p{Line_Break=SA}]&&[\p{L}\p{N}]]"
 )
@@ -63,8 +63,8 @@ _WORD: Final = regex.compile(
     rf"|{_FLAG}|{PICTOGRAPH}[\p{{M}}\p{{Emoji_Modifier}}]*+"
 )
 _PIECE: Final = regex.compile(
-    rf"(?V1)(?P<run>(?:{SPACELESS}\p{{M}}*+)++)"
-    rf"|(?:[[\p{{L}}\p{{N}}]--{SPACELESS}]\p{{M}}*+)++|{_FLAG}|{PICTOGRAPH}"
+    rf"(?V1)(?P<run>(?:{SPACELESS_LETTER}\p{{M}}*+)++)"
+    rf"|(?:[[\p{{L}}\p{{N}}]--{SPACELESS_LETTER}]\p{{M}}*+)++|{_FLAG}|{PICTOGRAPH}"
 )
 _CHARACTER: Final = regex.compile(r"[\p{L}\p{N}]\p{M}*+")
 IGNORED: Final = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Me}\p{Emoji_Modifier}]++")
@@ -157,17 +157,27 @@ class Analyzer:
         chunks = coded.decode("utf-8", "surrogatepass").split()
         return list(chain.from_iterable(map(self._terms.__getitem__, chunks)))
 
-    def chunk_terms(self, chunks: Sequence[str]) -> list[tuple[str, ...]]:
-        """Return the terms of each of many chunks, as `terms` cuts them: it remembers none here.
+    def chunk_terms(self, chunk: str) -> tuple[str, ...]:
+        """Return the terms of a text that holds nothing in ASCII but letters and digits.
 
-        A chunk holds nothing in ASCII but letters and digits, and no white space.
+        As `terms`, but without remembering them, and without a look for white space.
         """
         with self._lock:
-            words = [chunk for chunk in chunks if chunk.isascii()]
-            known = dict(zip(words, _words_terms(self, words), strict=True))
-            return [
-                known[chunk] if chunk in known else _chunk_terms(self, chunk) for chunk in chunks
-            ]
+            return _chunk_terms(self, chunk)
+
+    def word_terms(self, words: Sequence[str]) -> list[str]:
+        """Return what is left of each of many words: its term, or nothing.
+
+        A word is here letters and numbers, of no script without spaces, that stay such when they
+        are normalised, and marks on them that normalisation leaves alone.
+        """
+        normal = _normalised(words, self.name)
+        with self._lock:
+            stems = self._stem_all([word[:LONGEST_TERM] for word in normal])
+        return [
+            "" if word in self.stopwords else stem[:LONGEST_TERM]
+            for word, stem in zip(normal, stems, strict=True)
+        ]
 
     def tokens(self, text: str) -> list[Token]:
         """Return the same terms, each with its place.
@@ -273,6 +283,17 @@ def normalise(word: str, name: str) -> str:
     return word if word.isascii() else unicodedata.normalize("NFKC", word)
 
 
+def _normalised(words: Sequence[str], name: str) -> list[str]:
+    """Normalise many words at once: what a line feed is between has no influence on each other."""
+    normal = list(words)
+    for in_ascii in (True, False):  # apart, since without others those in ASCII cost nearly nothing
+        places = [at for at, word in enumerate(words) if word.isascii() is in_ascii]
+        lines = normalise("\n".join([words[at] for at in places]), name).split("\n")
+        for at, line in zip(places, lines, strict=False):  # no words are one empty line
+            normal[at] = line
+    return normal
+
+
 def _chunk_terms(rules: Analyzer, chunk: str) -> tuple[str, ...]:
     """Return the terms of a chunk: words with nothing in ASCII, nor white space, between them."""
     if chunk.isascii():  # one word of one piece
@@ -314,17 +335,6 @@ def _term(rules: Analyzer, word: str) -> tuple[str, ...]:
         return ()
     term = rules._stem(word[:LONGEST_TERM])[:LONGEST_TERM]
     return (term,) if term else ()
-
-
-def _words_terms(rules: Analyzer, words: Sequence[str]) -> list[tuple[str, ...]]:
-    """Return for each of many words in ASCII what `_term` does, in one call of the stemmer."""
-    if rules.name == "turkish":
-        words = [normalise(word, rules.name) for word in words]
-    stems = rules._stem_all([word[:LONGEST_TERM] for word in words])
-    return [
-        (stem[:LONGEST_TERM],) if stem and word not in rules.stopwords else ()
-        for word, stem in zip(words, stems, strict=True)
-    ]
 
 
 def _pairs(run: str) -> list[str]:

@@ -1,172 +1,179 @@
-"""Tokenizer: many texts -> numbers of their terms, the terms being exactly `Analyzer.terms`.
+"""Tokenizer: many texts -> numbers of their terms, which are exactly those of `Analyzer.terms`.
 
-It starts in plain Python. Once it has seen so much text that loading compiled code pays, a kernel
-cuts the texts into chunks and numbers them, and Python works out the terms of new chunks alone.
-Both number terms alike, so where it changes over shows in nothing but the time.
+It begins in plain Python. Once it has seen so much text that compiled code was worth loading, a
+kernel cuts texts into chunks and numbers these, and Python works out the terms of new ones only.
+Both number terms alike: where the one takes over from the other can't be told but by the time.
 """
 
 from __future__ import annotations
 
+import math
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from importlib.util import find_spec
-from itertools import accumulate, chain, islice
-from typing import Final, TypeAlias
+from itertools import chain, islice
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.text import Analyzer
 
-Counts: TypeAlias = NDArray[np.int32]
+Numbers: TypeAlias = NDArray[np.int32]
 
 LOADING: Final = 1 << 22
 """Characters that plain Python works off in the time that loading the kernel takes."""
 
-BLOCK: Final = 1 << 20
-"""Characters that the kernel gets at a time, so that memory doesn't grow with what a caller has."""
+BLOCK: Final = 1 << 19
+"""Characters that the kernel gets at a time: few enough that what it makes of them is small."""
 
-MOST_CHUNKS: Final = 1 << 22
-"""Distinct chunks that are remembered, so that memory doesn't grow with hostile text."""
+MOST_CHUNKS: Final = 1 << 21
+"""Chunks that are remembered; some 50 bytes each. Then it starts over."""
 
 
 class Tokenizer:
-    """Numbers the terms of texts, those seen first being numbered first."""
+    """Numbers the terms of texts, the first that it sees first."""
 
     def __init__(self, analyzer: Analyzer) -> None:
         self._analyzer = analyzer
         self._numbers: defaultdict[str, int] = defaultdict()
         self._numbers.default_factory = self._numbers.__len__
         self._vocabulary: list[str] = []
-        self._seen = 0
         self._chunks: _Chunks | None = None
+        self._until_worth: float = LOADING
 
     @property
     def vocabulary(self) -> list[str]:
-        """The term of each number; the list grows when asked for after more texts."""
+        """The term of each number; asked for again, the same list has what came since."""
         self._vocabulary += islice(self._numbers, len(self._vocabulary), None)
         return self._vocabulary
 
-    def tokenize(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Return the terms of texts as numbers.
+    def tokenize(self, texts: Sequence[str]) -> tuple[Numbers, Numbers]:
+        """Return the numbers of texts' terms, and how many terms each text has.
 
-        (tokens,) int32: the numbers of all texts' terms one after another.
-        (texts,) int32: how many terms each text has.
+        (tokens,) int32: of all texts one after another, each text's in their order.
+        (texts,) int32.
         """
         sizes = list(map(len, texts))
-        self._seen += sum(sizes)
-        if self._seen < LOADING or not find_spec("numba"):
-            return self._plainly(texts)
         if self._chunks is None:
-            self._chunks = _Chunks(self._analyzer, self._numbers.__getitem__)
+            self._until_worth -= sum(sizes)
+            if self._until_worth < 0:
+                self._load()
+        if self._chunks is None:
+            return self._plainly(texts)
         found = [self._chunks.tokenize(texts[block]) for block in _blocks(sizes)]
-        if len(found) == 1:
-            return found[0]
-        return np.concatenate([each[0] for each in found]), np.concatenate(
-            [each[1] for each in found]
-        )
+        tokens, counts = zip(*found, strict=True)
+        return np.concatenate(tokens), np.concatenate(counts)
 
-    def _plainly(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        found = [self._analyzer.terms(text) for text in texts]
-        numbers = map(self._numbers.__getitem__, chain.from_iterable(found))
-        return np.fromiter(numbers, np.int32), np.fromiter(map(len, found), np.int32, len(found))
+    def _load(self) -> None:
+        try:
+            self._chunks = _Chunks(self._analyzer, self._numbers.__getitem__)
+        except ImportError:  # numba isn't there, or not for this Python or this numpy
+            self._until_worth = math.inf
+
+    def _plainly(self, texts: Sequence[str]) -> tuple[Numbers, Numbers]:
+        found = list(map(self._analyzer.terms, texts))
+        counts = np.fromiter(map(len, found), np.int32, len(found))
+        tokens = map(self._numbers.__getitem__, chain.from_iterable(found))
+        return np.fromiter(tokens, np.int32, int(counts.sum(dtype=np.int64))), counts
 
 
 class _Chunks:
-    """The chunks seen, by number, and the numbers of their terms."""
+    """What the kernel knows: chunks by number, and the terms of each."""
 
     def __init__(self, analyzer: Analyzer, number: Callable[[str], int]) -> None:
         from vecsearch.characters import kinds
+        from vecsearch.kernels import words
 
         self._analyzer = analyzer
         self._number = number
+        self._kernel = words
         self._kinds = kinds()
         self._clear()
 
     def _clear(self) -> None:
         self._slots = np.zeros(1 << 16, np.uint64)
-        self._tails = np.empty(0, np.uint64)
-        self._records = np.empty(0, np.uint64)
-        self._used = np.zeros(4, np.int64)
-        self._term_of = np.empty(0, np.int32)
-        self._starts = np.zeros(1, np.int64)
-        self._several = np.empty(0, np.int32)
+        self._records = np.zeros(0, np.uint64)
+        self._tails = np.zeros(0, np.uint64)
+        self._used = np.zeros(2, np.int64)
+        self._term_of = array("i")
+        self._several = array("i", [0, 0])  # places below 2 would be taken for -1, or a term
 
-    def tokenize(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        from vecsearch.kernels import words
-
+    def tokenize(self, texts: Sequence[str]) -> tuple[Numbers, Numbers]:
+        """Do `Tokenizer.tokenize` for one block."""
         if self._used[0] > MOST_CHUNKS:
             self._clear()
         coded = _encoded(texts)
-        ends = np.fromiter(map(len, coded), np.int64, len(coded))
-        ends = np.cumsum(ends + 1) - 1
-        data = np.frombuffer(b" ".join(coded), np.uint8)
-        known = int(self._used[0])
-        self._records = _with_room(self._records, 2 * known, 2 * len(data) + 2)
-        self._tails = _with_room(self._tails, int(self._used[1]), 2 * len(data))
-        numbers, counts, chunks, forms, self._slots = words.read(
-            data,
-            ends,
-            self._kinds,
-            self._analyzer.name != "turkish",
-            self._slots,
-            self._tails,
-            self._records,
-            self._used,
+        ends = np.cumsum(np.fromiter(map(len, coded), np.int64, len(coded)) + 1) - 1
+        data = np.frombuffer(b" ".join(coded) + b" ", np.uint8)
+        numbers, counts, chunks, forms, self._slots = self._kernel.read(
+            data, ends, self._kinds, self._analyzer.name != "turkish", self._table(len(data))
         )
         if len(forms):
-            new = chunks.tobytes().decode("utf-8", "surrogatepass").split("\n")[:-1]
-            self._learn(new, forms)
-        return words.resolve(numbers, counts, self._term_of, self._starts, self._several)
+            self._learn(chunks.tobytes().decode("utf-8", "surrogatepass").split("\n")[:-1], forms)
+        term_of = np.frombuffer(self._term_of, np.int32)
+        several = np.frombuffer(self._several, np.int32)
+        return self._kernel.resolve(numbers, counts, term_of, several)
 
-    def _learn(self, chunks: list[str], forms: NDArray[np.int32]) -> None:
-        found = (
-            list(self._terms(chunks, forms)) if forms.any() else self._analyzer.chunk_terms(chunks)
-        )
-        sizes = np.fromiter(map(len, found), np.int64, len(found))
-        terms = np.fromiter(map(self._number, chain.from_iterable(found)), np.int32)
-        starts = np.cumsum(sizes) - sizes
-        known = len(self._term_of)
-        self._several = np.concatenate([self._several, terms])
-        self._starts = np.concatenate([self._starts, self._starts[-1] + starts + sizes])
-        one = np.where(sizes == 0, -1, -2)
-        one[sizes == 1] = terms[starts[sizes == 1]]
-        self._term_of = np.concatenate([self._term_of, one.astype(np.int32)])
+    def _table(self, size: int) -> Any:
+        """Return the table of chunks, with room for those of so many bytes."""
+        chunks, tails = self._used.tolist()
+        self._records = _with_room(self._records, 2 * (chunks + 1), size)
+        self._tails = _with_room(self._tails, tails, size // 2)
+        return self._kernel.Table(self._slots, self._records, self._tails, self._used)
 
-    def _terms(self, chunks: list[str], forms: NDArray[np.int32]) -> Iterator[tuple[str, ...]]:
-        for chunk, form in zip(chunks, forms.tolist(), strict=True):
-            if form == -1:
-                yield (chunk,)
-            elif form == 0:
-                yield from self._analyzer.chunk_terms([chunk])
-            else:
-                first = chunk.encode("utf-8", "surrogatepass")[:form].decode(
-                    "utf-8", "surrogatepass"
-                )
-                both, one = self._analyzer.chunk_terms([chunk, first])
-                yield both[len(one) :]
+    def _learn(self, chunks: list[str], forms: Numbers) -> None:
+        """Work out the terms of new chunks; those first seen are numbered first."""
+        words = np.flatnonzero(forms == self._kernel.WORD).tolist()
+        if words:
+            found = self._analyzer.word_terms([chunks[at] for at in words])
+            for at, term in zip(words, found, strict=True):
+                chunks[at] = term
+        begun = 0
+        for at in np.flatnonzero((forms > self._kernel.WORD) | (forms == self._kernel.MIXED)).tolist():
+            self._learn_single(chunks[begun:at])
+            self._learn_mixed(chunks[at], int(forms[at]))
+            begun = at + 1
+        self._learn_single(chunks[begun:])
+
+    def _learn_single(self, terms: list[str]) -> None:
+        number = self._number
+        self._term_of.extend([number(term) if term else -1 for term in terms])
+
+    def _learn_mixed(self, chunk: str, form: int) -> None:
+        terms = self._analyzer.chunk_terms(chunk)
+        if form > self._kernel.WORD:
+            first = chunk.encode("utf-8", "surrogatepass")[:form].decode("utf-8", "surrogatepass")
+            terms = terms[len(self._analyzer.chunk_terms(first)) :]
+        self._term_of.append(-len(self._several))
+        self._several.append(len(terms))
+        self._several.extend(map(self._number, terms))
 
 
 def _encoded(texts: Sequence[str]) -> list[bytes]:
     try:
         return list(map(str.encode, texts))
-    except UnicodeEncodeError:  # a lone surrogate
+    except UnicodeEncodeError:  # there is a lone surrogate
         return [text.encode("utf-8", "surrogatepass") for text in texts]
 
 
-def _with_room(array: NDArray, used: int, more: int) -> NDArray:
-    """Return an array with room for more items beyond those used."""
+def _with_room(array: NDArray[np.uint64], used: int, more: int) -> NDArray[np.uint64]:
+    """Return an array that starts with what is used of this one, and has room for more."""
     if used + more <= len(array):
         return array
-    larger = np.empty(2 * (used + more), array.dtype)
-    larger[:used] = array[:used]
+    larger = np.empty(2 * used + more, np.uint64)
+    larger[: len(array)] = array
     return larger
 
 
 def _blocks(sizes: Sequence[int]) -> Iterator[slice]:
-    """Cut a list of texts by their sizes into blocks of some BLOCK characters."""
-    ends = np.fromiter(accumulate(sizes), np.int64, len(sizes))
-    cuts = np.searchsorted(ends, np.arange(BLOCK, int(ends[-1]), BLOCK)) + 1 if len(ends) else []
-    borders = sorted({0, *map(int, cuts), len(sizes)})
-    for first, last in zip(borders, borders[1:]):
+    """Cut texts of some sizes into blocks of about BLOCK characters, one text at least."""
+    ends = np.cumsum(np.array(sizes, np.int64))
+    first = 0
+    while True:
+        limit = BLOCK + (ends[first - 1] if first else 0)
+        last = max(int(np.searchsorted(ends, limit)), first) + 1
         yield slice(first, last)
+        if last >= len(sizes):
+            return
+        first = last
