@@ -617,7 +617,8 @@ def documents_over(documents: list[Document]) -> Documents:
     arrays = build_documents(
         [each.id for each in documents],
         [encode_document(each) for each in documents],
-        [[Span(0, len(each.text))] for each in documents],
+        [Span(0, len(each.text)) for each in documents],
+        [1] * len(documents),
     )
     return Documents({name: np.asarray(array) for name, array in arrays.items()})
 

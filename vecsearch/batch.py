@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +21,18 @@ from vecsearch.store.segment import Arrays, Rooms
 from vecsearch.tokenizing import Tokenizer
 from vecsearch.types import Document, Meta, Span, Vectors, seen_text
 
+_Tokens: TypeAlias = tuple[NDArray[np.int32], NDArray[np.int32]]
+
 _TOKENIZE: Final = 4096
 """Rows whose terms are found at a time."""
 
 _ENCODE: Final = 512
 """Rows encoded at a time: enough to sort by length, few enough to show progress."""
 
-_FULL_ROWS: Final = 1 << 16
-_FULL_CHARACTERS: Final = 1 << 26
+_NO_META: Final[Meta] = {}
+
+_FULL_ROWS: Final = 1 << 18
+_FULL_CHARACTERS: Final = 1 << 27
 
 
 class Batch:
@@ -51,10 +56,11 @@ class Batch:
         self._ids: list[str] = []
         self._contents: list[bytes] = []
         self._metas: list[Meta] = []
-        self._spans: list[list[Span]] = []
+        self._spans: list[Span] = []
+        self._row_counts: list[int] = []
         self._texts: list[str] = []  # rows whose terms aren't known yet
-        self._tokens: list[NDArray[np.int32]] = []
-        self._lengths: list[NDArray[np.int32]] = []
+        self._tokenized: list[Future[_Tokens]] = []
+        self._background = ThreadPoolExecutor(1)  # without a thread until there is work for it
         self._waiting: list[str | Vectors] = []  # rows: texts to encode, or vectors that are known
         self._vectors: list[Vectors] = []
         self._rows = 0
@@ -88,7 +94,8 @@ class Batch:
         self._ids.append(document.id)
         self._contents.append(content)
         self._metas.append(_copied(document.meta))
-        self._spans.append(spans)
+        self._spans += spans
+        self._row_counts.append(len(spans))
         for i, (start, end) in enumerate(spans):
             row = seen_text(document.title, text[start:end])
             self._texts.append(row)
@@ -104,19 +111,25 @@ class Batch:
     def rooms(self) -> Rooms:
         """Lay out what was collected."""
         self._tokenize()
+        postings = self._background.submit(self._postings)
         rooms: dict[str, Arrays] = {
-            "documents": build_documents(self._ids, self._contents, self._spans),
+            "documents": build_documents(self._ids, self._contents, self._spans, self._row_counts),
             "columns": build_columns(self._metas),
-            "postings": build_postings(
-                self._tokenizer.vocabulary,
-                np.concatenate(self._tokens),
-                np.concatenate(self._lengths),
-            ),
         }
+        rooms["postings"] = postings.result()
         if self._dim is not None:
             self._encode()
             rooms["vectors"] = {"vectors": np.concatenate(self._vectors)}
+        self._background.shutdown()
         return rooms
+
+    def _postings(self) -> Arrays:
+        found = [each.result() for each in self._tokenized]
+        return build_postings(
+            self._tokenizer.vocabulary,
+            np.concatenate([tokens for tokens, _ in found]),
+            np.concatenate([lengths for _, lengths in found]),
+        )
 
     def _own_vector(self, document: Document, rows: int) -> Vectors:
         what = f"The vector of document {document.id!r}"
@@ -133,12 +146,11 @@ class Batch:
         return vectors
 
     def _tokenize(self) -> None:
-        if not self._texts:
-            return
-        tokens, lengths = self._tokenizer.tokenize(self._texts)
-        self._tokens.append(tokens)
-        self._lengths.append(lengths)
-        self._texts = []
+        """Find the terms of what waits, while the next documents are taken."""
+        if self._texts:
+            task = self._background.submit(self._tokenizer.tokenize, self._texts)
+            self._tokenized.append(task)
+            self._texts = []
 
     def _encode(self) -> None:
         if self._dim is None or not self._waiting:
@@ -160,6 +172,8 @@ class Batch:
 
 def _copied(meta: Meta) -> Meta:
     """Copy metadata, so that what a caller changes later isn't found where it isn't stored."""
+    if meta == {}:
+        return _NO_META
     return {
         name: tuple(value) if isinstance(value, list) else value for name, value in meta.items()
     }

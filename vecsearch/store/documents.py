@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from itertools import compress
+from itertools import chain, compress
 from math import isfinite
 from typing import Final
 
@@ -50,10 +50,11 @@ def encode_document(document: Document) -> bytes:
         if not (isinstance(document.title, str) and isinstance(document.text, str)):
             raise UsageError(f"The title and the text of document {document.id!r} must be text.")
         document.id.encode()
-        for name, value in document.meta.items():
-            _check_meta(document.id, name, value)
-        title, text = _JSON.encode(document.title), _JSON.encode(document.text)
-        meta = _JSON.encode(dict(document.meta)) if document.meta else _NO_META
+        title, text, meta = _JSON.encode(document.title), _JSON.encode(document.text), _NO_META
+        if document.meta != {}:
+            for name, value in document.meta.items():
+                _check_meta(document.id, name, value)
+            meta = _JSON.encode(dict(document.meta))
         return f"[{title},{text},{meta}]".encode()
     except UnicodeEncodeError as error:
         raise UsageError(
@@ -174,17 +175,19 @@ class Documents:
 
 
 def build_documents(
-    ids: Sequence[str], contents: Sequence[bytes], spans: Sequence[Sequence[Span]]
+    ids: Sequence[str],
+    contents: Sequence[bytes],
+    spans: Sequence[Span],
+    rows: Sequence[int],
 ) -> dict[str, Array | Stream]:
-    """Lay out new documents: ids, what `encode_document` gave, and the spans of their rows."""
+    """Lay out new documents: ids, what `encode_document` gave, rows' spans, and rows of each."""
     content_data, content_offsets = pack(contents)
-    flat = [span for document in spans for span in document]
     return {
         **_index_ids([name.encode() for name in ids], hash_ids(ids)),
         "contents": content_data,
         "content_offsets": content_offsets,
-        "row_starts": offsets_of(map(len, spans)).astype(np.int32),
-        "spans": np.array(flat, np.int32).reshape(-1, 2),
+        "row_starts": offsets_of(rows).astype(np.int32),
+        "spans": np.fromiter(chain.from_iterable(spans), np.int32, 2 * len(spans)).reshape(-1, 2),
     }
 
 
