@@ -23,7 +23,7 @@ from vecsearch.types import Document, Meta, Span, Vectors, seen_text
 
 _Tokens: TypeAlias = tuple[NDArray[np.int32], NDArray[np.int32]]
 
-_TOKENIZE: Final = 4096
+_TOKENIZE: Final = 1 << 14
 """Rows whose terms are found at a time."""
 
 _ENCODE: Final = 512

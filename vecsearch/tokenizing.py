@@ -24,7 +24,7 @@ Numbers: TypeAlias = NDArray[np.int32]
 LOADING: Final = 1 << 22
 """Characters that plain Python works off in the time that loading the kernel takes."""
 
-BLOCK: Final = 1 << 19
+BLOCK: Final = 1 << 24
 """Characters that the kernel gets at a time: few enough that what it makes of them is small."""
 
 MOST_CHUNKS: Final = 1 << 21
