@@ -5,23 +5,13 @@ from __future__ import annotations
 import io
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
-from vecsearch.cli.benching import bench
-from vecsearch.cli.browsing import export, get, like
-from vecsearch.cli.comparing import compare_runs
-from vecsearch.cli.completion import completion
-from vecsearch.cli.evaluating import evaluate_run
-from vecsearch.cli.indexing import add, compact, delete, index, reencode
-from vecsearch.cli.inspecting import encoders, info, verify
-from vecsearch.cli.judging import judge
 from vecsearch.cli.output import printable
-from vecsearch.cli.searching import search
-from vecsearch.cli.shell import shell
-from vecsearch.cli.training import train_command
 from vecsearch.cli.version import version_option
 from vecsearch.errors import VecsearchError
 
@@ -29,11 +19,43 @@ _INTERRUPTED = 130
 """The exit code of a process that Ctrl-C ended, as shells have it."""
 
 
+_ROOMS: Final = {
+    "index": ("indexing", "index"),
+    "add": ("indexing", "add"),
+    "delete": ("indexing", "delete"),
+    "search": ("searching", "search"),
+    "shell": ("shell", "shell"),
+    "like": ("browsing", "like"),
+    "get": ("browsing", "get"),
+    "export": ("browsing", "export"),
+    "train": ("training", "train_command"),
+    "bench": ("benching", "bench"),
+    "eval": ("evaluating", "evaluate_run"),
+    "compare": ("comparing", "compare_runs"),
+    "judge": ("judging", "judge"),
+    "info": ("inspecting", "info"),
+    "verify": ("inspecting", "verify"),
+    "compact": ("indexing", "compact"),
+    "reencode": ("indexing", "reencode"),
+    "encoders": ("inspecting", "encoders"),
+    "completion": ("completion", "completion"),
+}
+"""Where each command is, in the order in which people meet them. A room is loaded when it is asked
+for: a search needn't wait for what trains and compares."""
+
+
 class _Group(click.Group):
     """Commands in the order in which people meet them, errors without tracebacks."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
+        return list(_ROOMS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _ROOMS:
+            return None
+        room, name = _ROOMS[cmd_name]
+        command: click.Command = getattr(import_module(f"vecsearch.cli.{room}"), name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         try:
@@ -91,27 +113,3 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal that can't show a character shows another; that is no error.
         sys.stdout.reconfigure(errors="replace")
-
-
-for command in (
-    index,
-    add,
-    delete,
-    search,
-    shell,
-    like,
-    get,
-    export,
-    train_command,
-    bench,
-    evaluate_run,
-    compare_runs,
-    judge,
-    info,
-    verify,
-    compact,
-    reencode,
-    encoders,
-    completion,
-):
-    main.add_command(command)
