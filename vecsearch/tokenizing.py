@@ -131,7 +131,9 @@ class _Chunks:
             for at, term in zip(words, found, strict=True):
                 chunks[at] = term
         begun = 0
-        for at in np.flatnonzero((forms > self._kernel.WORD) | (forms == self._kernel.MIXED)).tolist():
+        for at in np.flatnonzero(
+            (forms > self._kernel.WORD) | (forms == self._kernel.MIXED)
+        ).tolist():
             self._learn_single(chunks[begun:at])
             self._learn_mixed(chunks[at], int(forms[at]))
             begun = at + 1
