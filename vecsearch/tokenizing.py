@@ -45,7 +45,8 @@ class Tokenizer:
     @property
     def vocabulary(self) -> list[str]:
         """The term of each number; asked for again, the same list has what came since."""
-        self._vocabulary += islice(self._numbers, len(self._vocabulary), None)
+        if len(self._vocabulary) < len(self._numbers):  # skipping to what is new takes its time
+            self._vocabulary += islice(self._numbers, len(self._vocabulary), None)
         return self._vocabulary
 
     def tokenize(self, texts: Sequence[str]) -> tuple[Numbers, Numbers]:
