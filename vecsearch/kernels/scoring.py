@@ -127,7 +127,6 @@ class _Here(NamedTuple):
     order: Numbers
 
 
-@compiled
 def rank_rows(
     entries: Entries, rows: Rows, queries: Queries, enough: int, room: Room
 ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
@@ -136,6 +135,29 @@ def rank_rows(
     enough: so many rows come back for each query, best first, or all that there are. Where
         documents have several rows, so do all that are as good as the last of these, in any order.
     """
+    return _rank_flat(*entries, *rows, *queries, enough, *room)
+
+
+@compiled
+def _rank_flat(
+    rows, cells, chunk_blocks, chunk_starts, tf, peaks, norms, allowed, ranks, bounds,
+    first_chunks, last_chunks, idfs, weights, lacking, absent, query_norms, enough, sums,
+    found_rows, found_sums, best_rows, best_scores,
+):  # type: ignore[no-untyped-def]  # fmt: skip  # noqa: ANN001, ANN202
+    # Tuples are put together here: on the way in from Python they take longer than a query.
+    return _rank(
+        Entries(rows, cells, chunk_blocks, chunk_starts, tf, peaks),
+        Rows(norms, allowed, ranks),
+        Queries(bounds, first_chunks, last_chunks, idfs, weights, lacking, absent, query_norms),
+        enough,
+        Room(sums, found_rows, found_sums, best_rows, best_scores),
+    )
+
+
+@compiled
+def _rank(
+    entries: Entries, rows: Rows, queries: Queries, enough: int, room: Room
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
     count = len(queries.bounds) - 1
     bounds = np.zeros(count + 1, np.int64)
     sums, found_rows, found_sums = room.sums, room.found_rows, room.found_sums
