@@ -415,7 +415,7 @@ class TestErrors:
 
     def test_a_newer_format_is_refused_by_name(self, index):
         manifest = index / "manifest.json"
-        manifest.write_text(manifest.read_text().replace('"version": 1', '"version": 99'))
+        manifest.write_text(manifest.read_text().replace('"version": 2', '"version": 99'))
         assert "99" in fails(1, "search", index, "lamp")
 
     def test_a_second_writer_gets_an_error_at_once(self, index):

@@ -31,6 +31,7 @@ from vecsearch.errors import (
     FormatTooNew,
     IndexCorrupt,
     IndexNotFound,
+    IndexProblem,
     UnknownDocument,
     UsageError,
 )
@@ -218,15 +219,21 @@ def sealed(change: Callable[[dict], None]) -> bytes:
 
 
 def test_a_newer_format_is_refused_by_name() -> None:
-    with pytest.raises(FormatTooNew, match=r"version 2.*Upgrade"):
-        decode_manifest(sealed(lambda body: body.update(version=2)), Path("m"))
+    with pytest.raises(FormatTooNew, match=r"version 3.*Upgrade"):
+        decode_manifest(sealed(lambda body: body.update(version=3)), Path("m"))
     # However it is sealed, and whatever else is in it.
     future = json.dumps({"body": {"format": "vecsearch-index", "version": 7}, "seal": 1}).encode()
     with pytest.raises(FormatTooNew, match="version 7"):
         decode_manifest(future, Path("m"))
-    for strange in (0, -1, "2", None, [], 1.5):
+    for strange in (0, -1, "3", None, [], 1.5):
         with pytest.raises((IndexCorrupt, FormatTooNew)):
             decode_manifest(sealed(lambda body, v=strange: body.update(version=v)), Path("m"))
+
+
+def test_an_earlier_format_is_to_be_made_anew() -> None:
+    with pytest.raises(IndexProblem, match=r"version 1.*reads version 2.*again") as caught:
+        decode_manifest(sealed(lambda body: body.update(version=1)), Path("m"))
+    assert not isinstance(caught.value, IndexCorrupt)
 
 
 @pytest.mark.parametrize(

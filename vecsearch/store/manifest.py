@@ -32,7 +32,8 @@ from vecsearch.store.files import LOCK, Disk, digest_file
 MANIFEST: Final = "manifest.json"
 SEGMENTS: Final = "segments"
 FORMAT: Final = "vecsearch-index"
-VERSION: Final = 1
+VERSION: Final = 2
+_EARLIER: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,26 +140,28 @@ def decode_manifest(data: bytes, path: Path) -> Manifest:
         body = json.loads(data)["body"]
         if body["format"] != FORMAT:
             raise IndexCorrupt(path, f"it isn't the manifest of a {FORMAT}.")
+        version = body["version"]
         # Before the checksum: a newer format may seal its manifest in another way.
-        _check_version(body["version"], path)
+        if version > VERSION:
+            raise FormatTooNew(
+                f"{path} has format version {version}; this vecsearch reads version {VERSION}. "
+                "Upgrade vecsearch to open this index."
+            )
         if _seal(body) != data:
             raise IndexCorrupt(path, "its checksum doesn't match its content.")
+        if version == _EARLIER:
+            raise IndexProblem(
+                f"{path} has format version {version}, of an earlier vecsearch; this one reads "
+                f"version {VERSION}. Index the corpus again, with --overwrite."
+            )
+        if version != VERSION:
+            raise IndexCorrupt(path, f"its format version {version} was never released.")
         del body["format"], body["version"]
         return _build(body)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, VecsearchError):
             raise
         raise IndexCorrupt(path, f"it can't be read ({type(error).__name__}: {error}).") from None
-
-
-def _check_version(version: int, path: Path) -> None:
-    if version > VERSION:
-        raise FormatTooNew(
-            f"{path} has format version {version}; this vecsearch reads versions up to "
-            f"{VERSION}. Upgrade vecsearch to open this index."
-        )
-    if version < VERSION:
-        raise IndexCorrupt(path, f"its format version {version} was never released.")
 
 
 def _build(body: Mapping[str, Any]) -> Manifest:
