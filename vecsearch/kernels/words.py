@@ -23,13 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.kernels import compiled
-from vecsearch.kernels.bits import eight_at, trailing_zeros
+from vecsearch.kernels.bits import Eight, eight_at, trailing_zeros
 
 Bytes: TypeAlias = NDArray[np.uint8]
 Eights: TypeAlias = NDArray[np.uint64]
 Numbers: TypeAlias = NDArray[np.int32]
 Places: TypeAlias = NDArray[np.int64]
-Eight: TypeAlias = np.uint64
 
 KINDS: Final = 1 << 17
 """Code points that have a kind of their own; those beyond are PART."""
@@ -373,7 +372,7 @@ def _add(
 
 @compiled
 def _is(text: Bytes, start: int, end: int, form: int, tails: Eights, rest: Eight) -> bool:
-    """Tell whether a long chunk is one of the same first eight, whose record goes on with `rest`."""
+    """Tell whether a long chunk is the one that begins alike and whose record ends in `rest`."""
     if rest < _LONG:
         return False
     place = np.int64(rest ^ _LONG)
@@ -394,7 +393,7 @@ def _length(start: int, end: int, form: int) -> Eight:
 
 @compiled
 def _grown(slots: Eights, least: int) -> Eights:
-    """Return the hash table with more slots, as few times twice as many as make at least `least`."""
+    """Return the hash table with twice the slots, or so often twice that there are `least`."""
     size = len(slots)
     while size < least:
         size *= 2
