@@ -171,7 +171,9 @@ class Analyzer:
         A word is here letters and numbers, of no script without spaces, that stay such when they
         are normalised, and marks on them that normalisation leaves alone.
         """
-        normal = _normalised(words, self.name)
+        if not words:
+            return []
+        normal = normalise("\n".join(words), self.name).split("\n")  # a break keeps them apart
         with self._lock:
             stems = self._stem_all([word[:LONGEST_TERM] for word in normal])
         return [
@@ -272,6 +274,7 @@ def _stemmer_version() -> str:
 
 
 def normalise(word: str, name: str) -> str:
+    """Return a word as the analyzer of a name compares it: step 1 above."""
     if not word.isascii():
         word = IGNORED.sub("", word)
         if len(word) > MOST_MARKS:
@@ -281,17 +284,6 @@ def normalise(word: str, name: str) -> str:
         word = word.translate(_TURKISH)
     word = word.casefold()
     return word if word.isascii() else unicodedata.normalize("NFKC", word)
-
-
-def _normalised(words: Sequence[str], name: str) -> list[str]:
-    """Normalise many words at once: what a line feed is between has no influence on each other."""
-    normal = list(words)
-    for in_ascii in (True, False):  # apart, since without others those in ASCII cost nearly nothing
-        places = [at for at, word in enumerate(words) if word.isascii() is in_ascii]
-        lines = normalise("\n".join([words[at] for at in places]), name).split("\n")
-        for at, line in zip(places, lines, strict=False):  # no words are one empty line
-            normal[at] = line
-    return normal
 
 
 def _chunk_terms(rules: Analyzer, chunk: str) -> tuple[str, ...]:

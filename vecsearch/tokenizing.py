@@ -12,7 +12,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,15 +90,18 @@ class _Chunks:
         self._number = number
         self._kernel = words
         self._kinds = kinds()
+        self._texts = np.empty(0, np.uint8)
+        self._found = np.empty(0, np.int32)
+        self._new = words.New(self._texts, self._found, np.zeros(2, np.int64))
         self._clear()
 
     def _clear(self) -> None:
-        self._slots = np.zeros(1 << 16, np.uint64)
-        self._records = np.zeros(0, np.uint64)
-        self._tails = np.zeros(0, np.uint64)
         self._used = np.zeros(2, np.int64)
+        self._slots = np.zeros(1 << 16, np.uint64)
+        self._records = np.zeros(2, np.uint64)
+        self._tails = np.empty(0, np.uint64)
         self._term_of = array("i")
-        self._several = array("i", [0, 0])  # places below 2 would be taken for -1, or a term
+        self._several = array("i", [0, 0])  # a place is at least 2: -1 is no term, 0 the first
 
     def tokenize(self, texts: Sequence[str]) -> tuple[Numbers, Numbers]:
         """Do `Tokenizer.tokenize` for one block."""
@@ -106,46 +109,58 @@ class _Chunks:
             self._clear()
         coded = _encoded(texts)
         ends = np.cumsum(np.fromiter(map(len, coded), np.int64, len(coded)) + 1) - 1
-        data = np.frombuffer(b" ".join(coded) + b" ", np.uint8)
-        numbers, counts, chunks, forms, self._slots = self._kernel.read(
-            data, ends, self._kinds, self._analyzer.name != "turkish", self._table(len(data))
+        data = np.frombuffer(b" ".join([*coded, b""]), np.uint8)
+        self._make_room(len(data))
+        self._kernel.lowered(data, self._analyzer.name != "turkish", self._texts)
+        table = self._kernel.Table(self._slots, self._records, self._tails, self._used)
+        counts, self._slots = self._kernel.read(
+            self._texts, ends, self._kinds, table, self._found, self._new
         )
-        if len(forms):
-            self._learn(chunks.tobytes().decode("utf-8", "surrogatepass").split("\n")[:-1], forms)
-        term_of = np.frombuffer(self._term_of, np.int32)
+        self._learn()
+        term_of = np.frombuffer(self._term_of or array("i", [-1]), np.int32)
         several = np.frombuffer(self._several, np.int32)
-        return self._kernel.resolve(numbers, counts, term_of, several)
+        return self._kernel.resolve(self._found, counts, term_of, several)
 
-    def _table(self, size: int) -> Any:
-        """Return the table of chunks, with room for those of so many bytes."""
+    def _make_room(self, size: int) -> None:
+        """See to it that the kernel can read so many bytes: what may come of them has room."""
         chunks, tails = self._used.tolist()
-        self._records = _with_room(self._records, 2 * (chunks + 1), size)
-        self._tails = _with_room(self._tails, tails, size // 2)
-        return self._kernel.Table(self._slots, self._records, self._tails, self._used)
+        self._records = _with_room(self._records, 2 * (chunks + 1), size + 2)
+        self._tails = _with_room(self._tails, tails, size)
+        if len(self._found) < size:
+            self._texts = np.empty(size + self._kernel.PADDING, np.uint8)
+            self._found = np.empty(size, np.int32)
+            self._new = self._kernel.New(
+                np.empty(3 * size, np.uint8), np.empty(size, np.int32), np.empty(2, np.int64)
+            )
 
-    def _learn(self, chunks: list[str], forms: Numbers) -> None:
+    def _learn(self) -> None:
         """Work out the terms of new chunks; those first seen are numbered first."""
-        words = np.flatnonzero(forms == self._kernel.WORD).tolist()
-        if words:
-            found = self._analyzer.word_terms([chunks[at] for at in words])
-            for at, term in zip(words, found, strict=True):
-                chunks[at] = term
+        size, count = self._new.used.tolist()
+        if not count:
+            return
+        forms = self._new.forms[:count]
+        lines = self._new.chunks[: size - 1].tobytes().decode("utf-8", "surrogatepass")
+        terms = lines.split("\n")
+        for form in (self._kernel.ASCII, self._kernel.WORD):  # those in ASCII need less work
+            places = np.flatnonzero(forms == form).tolist()
+            found = self._analyzer.word_terms([terms[at] for at in places])
+            for at, term in zip(places, found, strict=True):
+                terms[at] = term
         begun = 0
-        for at in np.flatnonzero(
-            (forms > self._kernel.WORD) | (forms == self._kernel.MIXED)
-        ).tolist():
-            self._learn_single(chunks[begun:at])
-            self._learn_mixed(chunks[at], int(forms[at]))
+        for at in np.flatnonzero((forms > 0) | (forms == self._kernel.MIXED)).tolist():
+            self._learn_terms(terms[begun:at])
+            self._learn_mixed(terms[at], int(forms[at]))
             begun = at + 1
-        self._learn_single(chunks[begun:])
+        self._learn_terms(terms[begun:])
 
-    def _learn_single(self, terms: list[str]) -> None:
+    def _learn_terms(self, terms: Sequence[str]) -> None:
+        """Number the terms of chunks that have one each, or none: ""."""
         number = self._number
         self._term_of.extend([number(term) if term else -1 for term in terms])
 
     def _learn_mixed(self, chunk: str, form: int) -> None:
         terms = self._analyzer.chunk_terms(chunk)
-        if form > self._kernel.WORD:
+        if form > 0:
             first = chunk.encode("utf-8", "surrogatepass")[:form].decode("utf-8", "surrogatepass")
             terms = terms[len(self._analyzer.chunk_terms(first)) :]
         self._term_of.append(-len(self._several))
