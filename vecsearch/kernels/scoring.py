@@ -140,11 +140,31 @@ def rank_rows(
 
 @compiled
 def _rank_flat(
-    rows, cells, chunk_blocks, chunk_starts, tf, peaks, norms, allowed, ranks, bounds,
-    first_chunks, last_chunks, idfs, weights, lacking, absent, query_norms, enough, sums,
-    found_rows, found_sums, best_rows, best_scores,
-):  # type: ignore[no-untyped-def]  # fmt: skip  # noqa: ANN001, ANN202
-    # Tuples are put together here: on the way in from Python they take longer than a query.
+    rows: Numbers,
+    cells: Numbers,
+    chunk_blocks: Numbers,
+    chunk_starts: Numbers,
+    tf: Numbers,
+    peaks: Numbers,
+    norms: Numbers,
+    allowed: Numbers,
+    ranks: Numbers,
+    bounds: Numbers,
+    first_chunks: Numbers,
+    last_chunks: Numbers,
+    idfs: Numbers,
+    weights: Numbers,
+    lacking: Numbers,
+    absent: Numbers,
+    query_norms: Numbers,
+    enough: int,
+    sums: Numbers,
+    found_rows: Numbers,
+    found_sums: Numbers,
+    best_rows: Numbers,
+    best_scores: Numbers,
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
+    """Put the tuples together: on the way in from Python they take as long as a query."""
     return _rank(
         Entries(rows, cells, chunk_blocks, chunk_starts, tf, peaks),
         Rows(norms, allowed, ranks),
