@@ -713,7 +713,7 @@ BAD = [
 
 def test_the_field_of_a_number_that_can_not_be_stored_is_named() -> None:
     most = {"n": [10**4300 - 1, 1 - 10**4300]}
-    assert json.loads(encode_document(Document("a", "x", meta=most)))[2] == most
+    assert json.loads(encode_document(Document("a", "x", meta=most))[2]) == most
     for value in 10**4300, [0, -(10**4300)]:
         with pytest.raises(UsageError) as caught:
             encode_document(Document("a", "x", meta={"n": value}))

@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import ROOT
 from vecsearch import Document, Index, load_encoder
 from vecsearch.bench import suite
+from vecsearch.bench.system import _fingerprint
 from vecsearch.bench.systems import parse_system
 from vecsearch.cli import main
 from vecsearch.encoders import available_encoders, encoder_names, locate_encoder
@@ -52,7 +53,9 @@ def folder(encoder, tmp_path):
 def small(monkeypatch, tmp_path):
     """Where an encoder lies as if it were the one that is shipped."""
     monkeypatch.setattr("vecsearch.encoders.SHIPPED", {"small": tmp_path / "shipped"})
-    return tmp_path / "shipped"
+    _fingerprint.cache_clear()
+    yield tmp_path / "shipped"
+    _fingerprint.cache_clear()
 
 
 def test_loaded_from_its_folder_it_is_the_same(encoder, folder):

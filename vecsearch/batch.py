@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeAlias
 
@@ -18,13 +19,16 @@ from vecsearch.store.documents import build_documents, encode_document
 from vecsearch.store.manifest import Passages
 from vecsearch.store.postings_build import build_postings
 from vecsearch.store.segment import Arrays, Rooms
-from vecsearch.tokenizing import Tokenizer
-from vecsearch.types import Document, Meta, Span, Vectors, seen_text
+from vecsearch.tokenizing import Cut, Tokenizer
+from vecsearch.types import Document, Meta, Vectors, seen_text
 
 _Tokens: TypeAlias = tuple[NDArray[np.int32], NDArray[np.int32]]
 
 _TOKENIZE: Final = 1 << 14
 """Rows whose terms are found at a time."""
+
+_AHEAD: Final = 2
+"""So many times these rows may be waiting for it."""
 
 _ENCODE: Final = 512
 """Rows encoded at a time: enough to sort by length, few enough to show progress."""
@@ -56,11 +60,12 @@ class Batch:
         self._ids: list[str] = []
         self._contents: list[bytes] = []
         self._metas: list[Meta] = []
-        self._spans: list[Span] = []
-        self._row_counts: list[int] = []
+        self._spans = array("i")
+        self._row_counts = array("i")
         self._texts: list[str] = []  # rows whose terms aren't known yet
         self._tokenized: list[Future[_Tokens]] = []
-        self._background = ThreadPoolExecutor(1)  # without a thread until there is work for it
+        self._cutting = ThreadPoolExecutor(1)  # without a thread until there is work for it
+        self._numbering = ThreadPoolExecutor(1)
         self._waiting: list[str | Vectors] = []  # rows: texts to encode, or vectors that are known
         self._vectors: list[Vectors] = []
         self._rows = 0
@@ -79,12 +84,14 @@ class Batch:
         known: the vectors of its rows, (rows, dim), where they needn't be encoded.
         """
         content = encode_document(document)
-        text = document.text
-        spans = [Span(0, len(text))]
+        title, text = document.title, document.text
+        spans: Sequence[tuple[int, int]] = ((0, len(text)),)
+        rows: Sequence[str] = (seen_text(title, text),)
         if self._passages:
             spans = split(text, self._passages.words, self._passages.overlap)
+            rows = [seen_text(title, text[start:end]) for start, end in spans]
         if document.vector is not None:
-            known = self._own_vector(document, len(spans))
+            known = self._own_vector(document, len(rows))
         elif known is None and self._load_encoder is None and self._dim is not None:
             raise UsageError(
                 f"Document {document.id!r} has no vector, and this index holds vectors that its "
@@ -92,36 +99,37 @@ class Batch:
             )
         self.positions[document.id] = len(self._ids)
         self._ids.append(document.id)
-        self._contents.append(content)
+        self._contents += content
         self._metas.append(_copied(document.meta))
-        self._spans += spans
-        self._row_counts.append(len(spans))
-        for i, (start, end) in enumerate(spans):
-            row = seen_text(document.title, text[start:end])
-            self._texts.append(row)
-            self._characters += len(row)
-            if self._dim is not None:
-                self._waiting.append(row if known is None else known[i])
-        self._rows += len(spans)
+        self._row_counts.append(len(rows))
+        for span in spans:
+            self._spans.extend(span)
+        self._texts += rows
+        self._characters += sum(map(len, rows))
+        self._rows += len(rows)
         if len(self._texts) >= _TOKENIZE:
             self._tokenize()
-        if len(self._waiting) >= _ENCODE:
-            self._encode()
+        if self._dim is not None:
+            self._waiting += rows if known is None else list(known)
+            if len(self._waiting) >= _ENCODE:
+                self._encode()
 
     def rooms(self) -> Rooms:
-        """Lay out what was collected."""
+        """Lay out what was collected; each room is there as soon as it is asked for."""
         self._tokenize()
-        postings = self._background.submit(self._postings)
-        rooms: dict[str, Arrays] = {
-            "documents": build_documents(self._ids, self._contents, self._spans, self._row_counts),
-            "columns": build_columns(self._metas),
-        }
-        rooms["postings"] = postings.result()
+        self._encode()
+        return self._rooms(self._numbering.submit(self._postings))
+
+    def _rooms(self, postings: Future[Arrays]) -> Iterator[tuple[str, Arrays]]:
+        # While the postings are laid out the others are written.
+        yield (
+            "documents",
+            build_documents(self._ids, self._contents, self._spans, self._row_counts),
+        )
+        yield "columns", build_columns(self._metas)
         if self._dim is not None:
-            self._encode()
-            rooms["vectors"] = {"vectors": np.concatenate(self._vectors)}
-        self._background.shutdown()
-        return rooms
+            yield "vectors", {"vectors": np.concatenate(self._vectors)}
+        yield "postings", postings.result()
 
     def _postings(self) -> Arrays:
         found = [each.result() for each in self._tokenized]
@@ -148,9 +156,15 @@ class Batch:
     def _tokenize(self) -> None:
         """Find the terms of what waits, while the next documents are taken."""
         if self._texts:
-            task = self._background.submit(self._tokenizer.tokenize, self._texts)
-            self._tokenized.append(task)
+            # Going on while others are behind costs memory, and slows them down by taking the GIL.
+            if len(self._tokenized) >= _AHEAD:
+                self._tokenized[-_AHEAD].result()
+            cut = self._cutting.submit(self._tokenizer.cut, self._texts)
+            self._tokenized.append(self._numbering.submit(self._number, cut))
             self._texts = []
+
+    def _number(self, cut: Future[Cut]) -> _Tokens:
+        return self._tokenizer.number(cut.result())
 
     def _encode(self) -> None:
         if self._dim is None or not self._waiting:

@@ -17,7 +17,7 @@ from typing import NoReturn
 from vecsearch.corpus import Corpus, DocumentFiles, documents, stop
 from vecsearch.corpus.files import shown
 from vecsearch.errors import CorpusError, UsageError
-from vecsearch.store.documents import encode_document
+from vecsearch.store.documents import Content, encode_document
 from vecsearch.types import Document
 from vecsearch.writer import Writer
 
@@ -189,6 +189,6 @@ def _beneath(file: str, place: str) -> bool:
     return file == place or file.startswith(place.rstrip("/") + "/")
 
 
-def _content(document: Document) -> bytes:
+def _content(document: Document) -> Content:
     meta = {name: value for name, value in document.meta.items() if name != "modified"}
     return encode_document(dataclasses.replace(document, meta=meta))

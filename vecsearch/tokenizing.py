@@ -12,7 +12,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +31,35 @@ MOST_CHUNKS: Final = 1 << 21
 """Chunks that are remembered; some 50 bytes each. Then it starts over."""
 
 
+class Cut(NamedTuple):
+    """Texts, and their blocks where the kernel has cut them into chunks."""
+
+    texts: Sequence[str]
+    blocks: Sequence[_Block] | None
+
+
+class _Block(NamedTuple):
+    """What the kernel found in a block of texts.
+
+    numbers: (chunks found,) int32, the number of each.
+    counts: (texts,) int32, how many each text has.
+    new: those not seen before, a line each. forms: (new,) int32, what is known of each.
+    anew: whether all that were seen before are forgotten.
+    """
+
+    numbers: Numbers
+    counts: Numbers
+    new: bytes
+    forms: Numbers
+    anew: bool
+
+
 class Tokenizer:
-    """Numbers the terms of texts, the first that it sees first."""
+    """Numbers the terms of texts, the first that it sees first.
+
+    `tokenize` does it at once. Its halves are for two threads: `cut` for one, and `number` for
+    another that takes what was cut in its order.
+    """
 
     def __init__(self, analyzer: Analyzer) -> None:
         self._analyzer = analyzer
@@ -40,6 +67,7 @@ class Tokenizer:
         self._numbers.default_factory = self._numbers.__len__
         self._vocabulary: list[str] = []
         self._chunks: _Chunks | None = None
+        self._terms = _Terms(analyzer, self._numbers.__getitem__)
         self._until_worth: float = LOADING
 
     @property
@@ -55,20 +83,29 @@ class Tokenizer:
         (tokens,) int32: of all texts one after another, each text's in their order.
         (texts,) int32.
         """
+        return self.number(self.cut(texts))
+
+    def cut(self, texts: Sequence[str]) -> Cut:
+        """Cut texts into chunks; without the GIL for most of the time."""
         sizes = list(map(len, texts))
         if self._chunks is None:
             self._until_worth -= sum(sizes)
             if self._until_worth < 0:
                 self._load()
         if self._chunks is None:
-            return self._plainly(texts)
-        found = [self._chunks.tokenize(texts[block]) for block in _blocks(sizes)]
-        tokens, counts = zip(*found, strict=True)
+            return Cut(texts, None)
+        return Cut(texts, [self._chunks.cut(texts[block]) for block in _blocks(sizes)])
+
+    def number(self, cut: Cut) -> tuple[Numbers, Numbers]:
+        """Return what `tokenize` does of texts that were cut."""
+        if cut.blocks is None:
+            return self._plainly(cut.texts)
+        tokens, counts = zip(*map(self._terms.resolve, cut.blocks), strict=True)
         return np.concatenate(tokens), np.concatenate(counts)
 
     def _load(self) -> None:
         try:
-            self._chunks = _Chunks(self._analyzer, self._numbers.__getitem__)
+            self._chunks = _Chunks(self._analyzer)
         except ImportError:  # numba isn't there, or not for this Python or this numpy
             self._until_worth = math.inf
 
@@ -80,14 +117,13 @@ class Tokenizer:
 
 
 class _Chunks:
-    """What the kernel knows: chunks by number, and the terms of each."""
+    """What the kernel knows: chunks by number."""
 
-    def __init__(self, analyzer: Analyzer, number: Callable[[str], int]) -> None:
+    def __init__(self, analyzer: Analyzer) -> None:
         from vecsearch.characters import kinds
         from vecsearch.kernels import words
 
-        self._analyzer = analyzer
-        self._number = number
+        self._lower = analyzer.name != "turkish"
         self._kernel = words
         self._kinds = kinds()
         self._texts = np.empty(0, np.uint8)
@@ -100,26 +136,29 @@ class _Chunks:
         self._slots = np.zeros(1 << 16, np.uint64)
         self._records = np.zeros(2, np.uint64)
         self._tails = np.empty(0, np.uint64)
-        self._term_of = array("i")
-        self._several = array("i", [0, 0])  # a place is at least 2: -1 is no term, 0 the first
 
-    def tokenize(self, texts: Sequence[str]) -> tuple[Numbers, Numbers]:
-        """Do `Tokenizer.tokenize` for one block."""
+    def cut(self, texts: Sequence[str]) -> _Block:
+        """Cut a block of texts."""
         if self._used[0] > MOST_CHUNKS:
             self._clear()
+        anew = not self._used[0]
         coded = _encoded(texts)
         ends = np.cumsum(np.fromiter(map(len, coded), np.int64, len(coded)) + 1) - 1
         data = np.frombuffer(b" ".join([*coded, b""]), np.uint8)
         self._make_room(len(data))
-        self._kernel.lowered(data, self._analyzer.name != "turkish", self._texts)
+        self._kernel.lowered(data, self._lower, self._texts)
         table = self._kernel.Table(self._slots, self._records, self._tails, self._used)
         counts, self._slots = self._kernel.read(
             self._texts, ends, self._kinds, table, self._found, self._new
         )
-        self._learn()
-        term_of = np.frombuffer(self._term_of or array("i", [-1]), np.int32)
-        several = np.frombuffer(self._several, np.int32)
-        return self._kernel.resolve(self._found, counts, term_of, several)
+        size, new = self._new.used.tolist()
+        return _Block(
+            self._found[: counts.sum(dtype=np.int64)].copy(),
+            counts,
+            self._new.chunks[:size].tobytes(),
+            self._new.forms[:new].copy(),
+            anew,
+        )
 
     def _make_room(self, size: int) -> None:
         """See to it that the kernel can read so many bytes: what may come of them has room."""
@@ -133,21 +172,42 @@ class _Chunks:
                 np.empty(3 * size, np.uint8), np.empty(size, np.int32), np.empty(2, np.int64)
             )
 
-    def _learn(self) -> None:
+
+class _Terms:
+    """What chunks stand for: the terms of each by its number."""
+
+    def __init__(self, analyzer: Analyzer, number: Callable[[str], int]) -> None:
+        self._analyzer = analyzer
+        self._number = number
+        self._clear()
+
+    def _clear(self) -> None:
+        self._term_of = array("i")
+        self._several = array("i", [0, 0])  # a place is at least 2: -1 is no term, 0 the first
+
+    def resolve(self, block: _Block) -> tuple[Numbers, Numbers]:
+        """Do `Tokenizer.number` for a block."""
+        from vecsearch.kernels import words
+
+        if block.anew:
+            self._clear()
+        if len(block.forms):
+            self._learn(block.new.decode("utf-8", "surrogatepass")[:-1].split("\n"), block.forms)
+        term_of = np.frombuffer(self._term_of or array("i", [-1]), np.int32)
+        several = np.frombuffer(self._several, np.int32)
+        return words.resolve(block.numbers, block.counts, term_of, several)
+
+    def _learn(self, terms: list[str], forms: Numbers) -> None:
         """Work out the terms of new chunks; those first seen are numbered first."""
-        size, count = self._new.used.tolist()
-        if not count:
-            return
-        forms = self._new.forms[:count]
-        lines = self._new.chunks[: size - 1].tobytes().decode("utf-8", "surrogatepass")
-        terms = lines.split("\n")
-        for form in (self._kernel.ASCII, self._kernel.WORD):  # those in ASCII need less work
+        from vecsearch.kernels import words
+
+        for form in (words.ASCII, words.WORD):  # those in ASCII need less work
             places = np.flatnonzero(forms == form).tolist()
             found = self._analyzer.word_terms([terms[at] for at in places])
             for at, term in zip(places, found, strict=True):
                 terms[at] = term
         begun = 0
-        for at in np.flatnonzero((forms > 0) | (forms == self._kernel.MIXED)).tolist():
+        for at in np.flatnonzero((forms > 0) | (forms == words.MIXED)).tolist():
             self._learn_terms(terms[begun:at])
             self._learn_mixed(terms[at], int(forms[at]))
             begun = at + 1
@@ -180,7 +240,7 @@ def _with_room(array: NDArray[np.uint64], used: int, more: int) -> NDArray[np.ui
     if used + more <= len(array):
         return array
     larger = np.empty(2 * used + more, np.uint64)
-    larger[: len(array)] = array
+    larger[:used] = array[:used]
     return larger
 
 

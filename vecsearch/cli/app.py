@@ -13,7 +13,7 @@ import click
 
 from vecsearch.cli.output import printable
 from vecsearch.cli.version import version_option
-from vecsearch.errors import VecsearchError
+from vecsearch.errors import VecsearchError, did_you_mean
 
 _INTERRUPTED = 130
 """The exit code of a process that Ctrl-C ended, as shells have it."""
@@ -56,6 +56,14 @@ class _Group(click.Group):
         room, name = _ROOMS[cmd_name]
         command: click.Command = getattr(import_module(f"vecsearch.cli.{room}"), name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in _ROOMS and not name.startswith("-") and not ctx.resilient_parsing:
+            raise click.UsageError(f"No such command '{name}'.{did_you_mean(name, _ROOMS)}", ctx)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         try:

@@ -54,12 +54,6 @@ class Blobs(Sequence[bytes]):
                 end = min(start + _BLOCK, int(self.offsets[last]))
                 yield np.asarray(self._data[start:end])
 
-    def endings(self, size: int) -> NDArray[np.uint8]:
-        """Return the last bytes of every string, each of at least `size`, (n, size) uint8."""
-        places = self.offsets[1:, None] - np.arange(size, 0, -1)
-        endings: NDArray[np.uint8] = np.asarray(self._data)[places]
-        return endings
-
     def lengths(self) -> NDArray[np.int64]:
         """Return the length in bytes of every string, (n,) int64."""
         return np.diff(self.offsets)

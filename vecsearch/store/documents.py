@@ -10,9 +10,9 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from itertools import chain, compress
+from itertools import compress
 from math import isfinite
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +25,9 @@ from vecsearch.types import Document, Meta, Span
 _MOST_DIGITS: Final = 4300  # of an integer that Python reads and writes, unless it is told to
 _TOO_LARGE: Final = 10**_MOST_DIGITS
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-_NO_META: Final = "{}"
-_WITHOUT_META: Final = np.frombuffer(f",{_NO_META}]".encode(), np.uint8)
-"""How a content ends that has no metadata, and no other does: metadata hold no empty object."""
+
+Content: TypeAlias = tuple[bytes, bytes, bytes]
+"""A document's title, text, and metadata as JSON, which are empty where there are none."""
 
 
 def hash_ids(ids: Iterable[str]) -> NDArray[np.uint64]:
@@ -38,8 +38,8 @@ def hash_ids(ids: Iterable[str]) -> NDArray[np.uint64]:
     return np.frombuffer(b"".join(hashes), "<u8")
 
 
-def encode_document(document: Document) -> bytes:
-    """Write a document's title, text and metadata as one line of JSON.
+def encode_document(document: Document) -> Content:
+    """Write down what a document holds beside its id and its vector.
 
     Raise UsageError where it holds what JSON or UTF-8 can't: the store takes nothing that it
     couldn't give back.
@@ -50,12 +50,12 @@ def encode_document(document: Document) -> bytes:
         if not (isinstance(document.title, str) and isinstance(document.text, str)):
             raise UsageError(f"The title and the text of document {document.id!r} must be text.")
         document.id.encode()
-        title, text, meta = _JSON.encode(document.title), _JSON.encode(document.text), _NO_META
+        meta = b""
         if document.meta != {}:
             for name, value in document.meta.items():
                 _check_meta(document.id, name, value)
-            meta = _JSON.encode(dict(document.meta))
-        return f"[{title},{text},{meta}]".encode()
+            meta = _JSON.encode(dict(document.meta)).encode()
+        return document.title.encode(), document.text.encode(), meta
     except UnicodeEncodeError as error:
         raise UsageError(
             f"Document {document.id!r} holds a lone surrogate ({error.object[error.start]!r}), "
@@ -124,8 +124,8 @@ class Documents:
 
     def document(self, position: int) -> Document:
         """Return the document at a position, as it was given."""
-        title, text, meta = json.loads(self._contents[position])
-        return Document(self.id(position), text, title, meta)
+        title, text, meta = self._contents[3 * position : 3 * position + 3]
+        return Document(self.id(position), text.decode(), title.decode(), _read_meta(meta))
 
     def span(self, row: int) -> Span:
         """Return the stretch of the document's text that a row stands for."""
@@ -167,27 +167,34 @@ class Documents:
         return positions
 
     def metas(self, kept: NDArray[np.bool_]) -> Iterable[Meta]:
-        """Yield the metadata of the documents where `kept` (documents,) is true."""
-        ends = self._contents.endings(len(_WITHOUT_META))
-        has = (ends != _WITHOUT_META).any(axis=1)
-        for position, parse in zip(np.flatnonzero(kept).tolist(), has[kept].tolist(), strict=True):
-            yield json.loads(self._contents[position])[2] if parse else {}
+        """Return the metadata of the documents where `kept` (documents,) is true."""
+        places = 3 * np.flatnonzero(kept) + 2
+        return map(_read_meta, self._contents.some(places))
+
+
+def _read_meta(content: bytes) -> Meta:
+    meta: Meta = json.loads(content) if content else {}
+    return meta
 
 
 def build_documents(
     ids: Sequence[str],
     contents: Sequence[bytes],
-    spans: Sequence[Span],
+    spans: Sequence[int],
     rows: Sequence[int],
 ) -> dict[str, Array | Stream]:
-    """Lay out new documents: ids, what `encode_document` gave, rows' spans, and rows of each."""
+    """Lay out new documents.
+
+    contents: what `encode_document` gave of each, end to end.
+    spans: where each row's begins and ends; rows: how many each document has.
+    """
     content_data, content_offsets = pack(contents)
     return {
         **_index_ids([name.encode() for name in ids], hash_ids(ids)),
         "contents": content_data,
         "content_offsets": content_offsets,
         "row_starts": offsets_of(rows).astype(np.int32),
-        "spans": np.fromiter(chain.from_iterable(spans), np.int32, 2 * len(spans)).reshape(-1, 2),
+        "spans": np.array(spans, np.int32).reshape(-1, 2),
     }
 
 
@@ -203,7 +210,9 @@ def merge_documents(
         rows = np.diff(documents.row_starts)
         row_counts.append(rows[kept])
         spans.append(documents._spans[np.repeat(kept, rows)])
-    contents, content_offsets = pack_taken([(each._contents, kept) for each, kept in parts])
+    contents, content_offsets = pack_taken(
+        [(each._contents, np.repeat(kept, 3)) for each, kept in parts]
+    )
     return {
         **_index_ids(ids, np.concatenate(hashes)),
         "contents": contents,

@@ -6,7 +6,7 @@ under a new name for every generation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -25,8 +25,9 @@ from vecsearch.store.postings_merge import merge_postings
 from vecsearch.types import Vectors
 
 Arrays: TypeAlias = Mapping[str, Array | Stream]
-Rooms: TypeAlias = Mapping[str, Arrays]
-"""What a segment consists of: documents, columns, postings and, with an encoder, vectors."""
+Rooms: TypeAlias = Iterable[tuple[str, Arrays]]
+"""What a segment consists of: documents, columns, postings and, with an encoder, vectors. One may
+still be made while another is written."""
 
 _SUFFIX: Final = ".safetensors"
 
@@ -62,7 +63,7 @@ def write_segment(disk: Disk, folder: Path, name: str, rooms: Rooms) -> tuple[Fi
     place = folder / SEGMENTS / name
     disk.make_folder(place)
     files = []
-    for room, arrays in rooms.items():
+    for room, arrays in rooms:
         path = f"{SEGMENTS}/{name}/{room}{_SUFFIX}"
         files.append(FileEntry(path, *write_arrays(disk, folder / path, arrays)))
     disk.sync_folder(place)
@@ -131,7 +132,7 @@ def merge_segments(segments: Sequence[Segment]) -> Rooms:
     if vectors:
         shape = (sum(int(living.sum()) for _, living in vectors), vectors[0][0].shape[1])
         rooms["vectors"] = {"vectors": Stream(np.dtype(np.float32), shape, _kept_blocks(vectors))}
-    return rooms
+    return rooms.items()
 
 
 def _kept_blocks(vectors: Sequence[tuple[Vectors, NDArray[np.bool_]]]) -> Iterator[Vectors]:
