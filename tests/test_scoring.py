@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from vecsearch import ALL, BM25, Document, Index, TfIdf
 from vecsearch.retrieve import scoring
-from vecsearch.retrieve.scoring import rank
+from vecsearch.retrieve.scoring import Scorer
 from vecsearch.retrieve.terms import Terms
 
 WEIGHTINGS = [
@@ -39,9 +39,9 @@ def way(compiled):
 
 
 def ranked(searcher, weighting, queries, k, allow, compiled):
-    terms = Terms(searcher.snapshot, weighting)
+    scorer = Scorer(searcher.snapshot, Terms(searcher.snapshot, weighting))
     with way(compiled):
-        return rank(searcher.snapshot, terms, [Counter(each) for each in queries], k, allow)
+        return scorer.rank([Counter(each) for each in queries], k, allow)
 
 
 def check(searcher, weighting, queries, k, allow):

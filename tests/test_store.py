@@ -623,11 +623,18 @@ any_document = st.builds(
 def documents_over(documents: list[Document]) -> Documents:
     arrays = build_documents(
         [each.id for each in documents],
-        [encode_document(each) for each in documents],
-        [Span(0, len(each.text)) for each in documents],
+        [part for each in documents for part in encode_document(each)],
+        [place for each in documents for place in (0, len(each.text))],
         [1] * len(documents),
     )
-    return Documents({name: np.asarray(array) for name, array in arrays.items()})
+    return Documents(
+        {
+            name: np.concatenate([np.zeros(0, array.dtype), *array.blocks])
+            if isinstance(array, Stream)
+            else array
+            for name, array in arrays.items()
+        }
+    )
 
 
 @given(documents=st.lists(any_document, max_size=6, unique_by=lambda each: each.id))

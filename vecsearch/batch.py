@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -35,8 +36,9 @@ _ENCODE: Final = 512
 
 _NO_META: Final[Meta] = {}
 
-_FULL_ROWS: Final = 1 << 18
-_FULL_CHARACTERS: Final = 1 << 27
+_FULL_ROWS: Final = 1 << 19
+_FULL_BYTES: Final = 1 << 28
+"""Of texts and vectors: each takes about twice as much memory until it is written."""
 
 
 class Batch:
@@ -69,14 +71,14 @@ class Batch:
         self._waiting: list[str | Vectors] = []  # rows: texts to encode, or vectors that are known
         self._vectors: list[Vectors] = []
         self._rows = 0
-        self._characters = 0
+        self._bytes = 0
         self.positions: dict[str, int] = {}
         """The position of each id that is still wanted; an id added again has the later one."""
 
     @property
     def full(self) -> bool:
         """Whether it is time to write a segment."""
-        return self._rows >= _FULL_ROWS or self._characters >= _FULL_CHARACTERS
+        return self._rows >= _FULL_ROWS or self._bytes >= _FULL_BYTES
 
     def add(self, document: Document, known: Vectors | None = None) -> None:
         """Take a document; raise UsageError, and take nothing, where it can't be stored.
@@ -85,11 +87,12 @@ class Batch:
         """
         content = encode_document(document)
         title, text = document.title, document.text
-        spans: Sequence[tuple[int, int]] = ((0, len(text)),)
         rows: Sequence[str] = (seen_text(title, text),)
+        bounds: Sequence[int] = (0, len(text))
         if self._passages:
             spans = split(text, self._passages.words, self._passages.overlap)
             rows = [seen_text(title, text[start:end]) for start, end in spans]
+            bounds = list(chain.from_iterable(spans))
         if document.vector is not None:
             known = self._own_vector(document, len(rows))
         elif known is None and self._load_encoder is None and self._dim is not None:
@@ -100,13 +103,12 @@ class Batch:
         self.positions[document.id] = len(self._ids)
         self._ids.append(document.id)
         self._contents += content
-        self._metas.append(_copied(document.meta))
+        self._metas.append(_copied(document.meta) if content[2] else _NO_META)
         self._row_counts.append(len(rows))
-        for span in spans:
-            self._spans.extend(span)
+        self._spans.extend(bounds)
         self._texts += rows
-        self._characters += sum(map(len, rows))
         self._rows += len(rows)
+        self._bytes += len(content[1]) + 4 * len(rows) * (self._dim or 0)
         if len(self._texts) >= _TOKENIZE:
             self._tokenize()
         if self._dim is not None:
@@ -186,8 +188,6 @@ class Batch:
 
 def _copied(meta: Meta) -> Meta:
     """Copy metadata, so that what a caller changes later isn't found where it isn't stored."""
-    if meta == {}:
-        return _NO_META
     return {
         name: tuple(value) if isinstance(value, list) else value for name, value in meta.items()
     }

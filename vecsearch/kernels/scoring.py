@@ -1,517 +1,302 @@
-"""Ranks the rows of a segment for many queries, exactly: a block of rows, a term at a time.
-
-The loops over entries have no branches, which would go either way by chance: what is written at the
-end of a list counts only if it may.
+"""Ranks the rows of a snapshot for many queries, exactly: a block of rows, a term at a time.
 
 A block's sums stay in the cache. What an entry adds is looked up by its cell, and added in the
 order of the query's terms: so every sum is that of the plain path in `vecsearch.retrieve.scoring`,
 bit for bit.
 
-Few entries are looked at once some good rows are known (MaxScore: Turtle and Flood 1995, "Query
-evaluation: strategies and optimizations"). A term adds at most its peak in the block. Terms whose
-peaks together are below what ranks among the best so far can't bring a row there alone: only rows
-that hold another term are summed up, and what those frequent terms add is looked up for the few
-rows that they could still lift among the best. At the end the sums of the best are made anew, in order.
+Then the entries are gone over once more, for rows that rank among the best so far. A term adds at
+most its peak. Terms whose peaks together are below the least of the best can't bring a row there
+alone: their entries are passed over, and a block that has no others isn't summed up at all (after
+MaxScore: Turtle and Flood 1995, "Query evaluation: strategies and optimizations").
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.kernels import compiled
-
-_FIRST_WINDOW = 1 << 12
-"""Rows that are looked at first; what they score tells which of the next needn't be."""
-
-_SEARCH = 32
-"""Entries that are passed over in the time in which one is searched for."""
-
-UNTOUCHED = -0.0
-"""The sum of a row that holds no term. No sum of weights is ever it: none of them is below 0."""
-
-_ROUNDING = 1e-6
-"""More than a score can change by rounding to float32, or by another order of a sum."""
+from vecsearch.kernels.memory import array_at
 
 Numbers: TypeAlias = NDArray[Any]
 
+UNTOUCHED: Final = -0.0
+"""The sum of a row that holds no term. No sum of weights is ever it: none of them is below 0."""
 
-class Entries(NamedTuple):
-    """The entries of a segment, see `vecsearch.store.postings.Postings`, and what they weigh.
+ROWS, CELLS, ENTRIES, BLOCKS, STARTS, CHUNKS, TF, NORMS, RANKS, FIRST_ROW = range(10)
+"""The columns of a table of segments: addresses of arrays, ENTRIES and CHUNKS sizes.
 
-    tf: (cells,) float64, of each cell.
-    peaks: (chunks,) float64, the greatest tf in each chunk; below 0 where nobody asked yet.
-    """
+ROWS, CELLS: (entries,) uint16 and of one dtype, see `vecsearch.store.postings.Postings`.
+BLOCKS, STARTS: (chunks,) uint16 and (chunks + 1,) int64.
+TF: (cells,) float64, what each cell weighs.
+NORMS: (rows,) float64, l2 norms; 0 where the weighting has none.
+RANKS: (rows,) int32, of equal scores the greater is first; 0 where documents have several rows.
+"""
+COLUMNS: Final = 10
 
+_FAR: Final = 1 << 31  # beyond all rows of a segment
+_ROUNDING: Final = 1e-6
+"""More than a score can change by rounding to float32."""
+
+
+class _Segment(NamedTuple):
     rows: Numbers
     cells: Numbers
-    chunk_blocks: Numbers
-    chunk_starts: Numbers
+    blocks: Numbers
+    starts: Numbers
     tf: Numbers
-    peaks: Numbers
-
-
-class Rows(NamedTuple):
-    """What is known of a segment's rows.
-
-    norms: (rows,) float64, l2 norms, or empty; allowed: (rows,) bool, the mask, or empty.
-    ranks: (rows,) int32, among equal scores the greater is first; empty where a document has
-        several rows.
-    """
-
     norms: Numbers
-    allowed: Numbers
     ranks: Numbers
-
-
-class Queries(NamedTuple):
-    """Queries as terms end to end.
-
-    bounds: (queries + 1,) int64, where the terms of each begin.
-    first_chunks, last_chunks: (terms,) int64, the segment's chunks of each.
-    idfs, weights, lacking: (terms,) float64, of each; what a row counts that lacks it.
-    absent, norms: (queries,) float64, what a row without any term counts, and the l2 norm.
-    """
-
-    bounds: Numbers
-    first_chunks: Numbers
-    last_chunks: Numbers
-    idfs: Numbers
-    weights: Numbers
-    lacking: Numbers
-    absent: Numbers
-    norms: Numbers
-
-
-class Room(NamedTuple):
-    """Memory to work in, for one thread at a time; of any content but the sums.
-
-    sums: (rows of a block,) float64, all of them UNTOUCHED, as they are left behind.
-    """
-
-    sums: Numbers
-    found_rows: Numbers
-    found_sums: Numbers
-    best_rows: Numbers
-    best_scores: Numbers
-
-
-def new_room(block: int) -> Room:
-    """Return room for blocks of so many rows."""
-    return Room(
-        np.full(block, UNTOUCHED),
-        np.empty(block + 1, np.int64),
-        np.empty(block + 1),
-        np.empty(2 * block, np.int32),
-        np.empty(2 * block, np.float32),
-    )
+    first_row: int
 
 
 class _Here(NamedTuple):
-    """The terms of a query that have entries in a block, in the query's order.
+    """The terms of a query that have entries in a block, in the query's order; (terms,) each.
 
-    starts, ends: of their entries in a window, which is a stretch of the block's rows.
-    stops: where those in the block end. peaks: the most that each adds to a sum.
-    order: by rising peaks. Each array has room for all terms of the query.
+    starts, ends: of their entries. terms: which of the query's they are.
+    peaks: the most that each adds to a sum. order: by rising peaks.
     """
 
     starts: Numbers
     ends: Numbers
-    stops: Numbers
-    idfs: Numbers
-    weights: Numbers
-    lacking: Numbers
+    terms: Numbers
     peaks: Numbers
     order: Numbers
 
 
-def rank_rows(
-    entries: Entries, rows: Rows, queries: Queries, enough: int, room: Room
-) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
-    """Return for each query the rows that may be among its best, their scores, and bounds.
+class _Best(NamedTuple):
+    """What may be among a query's best; it grows.
 
-    enough: so many rows come back for each query, best first, or all that there are. Where
-        documents have several rows, so do all that are as good as the last of these, in any order.
+    heap: (enough,) float32, the best scores, the least of them first.
     """
-    return _rank_flat(*entries, *rows, *queries, enough, *room)
+
+    rows: Numbers
+    scores: Numbers
+    ranks: Numbers
+    heap: Numbers
 
 
 @compiled
-def _rank_flat(
-    rows: Numbers,
-    cells: Numbers,
-    chunk_blocks: Numbers,
-    chunk_starts: Numbers,
-    tf: Numbers,
+def rank_rows(
+    segments: Numbers,
     peaks: Numbers,
-    norms: Numbers,
-    allowed: Numbers,
-    ranks: Numbers,
+    like: Numbers,
     bounds: Numbers,
-    first_chunks: Numbers,
-    last_chunks: Numbers,
-    idfs: Numbers,
-    weights: Numbers,
-    lacking: Numbers,
-    absent: Numbers,
-    query_norms: Numbers,
+    chunks: Numbers,
+    terms: Numbers,
+    queries: Numbers,
+    allowed: Numbers,
     enough: int,
     sums: Numbers,
-    found_rows: Numbers,
-    found_sums: Numbers,
-    best_rows: Numbers,
-    best_scores: Numbers,
-) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
-    """Put the tuples together: on the way in from Python they take as long as a query."""
-    return _rank(
-        Entries(rows, cells, chunk_blocks, chunk_starts, tf, peaks),
-        Rows(norms, allowed, ranks),
-        Queries(bounds, first_chunks, last_chunks, idfs, weights, lacking, absent, query_norms),
-        enough,
-        Room(sums, found_rows, found_sums, best_rows, best_scores),
-    )
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the rows that may be among each query's best, their scores, bounds, and what is open.
 
+    segments: (segments, COLUMNS) int64. peaks: (segments,) float64, the greatest tf of each.
+    like: an array of the dtype of the cells.
+    bounds: (queries + 1,) int64, where the terms of each begin, which follow on one another.
+    chunks: (terms, segments, 2) int64, the chunks of each term.
+    terms: (terms, 3) float64, idf, weight in the query, and what a row counts that lacks it.
+    queries: (queries, 2) float64, what a row without any term counts, and the l2 norm.
+    allowed: (rows,) bool, the mask, or empty.
+    enough: so many rows are returned of each query, best first, or all that there are.
+    sums: (rows of a block,) float64, all of them UNTOUCHED, as they are left behind.
 
-@compiled
-def _rank(
-    entries: Entries, rows: Rows, queries: Queries, enough: int, room: Room
-) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
-    count = len(queries.bounds) - 1
-    bounds = np.zeros(count + 1, np.int64)
-    sums, found_rows, found_sums = room.sums, room.found_rows, room.found_sums
-    all_rows, all_scores = room.best_rows, room.best_scores
+    A query is open, (queries,) bool, where rows of several segments score alike, or documents have
+    several rows: then all come back that are as good as the last that is enough.
+    """
+    count = len(bounds) - 1
+    found = np.zeros(count + 1, np.int64)
+    opened = np.zeros(count, np.bool_)
+    all_rows, all_scores = np.empty(0, np.int64), np.empty(0, np.float32)
     most = 0
     for query in range(count):
-        most = max(most, queries.bounds[query + 1] - queries.bounds[query])
+        most = max(most, bounds[query + 1] - bounds[query])
     here = _Here(
         np.empty(most, np.int64),
         np.empty(most, np.int64),
         np.empty(most, np.int64),
         np.empty(most),
-        np.empty(most),
-        np.empty(most),
-        np.empty(most),
         np.empty(most, np.int64),
     )
-    heap = np.empty(enough, np.float32)  # the best scores, the least of them first
-    next_chunks = queries.first_chunks.copy()
+    heap = np.empty(enough, np.float32)
+    best = _Best(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int32), heap)
     for query in range(count):
-        first = last = bounds[query]
-        heaped = 0
-        absent, norm = queries.absent[query], queries.norms[query]
-        while True:
-            block, terms = _next_block(entries, queries, query, next_chunks, here)
-            if terms == 0:
-                break
-            if last + len(sums) > len(all_rows):  # every row of a block might be taken
-                all_rows = np.concatenate((all_rows, np.empty_like(all_rows)))
-                all_scores = np.concatenate((all_scores, np.empty_like(all_scores)))
-            first_row = block * len(sums)
-            window = len(sums) if heaped == enough else _FIRST_WINDOW
+        first, last = bounds[query], bounds[query + 1]
+        absent, norm = queries[query]
+        taken = heaped = 0
+        for segment in range(len(segments)):
+            its = _segment(segments[segment], like)
+            next_chunks = chunks[first:last, segment, 0].copy()
             while True:
-                _cut_at(entries, here, terms, window, len(sums))
-                floor = -np.inf
-                if heaped == enough and heap[0] > 0 and not len(rows.norms):
-                    floor = np.float64(heap[0]) * (1 - _ROUNDING) * norm - absent
-                found = _find(entries, here, terms, floor, sums, found_rows, found_sums)
-                taken, heaped = _take(
-                    rows, first_row, absent, norm, found_rows, found_sums, found,
-                    all_rows[first:], all_scores[first:], last - first, heap, heaped,
-                )  # fmt: skip
-                last = first + taken
-                if window >= len(sums):
+                block, there = _next_block(
+                    its, next_chunks, chunks[first:last, segment, 1], here
+                )
+                if there == 0:
                     break
-                here.starts[:terms] = here.ends[:terms]
-                window *= 4
-            if heaped == enough:
-                last = first + _drop(all_rows[first:], all_scores[first:], last - first, heap[0])
-        if heaped == enough and not len(rows.norms):
-            _sum_anew(
-                entries, queries, query, len(sums), all_rows[first:last], all_scores[first:last]
-            )
-        if len(rows.ranks):
-            last = first + _sort(rows.ranks, all_rows[first:last], all_scores[first:last], enough)
-        bounds[query + 1] = last
-    return all_rows[: bounds[-1]].copy(), all_scores[: bounds[-1]].copy(), bounds
+                floor = -np.inf
+                if heaped == enough and not len(its.norms):
+                    floor = np.float64(heap[0]) * (1 - _ROUNDING) * norm - absent
+                lesser = _lesser(here, there, terms[first:last], peaks[segment], floor)
+                if lesser == there:
+                    continue
+                _add(its, here, there, terms[first:last], sums)
+                room = taken
+                for i in range(there):
+                    room += here.ends[i] - here.starts[i]
+                best = _with_room(best, taken, room)
+                taken, heaped = _take(
+                    its, here, there, lesser, its.first_row + block * len(sums), absent, norm,
+                    floor, allowed, sums, best, taken, heaped,
+                )  # fmt: skip
+                if heaped == enough:
+                    taken = _drop(best, taken)
+        taken, opened[query] = _settle(best, taken, segments)
+        found[query + 1] = found[query] + taken
+        if found[query + 1] > len(all_rows):
+            more = max(found[query + 1] - len(all_rows), len(all_rows))
+            all_rows = np.concatenate((all_rows, np.empty(more, np.int64)))
+            all_scores = np.concatenate((all_scores, np.empty(more, np.float32)))
+        all_rows[found[query] : found[query + 1]] = best.rows[:taken]
+        all_scores[found[query] : found[query + 1]] = best.scores[:taken]
+    return all_rows[: found[-1]], all_scores[: found[-1]], found, opened
+
+
+@compiled
+def _segment(row: Numbers, like: Numbers) -> _Segment:
+    entries, chunks = row[ENTRIES], row[CHUNKS]
+    return _Segment(
+        array_at(row[ROWS], entries, np.uint16),
+        array_at(row[CELLS], entries, like.dtype),
+        array_at(row[BLOCKS], chunks, np.uint16),
+        array_at(row[STARTS], chunks + 1, np.int64),
+        array_at(row[TF], _FAR, np.float64),
+        array_at(row[NORMS], _FAR if row[NORMS] else 0, np.float64),
+        array_at(row[RANKS], _FAR if row[RANKS] else 0, np.int32),
+        row[FIRST_ROW],
+    )
 
 
 @compiled
 def _next_block(
-    entries: Entries, queries: Queries, query: int, next_chunks: Numbers, here: _Here
+    its: _Segment, next_chunks: Numbers, last_chunks: Numbers, here: _Here
 ) -> tuple[int, int]:
     """Gather the terms of the first block that is left; return it, and how many there are."""
-    block = -1
-    for term in range(queries.bounds[query], queries.bounds[query + 1]):
-        if next_chunks[term] < queries.last_chunks[term]:
-            its = np.int64(entries.chunk_blocks[next_chunks[term]])
-            if block < 0 or its < block:
-                block = its
-    terms = 0
-    for term in range(queries.bounds[query], queries.bounds[query + 1]):
+    block = _FAR
+    for term in range(len(next_chunks)):
+        if next_chunks[term] < last_chunks[term]:
+            block = min(block, np.int64(its.blocks[next_chunks[term]]))
+    there = 0
+    for term in range(len(next_chunks)):
         chunk = next_chunks[term]
-        if chunk == queries.last_chunks[term] or entries.chunk_blocks[chunk] != block:
-            continue
-        next_chunks[term] += 1
-        here.starts[terms] = entries.chunk_starts[chunk]
-        here.stops[terms] = entries.chunk_starts[chunk + 1]
-        here.idfs[terms] = queries.idfs[term]
-        here.weights[terms] = queries.weights[term]
-        here.lacking[terms] = queries.lacking[term]
-        tf = _peak(entries, chunk)
-        here.peaks[terms] = queries.weights[term] * (
-            queries.idfs[term] * tf - queries.lacking[term]
-        )
-        terms += 1
-    return block, terms
+        if chunk < last_chunks[term] and its.blocks[chunk] == block:
+            next_chunks[term] += 1
+            here.starts[there] = its.starts[chunk]
+            here.ends[there] = its.starts[chunk + 1]
+            here.terms[there] = term
+            there += 1
+    return block, there
 
 
 @compiled
-def _cut_at(entries: Entries, here: _Here, terms: int, window: int, block: int) -> None:
-    """Let the window end before a row of the block."""
-    for term in range(terms):
-        here.ends[term] = here.stops[term]
-        if window < block:
-            left = entries.rows[here.starts[term] : here.stops[term]]
-            here.ends[term] = here.starts[term] + _place(left, window)
-
-
-@compiled
-def _find(
-    entries: Entries,
-    here: _Here,
-    terms: int,
-    floor: float,
-    sums: Numbers,
-    found_rows: Numbers,
-    found_sums: Numbers,
-) -> int:
-    """Find the rows of a window whose sum is at least `floor`; count them.
-
-    Sums are of the terms in the order of the query where there is no floor, else in any.
-    """
-    lesser, rest = _lesser(here, terms, floor)
-    if lesser == terms:
-        return 0
-    _add(entries, here, lesser, terms, sums)
-    if lesser == 0:
-        return _find_all(entries, here, terms, floor, sums, found_rows, found_sums)
-    found = _find_few(entries, here, lesser, terms, rest, floor, sums, found_rows)
-    return _lift(entries, here, lesser, rest, floor, sums, found_rows, found_sums, found)
-
-
-@compiled
-def _peak(entries: Entries, chunk: int) -> float:
-    """Return the greatest tf in a chunk, and remember it."""
-    if entries.peaks[chunk] < 0:
-        peak = 0.0
-        for cell in entries.cells[entries.chunk_starts[chunk] : entries.chunk_starts[chunk + 1]]:
-            peak = max(peak, entries.tf[cell])
-        entries.peaks[chunk] = peak
-    return float(entries.peaks[chunk])
-
-
-@compiled
-def _lesser(here: _Here, terms: int, floor: float) -> tuple[int, float]:
-    """Return how many of the least terms together stay below the floor, and by what they add."""
-    for i in range(terms):  # few: by insertion
+def _lesser(here: _Here, there: int, terms: Numbers, peak: float, floor: float) -> int:
+    """Put the terms in order; return how many of the least together stay below the floor."""
+    for i in range(there):
+        idf, weight, lacking = terms[here.terms[i]]
+        here.peaks[i] = weight * (idf * peak - lacking)
         at = i
         while at > 0 and here.peaks[here.order[at - 1]] > here.peaks[i]:
             here.order[at] = here.order[at - 1]
             at -= 1
         here.order[at] = i
-    rest = 0.0
-    for lesser in range(terms):
-        more = rest + here.peaks[here.order[lesser]]
-        if more >= floor:
-            return lesser, rest
-        rest = more
-    return terms, rest
+    total = 0.0
+    for lesser in range(there):
+        total += here.peaks[here.order[lesser]]
+        if total >= floor:
+            return lesser
+    return there
 
 
 @compiled
-def _add(entries: Entries, here: _Here, lesser: int, terms: int, sums: Numbers) -> None:
-    """Add what the terms but the `lesser` least weigh in rows, in the order of the query."""
-    tf = entries.tf
-    for term in np.sort(here.order[lesser:terms]):
-        start, end = here.starts[term], here.ends[term]
-        idf, weight, lacking = here.idfs[term], here.weights[term], here.lacking[term]
-        rows, cells = entries.rows[start:end], entries.cells[start:end]
-        for i in range(len(rows)):
-            sums[rows[i]] += weight * (idf * tf[cells[i]] - lacking)
-
-
-@compiled
-def _find_all(
-    entries: Entries,
-    here: _Here,
-    terms: int,
-    floor: float,
-    sums: Numbers,
-    found_rows: Numbers,
-    found_sums: Numbers,
-) -> int:
-    """Find the rows that hold a term and reach the floor; clear the sums; return how many."""
-    found = 0
-    for term in range(terms):
-        for row in entries.rows[here.starts[term] : here.ends[term]]:
-            total = sums[row]
-            sums[row] = UNTOUCHED
-            found_rows[found] = row
-            found_sums[found] = total
-            # Where it is untouched another term's entry was here before.
-            found += (total >= floor) & ((total != 0) | (not np.signbit(total)))
-    return found
-
-
-@compiled
-def _find_few(
-    entries: Entries,
-    here: _Here,
-    lesser: int,
-    terms: int,
-    rest: float,
-    floor: float,
-    sums: Numbers,
-    found_rows: Numbers,
-) -> int:
-    """Find the rows that the lesser terms could lift to the floor, above which `rest` is.
-
-    Their sums are negated, which no sum is by itself; the others are cleared.
-    """
-    found = 0
-    for i in range(lesser, terms):
-        term = here.order[i]
-        for row in entries.rows[here.starts[term] : here.ends[term]]:
-            total = sums[row]
-            may = total + rest >= floor
-            sums[row] = -total if may else (total if total < 0 else UNTOUCHED)
-            found_rows[found] = row
-            found += may
-    return found
-
-
-@compiled
-def _lift(
-    entries: Entries,
-    here: _Here,
-    lesser: int,
-    rest: float,
-    floor: float,
-    sums: Numbers,
-    found_rows: Numbers,
-    found_sums: Numbers,
-    found: int,
-) -> int:
-    """Add what the lesser terms weigh in the rows that were found, and drop what stays below."""
-    tf = entries.tf
-    for i in range(lesser - 1, -1, -1):
-        term = here.order[i]
-        rest = max(rest - here.peaks[term], 0.0)
-        start, end = here.starts[term], here.ends[term]
-        idf, weight, lacking = here.idfs[term], here.weights[term], here.lacking[term]
-        rows, cells = entries.rows[start:end], entries.cells[start:end]
-        if found * _SEARCH < len(rows):
-            for j in range(found):
-                at = _place(rows, found_rows[j])
-                if at < len(rows) and rows[at] == found_rows[j]:
-                    sums[found_rows[j]] -= weight * (idf * tf[cells[at]] - lacking)
-        else:
-            for at in range(len(rows)):
-                value = weight * (idf * tf[cells[at]] - lacking)
-                sums[rows[at]] -= value if sums[rows[at]] < 0 else 0.0
-        kept = 0
-        for j in range(found):
-            row = found_rows[j]
-            may = rest - sums[row] >= floor
-            sums[row] = sums[row] if may else UNTOUCHED
-            found_rows[kept] = row
-            kept += may
-        found = kept
-    for j in range(found):
-        found_sums[j] = -sums[found_rows[j]]
-        sums[found_rows[j]] = UNTOUCHED
-    return found
-
-
-@compiled
-def _sum_anew(
-    entries: Entries, queries: Queries, query: int, block: int, rows: Numbers, scores: Numbers
-) -> None:
-    """Make the scores of rows anew, by sums in the order of the query's terms.
-
-    block: rows of a block.
-    """
-    tf = entries.tf
-    for i in range(len(rows)):
-        its, row = rows[i] // block, rows[i] % block
-        total = 0.0
-        for term in range(queries.bounds[query], queries.bounds[query + 1]):
-            first, last = queries.first_chunks[term], queries.last_chunks[term]
-            chunk = first + _place(entries.chunk_blocks[first:last], its)
-            if chunk == last or entries.chunk_blocks[chunk] != its:
-                continue
-            start, end = entries.chunk_starts[chunk], entries.chunk_starts[chunk + 1]
-            at = start + _place(entries.rows[start:end], row)
-            if at < end and entries.rows[at] == row:
-                value = queries.idfs[term] * tf[entries.cells[at]] - queries.lacking[term]
-                total += queries.weights[term] * value
-        scores[i] = np.float32((total + queries.absent[query]) / queries.norms[query])
-
-
-@compiled
-def _place(rows: Numbers, row: int) -> int:
-    """Return how many of rising rows are before one."""
-    low, high = 0, len(rows)
-    while low < high:
-        middle = (low + high) >> 1
-        if rows[middle] < row:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+def _add(its: _Segment, here: _Here, there: int, terms: Numbers, sums: Numbers) -> None:
+    """Add up what the terms weigh in the rows of a block, in the order of the query."""
+    for i in range(there):
+        idf, weight, lacking = terms[here.terms[i]]
+        start, end = here.starts[i], here.ends[i]
+        rows, cells = its.rows[start:end], its.cells[start:end]
+        for j in range(len(rows)):
+            sums[rows[j]] += weight * (idf * its.tf[cells[j]] - lacking)
 
 
 @compiled
 def _take(
-    rows: Rows,
+    its: _Segment,
+    here: _Here,
+    there: int,
+    lesser: int,
     first_row: int,
     absent: float,
     norm: float,
-    found_rows: Numbers,
-    found_sums: Numbers,
-    found: int,
-    best_rows: Numbers,
-    best_scores: Numbers,
+    floor: float,
+    allowed: Numbers,
+    sums: Numbers,
+    best: _Best,
     taken: int,
-    heap: Numbers,
     heaped: int,
 ) -> tuple[int, int]:
-    """Take what was found in a block, and may be, as long as it is as good as the heap's least.
+    """Take the rows of a block that are as good as the heap's least; clear the sums.
 
-    There is room for all of it. Return how many are taken, and how many scores the heap holds.
+    Return how many are taken now, and how many scores the heap holds.
     """
-    allowed, norms = rows.allowed, rows.norms
-    for i in range(found):
-        row = first_row + found_rows[i]
-        if len(allowed) and not allowed[row]:
-            continue
-        total = found_sums[i] + absent
-        if len(norms):
-            total /= norms[row]
-        score = np.float32(total / norm)
-        if heaped == len(heap) and score < heap[0] * (1 - _ROUNDING):
-            continue
-        best_rows[taken] = row
-        best_scores[taken] = score
-        taken += 1
-        if heaped < len(heap):
-            heaped += 1
-            _rise(heap, heaped - 1, score)
-        elif score > heap[0]:
-            _sink(heap, score)
+    heap = best.heap
+    for i in range(there - 1, lesser - 1, -1):
+        term = here.order[i]
+        for row in its.rows[here.starts[term] : here.ends[term]]:
+            total = sums[row]
+            sums[row] = UNTOUCHED
+            if total < floor or (total == 0 and np.signbit(total)):  # another term had it before
+                continue
+            if len(allowed) and not allowed[first_row + row]:
+                continue
+            total += absent
+            if len(its.norms):
+                total /= its.norms[first_row - its.first_row + row]
+            score = np.float32(total / norm)
+            if heaped == len(heap):
+                if score < heap[0]:
+                    continue
+                if score > heap[0]:
+                    _sink(heap, score)
+            else:
+                _rise(heap, heaped, score)
+                heaped += 1
+            if heaped == len(heap) and not len(its.norms):
+                floor = np.float64(heap[0]) * (1 - _ROUNDING) * norm - absent
+            best.rows[taken] = first_row + row
+            best.scores[taken] = score
+            if len(its.ranks):
+                best.ranks[taken] = its.ranks[first_row - its.first_row + row]
+            taken += 1
+    for i in range(lesser):
+        term = here.order[i]
+        for row in its.rows[here.starts[term] : here.ends[term]]:
+            sums[row] = UNTOUCHED
     return taken, heaped
+
+
+@compiled
+def _with_room(best: _Best, taken: int, room: int) -> _Best:
+    """Return the same with so much room."""
+    if room <= len(best.rows):
+        return best
+    rows = np.empty(2 * room, np.int64)
+    scores = np.empty(2 * room, np.float32)
+    ranks = np.empty(2 * room, np.int32)
+    rows[:taken] = best.rows[:taken]
+    scores[:taken] = best.scores[:taken]
+    ranks[:taken] = best.ranks[:taken]
+    return _Best(rows, scores, ranks, best.heap)
 
 
 @compiled
@@ -541,25 +326,30 @@ def _sink(heap: Numbers, score: float) -> None:
 
 
 @compiled
-def _drop(rows: Numbers, scores: Numbers, taken: int, least: float) -> int:
-    """Drop what is worse than the least, but for rounding; return how many stay."""
+def _drop(best: _Best, taken: int) -> int:
+    """Drop what is worse than the heap's least; return how many stay."""
     kept = 0
     for i in range(taken):
-        if scores[i] >= least * (1 - _ROUNDING):
-            rows[kept] = rows[i]
-            scores[kept] = scores[i]
+        if best.scores[i] >= best.heap[0]:
+            best.rows[kept] = best.rows[i]
+            best.scores[kept] = best.scores[i]
+            best.ranks[kept] = best.ranks[i]
             kept += 1
     return kept
 
 
 @compiled
-def _sort(ranks: Numbers, rows: Numbers, scores: Numbers, enough: int) -> int:
-    """Put rows in order, the best of them first; return how many of them are enough."""
-    keys = np.empty(len(rows), np.int64)
-    bits = scores.view(np.int32)  # they rise with scores, of which none is below 0
-    for i in range(len(rows)):
-        keys[i] = -((np.int64(bits[i]) << 32) | np.int64(ranks[rows[i]]))
-    order = np.argsort(keys)
-    rows[:] = rows[order]
-    scores[:] = scores[order]
-    return min(len(rows), enough)
+def _settle(best: _Best, taken: int, segments: Numbers) -> tuple[int, bool]:
+    """Put what was taken in order; return how many are enough, and whether it is left open."""
+    if segments[0, RANKS] == 0:
+        return taken, True
+    bits = best.scores[:taken].view(np.int32)  # they rise with scores, of which none is below 0
+    order = np.argsort(-((bits.astype(np.int64) << 32) | best.ranks[:taken].astype(np.int64)))
+    best.rows[:taken] = best.rows[:taken][order]
+    best.scores[:taken] = best.scores[:taken][order]
+    for first_row in segments[1:, FIRST_ROW]:
+        for i in range(1, taken):
+            apart = (best.rows[i] < first_row) != (best.rows[i - 1] < first_row)
+            if apart and best.scores[i] == best.scores[i - 1]:
+                return taken, True
+    return min(taken, len(best.heap)), False

@@ -91,11 +91,12 @@ def rank(
         worst = np.partition(scores, len(scores) - k)[len(scores) - k]
         rows, scores = rows[scores >= worst], scores[scores >= worst]
     order = np.argsort(-scores, kind="stable")
-    ordered = scores[order]
-    tied = np.flatnonzero(ordered[1:] == ordered[:-1])
-    if len(tied):
-        keys = list(zip(scores.tolist(), snapshot.ids_of(rows), strict=True))
-        order = np.array(sorted(range(len(keys)), key=keys.__getitem__, reverse=True))
+    equal = np.diff(scores[order]) == 0
+    tied = np.flatnonzero(np.append(equal, False) | np.append(False, equal))
+    if len(tied):  # only of these the ids are read
+        those = order[tied]
+        keys = list(zip(scores[those].tolist(), snapshot.ids_of(rows[those]), strict=True))
+        order[tied] = those[sorted(range(len(keys)), key=keys.__getitem__, reverse=True)]
     order = order[:k]
     return rows[order], scores[order]
 
@@ -103,15 +104,20 @@ def rank(
 def top_k(rankings: Iterable[Ranking], k: int) -> TopK:
     """Set rankings of several queries beside each other, padded to k."""
     rankings = list(rankings)
-    rows = np.full((len(rankings), k), -1, np.int64)
-    scores = np.full((len(rankings), k), -np.inf, np.float32)
+    rows = np.empty((len(rankings), k), np.int64)
+    scores = np.empty((len(rankings), k), np.float32)
     for i, (found, values) in enumerate(rankings):
         rows[i, : len(found)] = found
+        rows[i, len(found) :] = -1
         scores[i, : len(values)] = values
+        scores[i, len(values) :] = -np.inf
     return TopK(rows, scores)
 
 
 def ranking_of(found: TopK, query: int) -> Ranking:
     """Return one query's ranking out of several, without the padding."""
-    filled = found.rows[query] >= 0
-    return found.rows[query][filled], found.scores[query][filled]
+    rows, scores = found.rows[query], found.scores[query]
+    if len(rows) and rows[-1] < 0:
+        filled = rows >= 0
+        rows, scores = rows[filled], scores[filled]
+    return rows, scores

@@ -20,7 +20,7 @@ from vecsearch.retrieve.explanation import (
     standings,
     unranked,
 )
-from vecsearch.retrieve.scoring import rank
+from vecsearch.retrieve.scoring import Scorer
 from vecsearch.retrieve.terms import Term, Terms
 from vecsearch.retrieve.weighting import Collection, Formula, Weighting
 from vecsearch.store.snapshot import Snapshot
@@ -36,6 +36,7 @@ class Lexical:
         self._analyzer = analyzer
         self.weighting = weighting
         self._terms = Terms(snapshot, weighting)
+        self._scorer = Scorer(snapshot, self._terms)
 
     @property
     def name(self) -> str:
@@ -46,7 +47,7 @@ class Lexical:
         """See `Retriever.retrieve`."""
         check_k(k)
         counts = [Counter(self._names(query)) for query in queries]
-        return top_k(rank(self._snapshot, self._terms, counts, k, allow), k)
+        return top_k(self._scorer.rank(counts, k, allow), k)
 
     def explain(self, query: str, documents: Sequence[slice], allow: Mask) -> list[Explanation]:
         """See `Explainer.explain`; the parts are the query's terms, those that it lacks too."""

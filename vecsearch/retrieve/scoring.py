@@ -9,15 +9,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from importlib.util import find_spec
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.retrieve.base import Ranking, best_documents, merge_rankings
+from vecsearch.retrieve.base import NOTHING, Ranking, best_documents, merge_rankings, rank
 from vecsearch.retrieve.terms import Terms, Weighed
 from vecsearch.store.postings import BLOCK_BITS
 from vecsearch.store.snapshot import Part, Snapshot
@@ -27,108 +28,145 @@ _PATIENCE: Final = 1.0
 """Seconds of scoring without the compiled loops after which they are loaded."""
 
 _NO_MASK: Final = np.zeros(0, np.bool_)
-_NO_RANKS: Final = np.zeros(0, np.int32)
-_NO_RANKS.flags.writeable = False  # as those in a file are
 
 
-def rank(
-    snapshot: Snapshot, terms: Terms, queries: Sequence[Mapping[str, int]], k: int, allow: Mask
-) -> list[Ranking]:
-    """Return the k best documents that hold a term of each query, given as counts of terms."""
-    weighed = [terms.weighed(counts) for counts in queries]
-    kernels = _LOADING.kernels()
-    if kernels is not None:
-        return _rank_compiled(kernels, snapshot, terms, weighed, k, allow)
-    started = time.perf_counter()
-    rankings = [_rank_plainly(snapshot, terms, query, k, allow) for query in weighed]
-    _LOADING.spend(time.perf_counter() - started)
-    return rankings
+class Scorer:
+    """Ranks documents of a snapshot by what their terms are worth; shared between threads."""
 
+    def __init__(self, snapshot: Snapshot, terms: Terms) -> None:
+        self._snapshot = snapshot
+        self._terms = terms
 
-def _rank_plainly(snapshot: Snapshot, terms: Terms, query: Weighed, k: int, allow: Mask) -> Ranking:
-    rankings = []
-    for number, part in enumerate(snapshot.parts):
-        rows, sums = _score(number, part, terms, query)
-        scores = (sums / query.norm).astype(np.float32)
-        if allow is not ALL:
-            passing = allow[part.rows][rows]
-            rows, scores = rows[passing], scores[passing]
-        if len(rows):
-            rankings.append(best_documents(part, rows, scores, k))
-    return merge_rankings(snapshot, rankings, k)
+    def rank(self, queries: Sequence[Mapping[str, int]], k: int, allow: Mask) -> list[Ranking]:
+        """Return the k best documents that hold a term of each query, given as counts of terms."""
+        weighed = list(map(self._terms.weighed, queries))
+        kernels = _LOADING.kernels()
+        if kernels is not None:
+            return self._rank_compiled(kernels, weighed, k, allow)
+        started = time.perf_counter()
+        rankings = [self._rank_plainly(query, k, allow) for query in weighed]
+        _LOADING.spend(time.perf_counter() - started)
+        return rankings
 
+    def _rank_plainly(self, query: Weighed, k: int, allow: Mask) -> Ranking:
+        rankings = []
+        for number, part in enumerate(self._snapshot.parts):
+            rows, sums = self._score(number, part, query)
+            scores = (sums / query.norm).astype(np.float32)
+            if allow is not ALL:
+                passing = allow[part.rows][rows]
+                rows, scores = rows[passing], scores[passing]
+            if len(rows):
+                rankings.append(best_documents(part, rows, scores, k))
+        return merge_rankings(self._snapshot, rankings, k)
 
-def _score(
-    number: int, part: Part, terms: Terms, query: Weighed
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Score one segment: the rows that hold a term, (n,) rising, and their scores."""
-    postings, tf, norms = part.segment.postings, terms.tf[number], terms.norms[number]
-    scores = np.zeros(len(postings.lengths))
-    matched = np.zeros(len(postings.lengths), np.bool_)
-    for term, weight in zip(query.terms, query.weights, strict=True):
-        rows, cells = postings.entries_in(term.chunks[number])
-        # A row holds a term in one entry only, so no addition is lost.
-        scores[rows] += weight * (term.idf * tf[cells] - term.lacking)
-        matched[rows] = True
-    found = np.flatnonzero(matched)
-    scores = scores[found] + query.absent
-    return found, scores / norms[found] if len(norms) else scores
+    def _score(
+        self, number: int, part: Part, query: Weighed
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Score one segment: the rows that hold a term, (n,) rising, and their scores."""
+        postings, tf, norms = part.segment.postings, self._terms.tf[number], self._terms.norms
+        scores = np.zeros(len(postings.lengths))
+        matched = np.zeros(len(postings.lengths), np.bool_)
+        for term, weight in zip(query.terms, query.weights, strict=True):
+            rows, cells = postings.entries_in(term.chunks[number])
+            # A row holds a term in one entry only, so no addition is lost.
+            scores[rows] += weight * (term.idf * tf[cells] - term.lacking)
+            matched[rows] = True
+        found = np.flatnonzero(matched)
+        scores = scores[found] + query.absent
+        return found, scores / norms[number][found] if len(norms[number]) else scores
 
-
-def _rank_compiled(
-    kernels: ModuleType,
-    snapshot: Snapshot,
-    terms: Terms,
-    queries: Sequence[Weighed],
-    k: int,
-    allow: Mask,
-) -> list[Ranking]:
-    """Rank for all queries in one call a segment, which other threads run on beside."""
-    every = [term for query in queries for term in query.terms]
-    bounds = np.array([0, *accumulate(len(query.terms) for query in queries)], np.int64)
-    idfs = np.array([term.idf for term in every], np.float64)
-    weights = np.array([weight for query in queries for weight in query.weights], np.float64)
-    lacking = np.array([term.lacking for term in every], np.float64)
-    absent = np.array([query.absent for query in queries], np.float64)
-    norms = np.array([query.norm for query in queries], np.float64)
-    rankings: list[list[Ranking]] = [[] for _ in queries]
-    for number, part in enumerate(snapshot.parts):
-        postings, documents = part.segment.postings, part.segment.documents
-        alone = documents.rows == len(documents)  # each row is a document
-        rows, scores, found = kernels.rank_rows(
-            kernels.Entries(
-                postings.rows,
-                postings.cells,
-                postings.chunk_blocks,
-                postings.chunk_starts,
-                terms.tf[number],
-                terms.peaks[number],
-            ),
-            kernels.Rows(
-                terms.norms[number],
-                _NO_MASK if allow is ALL else allow[part.rows],
-                documents.id_ranks if alone else _NO_RANKS,
-            ),
-            kernels.Queries(
-                bounds,
-                np.array([term.chunks[number].start for term in every], np.int64),
-                np.array([term.chunks[number].stop for term in every], np.int64),
-                idfs,
-                weights,
-                lacking,
-                absent,
-                norms,
-            ),
-            k * documents.most_rows,  # so many rows are of k documents at least
-            _LOADING.room(kernels),
+    def _rank_compiled(
+        self, kernels: ModuleType, queries: Sequence[Weighed], k: int, allow: Mask
+    ) -> list[Ranking]:
+        """Rank for all queries in one call, which other threads run on beside."""
+        if not any(query.terms for query in queries):
+            return [NOTHING] * len(queries)
+        chunks: list[int] = []
+        numbers: list[float] = []
+        for query in queries:
+            for term, weight in zip(query.terms, query.weights, strict=True):
+                for each in term.chunks:
+                    chunks += (each.start, each.stop)
+                numbers += (term.idf, weight, term.lacking)
+        rows, scores, bounds, opened = kernels.rank_rows(
+            *self._table,
+            np.array([0, *accumulate(len(query.terms) for query in queries)], np.int64),
+            np.array(chunks, np.int64).reshape(-1, len(self._snapshot.parts), 2),
+            np.array(numbers).reshape(-1, 3),
+            np.array([(query.absent, query.norm) for query in queries]),
+            _NO_MASK if allow is ALL else allow,
+            k * self._most_rows,  # so many rows are of k documents at least
+            _LOADING.sums(kernels),
         )
-        for query, (start, end) in enumerate(pairwise(found.tolist())):
-            if start < end:
-                each = rows[start:end] + part.first_row, scores[start:end]
-                if not alone:
-                    each = best_documents(part, rows[start:end], scores[start:end], k)
-                rankings[query].append(each)
-    return [merge_rankings(snapshot, each, k) for each in rankings]
+        ends = bounds.tolist()
+        return [
+            self._closed(rows[start:end], scores[start:end], k)
+            if unsettled
+            else (rows[start:end], scores[start:end])
+            for start, end, unsettled in zip(ends, ends[1:], opened.tolist(), strict=False)
+        ]
+
+    def _closed(self, rows: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Ranking:
+        """Put rows in order that the compiled loops left open."""
+        if self._alone:
+            return rank(self._snapshot, rows, scores, k)
+        rankings = []
+        for part in self._snapshot.parts:
+            mine = (rows >= part.rows.start) & (rows < part.rows.stop)
+            if mine.any():
+                rankings.append(best_documents(part, rows[mine] - part.first_row, scores[mine], k))
+        return merge_rankings(self._snapshot, rankings, k)
+
+    @cached_property
+    def _most_rows(self) -> int:
+        """How many rows the document of the most rows has."""
+        return max(part.segment.documents.most_rows for part in self._snapshot.parts)
+
+    @cached_property
+    def _alone(self) -> bool:
+        """Whether each row is a document."""
+        return all(
+            part.segment.documents.rows == len(part.segment.documents)
+            for part in self._snapshot.parts
+        )
+
+    @cached_property
+    def _starts(self) -> list[NDArray[np.int64]]:
+        """Where the chunks of each segment begin; the compiled loops know them by address."""
+        return [part.segment.postings.chunk_starts.astype(np.int64) for part in self._snapshot.parts]
+
+    @cached_property
+    def _cells(self) -> list[NDArray[np.unsignedinteger[Any]]]:
+        """The cells of each segment's entries, of one dtype."""
+        cells = [part.segment.postings.cells for part in self._snapshot.parts]
+        return [each.astype(np.result_type(*cells), copy=False) for each in cells]
+
+    @cached_property
+    def _table(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[Any]]:
+        """What the compiled loops know of the segments, see `vecsearch.kernels.scoring`."""
+        table = []
+        for number, part in enumerate(self._snapshot.parts):
+            postings, norms = part.segment.postings, self._terms.norms[number]
+            table.append(
+                (
+                    postings.rows.ctypes.data,
+                    self._cells[number].ctypes.data,
+                    len(postings.rows),
+                    postings.chunk_blocks.ctypes.data,
+                    self._starts[number].ctypes.data,
+                    len(postings.chunk_blocks),
+                    self._terms.tf[number].ctypes.data,
+                    norms.ctypes.data if len(norms) else 0,
+                    part.segment.documents.id_ranks.ctypes.data if self._alone else 0,
+                    part.first_row,
+                )
+            )
+        return (
+            np.array(table, np.int64),
+            np.array([each.max(initial=0.0) for each in self._terms.tf]),
+            np.empty(0, self._cells[0].dtype),
+        )
 
 
 class _Loading:
@@ -137,7 +175,7 @@ class _Loading:
     def __init__(self) -> None:
         self._spent = 0.0
         self._kernels: ModuleType | None = None
-        self._rooms = threading.local()
+        self._own = threading.local()
 
     def spend(self, seconds: float) -> None:
         """Take down time that was spent without them."""
@@ -151,11 +189,12 @@ class _Loading:
             self._kernels = scoring
         return self._kernels
 
-    def room(self, kernels: ModuleType) -> object:
-        """Return this thread's memory for them to work in."""
-        if not hasattr(self._rooms, "room"):
-            self._rooms.room = kernels.new_room(1 << BLOCK_BITS)
-        return self._rooms.room
+    def sums(self, kernels: ModuleType) -> NDArray[np.float64]:
+        """Return this thread's memory for the sums of a block's rows."""
+        if not hasattr(self._own, "sums"):
+            self._own.sums = np.full(1 << BLOCK_BITS, kernels.UNTOUCHED)
+        sums: NDArray[np.float64] = self._own.sums
+        return sums
 
 
 _LOADING: Final = _Loading()

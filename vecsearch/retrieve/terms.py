@@ -31,6 +31,7 @@ class Term(NamedTuple):
     frequency: how many living rows hold it.
     idf: its inverse document frequency; 0 where no row holds it.
     lacking: what a row counts that lacks it.
+    once: what it weighs in a query where it comes once; 0 where no row holds it.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Term(NamedTuple):
     frequency: int
     idf: float
     lacking: float
+    once: float
 
 
 class Weighed(NamedTuple):
@@ -79,7 +81,7 @@ class Terms:
         for name, count in counts.items():
             term = self.get(name)
             if term.frequency:
-                weight = float(self._weighting.query(count, term.frequency, self.collection))
+                weight = term.once if count == 1 else self._weight(count, term.frequency)
                 terms.append(term)
                 weights.append(weight)
                 absent += weight * term.lacking
@@ -110,15 +112,6 @@ class Terms:
         ]
 
     @cached_property
-    def peaks(self) -> list[NDArray[np.float64]]:
-        """The greatest tf in each chunk, (chunks,) float64 per segment, below 0 until it is needed.
-
-        The compiled loops fill it in; threads that do so at once write the same.
-        """
-        every = (part.segment.postings for part in self._snapshot.parts)
-        return [np.full(len(each.chunk_blocks), -1.0) for each in every]
-
-    @cached_property
     def norms(self) -> list[NDArray[np.float64]]:
         """The l2 norm of every row's weights, (rows,) per segment; empty but for the cosine."""
         if not self._weighting.cosine:
@@ -138,8 +131,14 @@ class Terms:
     def _look_up(self, name: str) -> Term:
         chunks = self._snapshot.chunks(name)
         frequency = self._snapshot.held(chunks)
-        idf = float(self._weighting.idf(frequency, self.collection.rows)) if frequency else 0.0
-        return Term(name, chunks, frequency, idf, idf * self._tf_of_none)
+        if not frequency:
+            return Term(name, chunks, 0, 0.0, 0.0, 0.0)
+        idf = float(self._weighting.idf(frequency, self.collection.rows))
+        weight = self._weight(1, frequency)
+        return Term(name, chunks, frequency, idf, idf * self._tf_of_none, weight)
+
+    def _weight(self, count: int, frequency: int) -> float:
+        return float(self._weighting.query(count, frequency, self.collection))
 
     def _parts(self) -> Iterator[tuple[Part, Mask]]:
         alive = self._snapshot.alive

@@ -35,6 +35,12 @@ class Blobs(Sequence[bytes]):
             return [self[i] for i in range(*index.indices(len(self)))]
         return bytes(self._data[self.offsets[index] : self.offsets[index + 1]])
 
+    def texts(self, indices: NDArray[np.int64]) -> list[str]:
+        """Return the strings at some places, of UTF-8, as text."""
+        starts, ends = self.offsets[indices].tolist(), self.offsets[indices + 1].tolist()
+        data = self._data
+        return [str(data[start:end], "utf-8") for start, end in zip(starts, ends, strict=True)]
+
     def some(self, indices: NDArray[np.int64]) -> list[bytes]:
         """Return the strings at some places."""
         starts, ends = self.offsets[indices].tolist(), self.offsets[indices + 1].tolist()
@@ -60,6 +66,7 @@ class Blobs(Sequence[bytes]):
 
 
 _BLOCK = 1 << 22
+_STRINGS = 1 << 12
 
 
 def _runs(kept: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
@@ -76,6 +83,16 @@ def offsets_of(lengths: Iterable[int] | NDArray[np.integer]) -> NDArray[np.int64
 def pack(strings: Sequence[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Lay byte strings end to end; return the data and the offsets of `Blobs`."""
     return np.frombuffer(b"".join(strings), np.uint8), offsets_of(map(len, strings))
+
+
+def pack_in_blocks(strings: Sequence[bytes]) -> tuple[Stream, NDArray[np.int64]]:
+    """Lay byte strings end to end, as a stream: they aren't in memory a second time."""
+    offsets = offsets_of(map(len, strings))
+    blocks = (
+        np.frombuffer(b"".join(strings[start : start + _STRINGS]), np.uint8)
+        for start in range(0, len(strings), _STRINGS)
+    )
+    return Stream(np.dtype(np.uint8), (int(offsets[-1]),), blocks), offsets
 
 
 def pack_taken(

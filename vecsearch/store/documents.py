@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from vecsearch.errors import UsageError
 from vecsearch.store.arrays import Array, Stream
-from vecsearch.store.blobs import Blobs, offsets_of, pack, pack_taken
+from vecsearch.store.blobs import Blobs, offsets_of, pack, pack_in_blocks, pack_taken
 from vecsearch.types import Document, Meta, Span
 
 _MOST_DIGITS: Final = 4300  # of an integer that Python reads and writes, unless it is told to
@@ -120,7 +120,7 @@ class Documents:
 
     def ids(self, positions: NDArray[np.int64]) -> list[str]:
         """Return the ids of the documents at some positions."""
-        return [name.decode() for name in self._ids.some(positions)]
+        return self._ids.texts(positions)
 
     def document(self, position: int) -> Document:
         """Return the document at a position, as it was given."""
@@ -188,11 +188,11 @@ def build_documents(
     contents: what `encode_document` gave of each, end to end.
     spans: where each row's begins and ends; rows: how many each document has.
     """
-    content_data, content_offsets = pack(contents)
+    data, offsets = pack_in_blocks(contents)
     return {
         **_index_ids([name.encode() for name in ids], hash_ids(ids)),
-        "contents": content_data,
-        "content_offsets": content_offsets,
+        "contents": data,
+        "content_offsets": offsets,
         "row_starts": offsets_of(rows).astype(np.int32),
         "spans": np.array(spans, np.int32).reshape(-1, 2),
     }

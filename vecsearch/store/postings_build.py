@@ -105,8 +105,9 @@ def _placed(
     cells = Cells(*np.nonzero(there))
     cell_numbers = np.zeros(shape, cells.dtype)
     cell_numbers[there] = np.arange(len(cells.counts))
+    both = np.empty(len(counts), np.uint32 if cells.dtype == np.uint16 else np.uint64)
     rows, entry_cells, blocks, starts, term_chunks = counting.place(
-        entry_terms, counts, bounds, lengths, terms, 1 << BLOCK_BITS, cell_numbers
+        entry_terms, counts, bounds, lengths, terms, 1 << BLOCK_BITS, cell_numbers, both
     )
     chunk_terms = np.repeat(np.arange(terms), np.diff(term_chunks))
     return _Layout(rows, entry_cells, cells, chunk_terms, blocks, starts)

@@ -151,13 +151,16 @@ class Snapshot:
         if len(self.parts) == 1:
             documents = self.parts[0].segment.documents
             return documents.ids(documents.position_of(rows))
-        ids = np.empty(len(rows), object)
-        owners = np.searchsorted(self._first_rows, rows, side="right") - 1
-        for number in set(owners.tolist()):
-            part, mine = self.parts[number], owners == number
+        ids = [""] * len(rows)
+        owners = (np.searchsorted(self._first_rows, rows, side="right") - 1).tolist()
+        for number in set(owners):
+            part = self.parts[number]
             documents = part.segment.documents
-            ids[mine] = documents.ids(documents.position_of(rows[mine] - part.first_row))
-        return list(ids)
+            mine = [i for i, owner in enumerate(owners) if owner == number]
+            found = documents.ids(documents.position_of(rows[mine] - part.first_row))
+            for i, name in zip(mine, found, strict=True):
+                ids[i] = name
+        return ids
 
     def document(self, row: int) -> Document:
         """Return the document that a row belongs to."""
