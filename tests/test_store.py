@@ -58,7 +58,7 @@ from vecsearch.store.postings_merge import merge_postings
 from vecsearch.store.segment import Rooms, Segment, merge_segments, open_segment, write_segment
 from vecsearch.text import analyzer
 from vecsearch.tokenizing import Tokenizer
-from vecsearch.types import Document, Span
+from vecsearch.types import Document
 
 PLAIN = analyzer("plain")
 HERE = Path(__file__).parent

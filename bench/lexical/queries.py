@@ -1,4 +1,4 @@
-"""Queries one at a time, against bm25s and tantivy, after a look at whether the answers are equal."""
+"""Queries one at a time, against bm25s and tantivy, after a look at whether answers are equal."""
 
 from __future__ import annotations
 
@@ -35,11 +35,7 @@ def peer(name: str, texts: Sequence[str], folder: Path) -> Ask:
 
 def compare(searcher: Searcher, peers: dict[str, Ask], queries: Sequence[str]) -> dict[str, Any]:
     """Check the answers, then time all in turns."""
-
-    def ours(query: str, k: int) -> list[tuple[str, float]]:
-        return searcher.rank_many([query], k, by="bm25")[0]
-
-    engines = {"vecsearch": ours, **peers}
+    engines = {"vecsearch": asks(searcher), **peers}
     load_kernels(searcher, queries)
     result: dict[str, Any] = {"queries": len(queries), "same": check(engines, queries)}
     for k in DEPTHS:
@@ -58,6 +54,11 @@ def compare(searcher: Searcher, peers: dict[str, Ask], queries: Sequence[str]) -
             },
         }
     return result
+
+
+def asks(searcher: Searcher) -> Ask:
+    """Return what asks vecsearch for ids and scores."""
+    return lambda query, k: searcher.rank_many([query], k, by="bm25")[0]
 
 
 def load_kernels(searcher: Searcher, queries: Sequence[str]) -> None:

@@ -127,40 +127,71 @@ def rank_rows(
         absent, norm = queries[query]
         taken = heaped = 0
         for segment in range(len(segments)):
-            its = _segment(segments[segment], like)
-            next_chunks = chunks[first:last, segment, 0].copy()
-            while True:
-                block, there = _next_block(
-                    its, next_chunks, chunks[first:last, segment, 1], here
-                )
-                if there == 0:
-                    break
-                floor = -np.inf
-                if heaped == enough and not len(its.norms):
-                    floor = np.float64(heap[0]) * (1 - _ROUNDING) * norm - absent
-                lesser = _lesser(here, there, terms[first:last], peaks[segment], floor)
-                if lesser == there:
-                    continue
-                _add(its, here, there, terms[first:last], sums)
-                room = taken
-                for i in range(there):
-                    room += here.ends[i] - here.starts[i]
-                best = _with_room(best, taken, room)
-                taken, heaped = _take(
-                    its, here, there, lesser, its.first_row + block * len(sums), absent, norm,
-                    floor, allowed, sums, best, taken, heaped,
-                )  # fmt: skip
-                if heaped == enough:
-                    taken = _drop(best, taken)
+            best, taken, heaped = _rank_segment(
+                _segment(segments[segment], like), peaks[segment], chunks[first:last, segment],
+                terms[first:last], absent, norm, allowed, sums, here, best, taken, heaped,
+            )  # fmt: skip
         taken, opened[query] = _settle(best, taken, segments)
         found[query + 1] = found[query] + taken
         if found[query + 1] > len(all_rows):
-            more = max(found[query + 1] - len(all_rows), len(all_rows))
-            all_rows = np.concatenate((all_rows, np.empty(more, np.int64)))
-            all_scores = np.concatenate((all_scores, np.empty(more, np.float32)))
+            all_rows = _longer(all_rows, found[query + 1])
+            all_scores = _longer(all_scores, found[query + 1])
         all_rows[found[query] : found[query + 1]] = best.rows[:taken]
         all_scores[found[query] : found[query + 1]] = best.scores[:taken]
     return all_rows[: found[-1]], all_scores[: found[-1]], found, opened
+
+
+@compiled
+def _longer(array: Numbers, least: int) -> Numbers:
+    """Return an array that begins with this one and has room for twice as much as it must have."""
+    longer = np.empty(2 * least, array.dtype)
+    longer[: len(array)] = array
+    return longer
+
+
+@compiled
+def _rank_segment(
+    its: _Segment,
+    peak: float,
+    chunks: Numbers,
+    terms: Numbers,
+    absent: float,
+    norm: float,
+    allowed: Numbers,
+    sums: Numbers,
+    here: _Here,
+    best: _Best,
+    taken: int,
+    heaped: int,
+) -> tuple[_Best, int, int]:
+    """Take what may be among the best, block by block; return it, and what `_take` does."""
+    next_chunks = chunks[:, 0].copy()
+    while True:
+        block, there = _next_block(its, next_chunks, chunks[:, 1], here)
+        if there == 0:
+            return best, taken, heaped
+        floor = _floor(its, best.heap, heaped, absent, norm)
+        lesser = _lesser(here, there, terms, peak, floor)
+        if lesser == there:
+            continue
+        _add(its, here, there, terms, sums)
+        entries = np.sum(here.ends[:there] - here.starts[:there])
+        best = _with_room(best, taken, taken + entries)
+        first_row = its.first_row + block * len(sums)
+        taken, heaped = _take(
+            its, here, there, lesser, first_row, absent, norm, allowed, sums, best, taken, heaped
+        )
+        if heaped == len(best.heap):
+            taken = _drop(best, taken)
+
+
+@compiled
+def _floor(its: _Segment, heap: Numbers, heaped: int, absent: float, norm: float) -> float:
+    """Return what a sum must at least be; unknown where each row has a norm of its own."""
+    if heaped < len(heap) or len(its.norms):
+        return -np.inf
+    floor: float = np.float64(heap[0]) * (1 - _ROUNDING) * norm - absent
+    return floor
 
 
 @compiled
@@ -238,7 +269,6 @@ def _take(
     first_row: int,
     absent: float,
     norm: float,
-    floor: float,
     allowed: Numbers,
     sums: Numbers,
     best: _Best,
@@ -249,7 +279,7 @@ def _take(
 
     Return how many are taken now, and how many scores the heap holds.
     """
-    heap = best.heap
+    floor = _floor(its, best.heap, heaped, absent, norm)
     for i in range(there - 1, lesser - 1, -1):
         term = here.order[i]
         for row in its.rows[here.starts[term] : here.ends[term]]:
@@ -263,16 +293,10 @@ def _take(
             if len(its.norms):
                 total /= its.norms[first_row - its.first_row + row]
             score = np.float32(total / norm)
-            if heaped == len(heap):
-                if score < heap[0]:
-                    continue
-                if score > heap[0]:
-                    _sink(heap, score)
-            else:
-                _rise(heap, heaped, score)
-                heaped += 1
-            if heaped == len(heap) and not len(its.norms):
-                floor = np.float64(heap[0]) * (1 - _ROUNDING) * norm - absent
+            if heaped == len(best.heap) and score < best.heap[0]:
+                continue
+            heaped = _push(best.heap, heaped, score)
+            floor = _floor(its, best.heap, heaped, absent, norm)
             best.rows[taken] = first_row + row
             best.scores[taken] = score
             if len(its.ranks):
@@ -300,17 +324,18 @@ def _with_room(best: _Best, taken: int, room: int) -> _Best:
 
 
 @compiled
-def _rise(heap: Numbers, at: int, score: float) -> None:
-    """Put a score at the end of a heap, and right."""
-    while at > 0 and heap[(at - 1) >> 1] > score:
-        heap[at] = heap[(at - 1) >> 1]
-        at = (at - 1) >> 1
-    heap[at] = score
+def _push(heap: Numbers, heaped: int, score: float) -> int:
+    """Put a score into a heap of so many, for its least where it is full; return how many it has.
 
-
-@compiled
-def _sink(heap: Numbers, score: float) -> None:
-    """Put a score in the place of a full heap's least, and right."""
+    The score isn't below that least.
+    """
+    at = heaped
+    if heaped < len(heap):
+        while at > 0 and heap[(at - 1) >> 1] > score:
+            heap[at] = heap[(at - 1) >> 1]
+            at = (at - 1) >> 1
+        heap[at] = score
+        return heaped + 1
     at = 0
     while True:
         child = 2 * at + 1
@@ -323,6 +348,7 @@ def _sink(heap: Numbers, score: float) -> None:
         heap[at] = heap[child]
         at = child
     heap[at] = score
+    return heaped
 
 
 @compiled

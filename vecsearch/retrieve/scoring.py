@@ -134,7 +134,9 @@ class Scorer:
     @cached_property
     def _starts(self) -> list[NDArray[np.int64]]:
         """Where the chunks of each segment begin; the compiled loops know them by address."""
-        return [part.segment.postings.chunk_starts.astype(np.int64) for part in self._snapshot.parts]
+        return [
+            part.segment.postings.chunk_starts.astype(np.int64) for part in self._snapshot.parts
+        ]
 
     @cached_property
     def _cells(self) -> list[NDArray[np.unsignedinteger[Any]]]:
