@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.util import find_spec
-from itertools import accumulate
 from types import ModuleType
 from typing import Any, Final
 
@@ -84,14 +83,15 @@ class Scorer:
             return [NOTHING] * len(queries)
         chunks: list[int] = []
         numbers: list[float] = []
+        ends = [0]
         for query in queries:
+            ends.append(ends[-1] + len(query.terms))
             for term, weight in zip(query.terms, query.weights, strict=True):
-                for each in term.chunks:
-                    chunks += (each.start, each.stop)
+                chunks += term.bounds
                 numbers += (term.idf, weight, term.lacking)
         rows, scores, bounds, opened = kernels.rank_rows(
             *self._table,
-            np.array([0, *accumulate(len(query.terms) for query in queries)], np.int64),
+            np.array(ends, np.int64),
             np.array(chunks, np.int64).reshape(-1, len(self._snapshot.parts), 2),
             np.array(numbers).reshape(-1, 3),
             np.array([(query.absent, query.norm) for query in queries]),

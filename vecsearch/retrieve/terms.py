@@ -32,6 +32,7 @@ class Term(NamedTuple):
     idf: its inverse document frequency; 0 where no row holds it.
     lacking: what a row counts that lacks it.
     once: what it weighs in a query where it comes once; 0 where no row holds it.
+    bounds: of the chunks, the start and the stop of each segment's.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Term(NamedTuple):
     idf: float
     lacking: float
     once: float
+    bounds: tuple[int, ...]
 
 
 class Weighed(NamedTuple):
@@ -131,11 +133,12 @@ class Terms:
     def _look_up(self, name: str) -> Term:
         chunks = self._snapshot.chunks(name)
         frequency = self._snapshot.held(chunks)
+        bounds = tuple(bound for each in chunks for bound in (each.start, each.stop))
         if not frequency:
-            return Term(name, chunks, 0, 0.0, 0.0, 0.0)
+            return Term(name, chunks, 0, 0.0, 0.0, 0.0, bounds)
         idf = float(self._weighting.idf(frequency, self.collection.rows))
         weight = self._weight(1, frequency)
-        return Term(name, chunks, frequency, idf, idf * self._tf_of_none, weight)
+        return Term(name, chunks, frequency, idf, idf * self._tf_of_none, weight, bounds)
 
     def _weight(self, count: int, frequency: int) -> float:
         return float(self._weighting.query(count, frequency, self.collection))
