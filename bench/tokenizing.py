@@ -39,8 +39,8 @@ from vecsearch.text import Analyzer
 from vecsearch.tokenizing import LOADING, Tokenizer
 from vecsearch.types import seen_text
 
-ROUNDS: Final = 5
-ENGLISH: Final = 50_000
+ROUNDS: Final = 3
+ENGLISH: Final = 300_000
 MIXED: Final = 30_000
 BATCH: Final = 5_000
 

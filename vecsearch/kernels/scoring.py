@@ -174,9 +174,10 @@ def _rank_segment(
         lesser = _lesser(here, there, terms, peak, floor)
         if lesser == there:
             continue
-        _add(its, here, there, terms, sums)
+        # Before there are sums: were there no memory, none would stay behind.
         entries = np.sum(here.ends[:there] - here.starts[:there])
         best = _with_room(best, taken, taken + entries)
+        _add(its, here, there, terms, sums)
         first_row = its.first_row + block * len(sums)
         taken, heaped = _take(
             its, here, there, lesser, first_row, absent, norm, allowed, sums, best, taken, heaped
