@@ -134,12 +134,12 @@ class Batch:
         yield "postings", postings.result()
 
     def _postings(self) -> Arrays:
-        found = [each.result() for each in self._tokenized]
-        return build_postings(
-            self._tokenizer.vocabulary,
-            np.concatenate([tokens for tokens, _ in found]),
-            np.concatenate([lengths for _, lengths in found]),
-        )
+        found = zip(*(each.result() for each in self._tokenized), strict=True)
+        tokens, lengths = map(np.concatenate, found)
+        whole: Future[_Tokens] = Future()
+        whole.set_result((tokens, lengths))
+        self._tokenized = [whole]  # so that they aren't in memory twice
+        return build_postings(self._tokenizer.vocabulary, tokens, lengths)
 
     def _own_vector(self, document: Document, rows: int) -> Vectors:
         what = f"The vector of document {document.id!r}"

@@ -47,7 +47,7 @@ def table(found: Mapping[str, Any]) -> Iterator[str]:
     if "memory" in found:
         sizes = ", ".join(f"{int(size):,}" for size in found["memory"])
         peaks = ", ".join(f"{each['peak_mb']:,.0f}" for each in found["memory"].values())
-        yield f"| greatest memory of a build of {sizes} documents, MB | {peaks} | flat |"
+        yield f"| MB of memory, but for mapped files, to build {sizes} documents | {peaks} | flat |"
     if "growth" in found:
         for size, each in found["growth"].items():
             yield (
