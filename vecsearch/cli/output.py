@@ -21,6 +21,7 @@ from vecsearch.cli.explaining import (
 )
 from vecsearch.cli.printable import CONTROLS
 from vecsearch.cli.printable import printable as printable  # taken from here by other rooms
+from vecsearch.retrieve.base import Retriever
 from vecsearch.retrieve.clauses import query_terms, query_text
 from vecsearch.retrieve.explanation import Explanation
 from vecsearch.searcher import Searcher
@@ -42,7 +43,11 @@ class Answer(NamedTuple):
 
 
 def answered(
-    searcher: Searcher, query: str | Query, hits: Sequence[Hit], by: str | None, width: int = 240
+    searcher: Searcher,
+    query: str | Query,
+    hits: Sequence[Hit],
+    by: str | Retriever | None,
+    width: int = 240,
 ) -> list[Answer]:
     """Say what to show of the hits of a query; see `Searcher.snippets`."""
     text = query_text(searcher.snapshot, searcher.analyzer, query)

@@ -133,3 +133,10 @@ def require_text(text: object, place: int) -> str:
     if not isinstance(text, str):
         raise UsageError(f"Only text can be encoded; item {place} is {type(text).__name__}.")
     return text
+
+
+def clean_text(text: str, place: int) -> str:
+    """Return a text as tokenizers take it; raise UsageError for anything but text."""
+    require_text(text, place)
+    # Tokenizers take no lone surrogate.
+    return text.encode("utf-8", "replace").decode() if not text.isascii() else text
