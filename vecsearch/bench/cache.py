@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import vecsearch
+from vecsearch.cache import VECTORS, cache_folder
 from vecsearch.errors import VecsearchError
 from vecsearch.runs import Run
 
@@ -27,12 +28,12 @@ from vecsearch.runs import Run
 class Cache:
     """A folder with what was worked out before. Several processes may share it.
 
-    folder: made where it is missing; None is the user's own, $XDG_CACHE_HOME/vecsearch/bench or
-        ~/.cache/vecsearch/bench. It may be removed at any time: it is made again.
+    folder: made where it is missing; None is the user's own, where indexing keeps vectors too. It
+        may be removed at any time: it is made again.
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
-        self.folder = default_folder() if folder is None else Path(folder)
+        self.folder = cache_folder() if folder is None else Path(folder)
         for place in ("rankings", "costs", "scratch"):
             try:
                 (self.folder / place).mkdir(parents=True, exist_ok=True)
@@ -43,7 +44,7 @@ class Cache:
     @property
     def vectors(self) -> Path:
         """The file of `CachedEncoder`."""
-        return self.folder / "vectors.sqlite"
+        return self.folder / VECTORS
 
     def run(self, key: str) -> Run | None:
         """Return a run that was kept, or None; one that can't be read counts as none."""
@@ -112,12 +113,6 @@ def _is_alive(pid: str) -> bool:
     except OSError:  # there is one, of another user
         pass
     return True
-
-
-def default_folder() -> Path:
-    """Return the folder for caches that the system gives its user."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "vecsearch" / "bench"
 
 
 @functools.cache
