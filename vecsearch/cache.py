@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 import numpy as np
 
 from vecsearch.encoders.base import Encoder, precision
+from vecsearch.errors import VecsearchWarning
 from vecsearch.types import Role, Vectors
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-LIMIT: Final = 4 << 30
-"""Bytes that the vectors of a folder may take: some 2.5 million of 384 numbers."""
+LIMIT: Final = 4_000_000_000
+"""Bytes that the vectors of a folder may take: some 2.4 million of 384 numbers."""
 
 VECTORS: Final = "vectors.sqlite"
 
@@ -53,10 +54,6 @@ _WAIT: Final = 30.0
 
 _EVICTED: Final = 32
 """Where there is no room any more, one of so many entries goes."""
-
-
-class CacheWarning(UserWarning):
-    """The cache can't be used; all goes on without it."""
 
 
 def cache_folder() -> Path:
@@ -106,7 +103,7 @@ class KeptVectors:
 
     What `put` returned from outlives the process, however that ends. Where there would be more than
     `limit` bytes, what wasn't used for the longest time goes. A file that is damaged is made anew.
-    Where it can't be used at all, a CacheWarning says so once, and it is as if it were empty.
+    Where it can't be used at all, a VecsearchWarning says so once, and it is as if it were empty.
 
     path: made where it is missing; None is that of the user's cache folder.
     """
@@ -175,7 +172,7 @@ class KeptVectors:
                         warnings.warn(
                             f"{self._path}: the cache of vectors can't be used ({error}), so what "
                             "is encoded isn't kept. It may be removed: it is made again.",
-                            CacheWarning,
+                            VecsearchWarning,
                             stacklevel=4,
                         )
                     self._mended = True

@@ -74,6 +74,20 @@ class Cache:
         with self._keeping(self._costs(key)) as path:
             path.write_text(json.dumps(costs), encoding="utf-8")
 
+    def bytes(self) -> int:
+        """Return the size of all rankings and costs."""
+        return sum(file.stat().st_size for file in self._results())
+
+    def prune(self, most: int) -> None:
+        """Remove the rankings and costs that were made first, until at most so many bytes stay."""
+        files = sorted(self._results(), key=lambda file: file.stat().st_mtime)
+        left = self.bytes()
+        for file in files:
+            if left <= most:
+                return
+            left -= file.stat().st_size
+            file.unlink()
+
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
         """Give a new folder for indexes, which is removed at the end of the block.
@@ -86,6 +100,9 @@ class Cache:
                 shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=place) as folder:
             yield Path(folder)
+
+    def _results(self) -> list[Path]:
+        return [*self.folder.glob("rankings/*"), *self.folder.glob("costs/*")]
 
     def _run(self, key: str) -> Path:
         return self.folder / "rankings" / f"{key}.json.gz"
