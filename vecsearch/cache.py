@@ -139,7 +139,7 @@ class KeptVectors:
                 base.execute("BEGIN IMMEDIATE")
                 while (size := _size(base)).bytes > most and size.vectors:
                     _evict(base, math.ceil(size.vectors * (1 - most / size.bytes)))
-            base.execute("PRAGMA incremental_vacuum").fetchall()
+            base.executescript("PRAGMA incremental_vacuum")  # `execute` frees one page only
             base.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
         self._within(prune)
