@@ -10,6 +10,7 @@ Each writes its section of bench/results/indexing.json. CORPUS is a folder in BE
 from __future__ import annotations
 
 import argparse
+import gzip
 import itertools
 import json
 import os
@@ -18,8 +19,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,7 +33,7 @@ from vecsearch.types import Role, Vectors, seen_text
 
 RESULTS: Final = Path(__file__).parent / "results" / "indexing.json"
 ROUNDS: Final = 3
-GROWTH: Final = (150_000, 300_000, 600_000)
+GROWTH: Final = (300_000, 600_000, 1_200_000)
 """Documents of which the memory is measured: those there are, again and again."""
 
 
@@ -125,34 +127,36 @@ def memory(source: Path, most: int, scratch: Path) -> dict[str, Any]:
     """Measure the peak of what indexing with small holds, pages of mapped files not counted."""
     found = {}
     for count in GROWTH:
-        code = (
-            "import gzip, itertools, json, sys, threading, time; from pathlib import Path\n"
-            "from vecsearch import Document, Index\n"
-            "peak = 0\n"
-            "def watch():\n"
-            "    global peak\n"
-            "    while True:\n"
-            "        status = Path('/proc/self/status').read_text()\n"
-            "        peak = max(peak, int(status.split('RssAnon:')[1].split()[0]))\n"
-            "        time.sleep(0.02)\n"
-            "threading.Thread(target=watch, daemon=True).start()\n"
-            "def read():\n"
-            "    while True:\n"
-            "        for line in gzip.open(sys.argv[1], 'rt', encoding='utf-8'):\n"
-            "            yield json.loads(line)\n"
-            "some = itertools.islice(read(), int(sys.argv[2]))\n"
-            "found = (Document(str(n), r['text'], r.get('title', '')) for n, r in enumerate(some))\n"
-            "Index.create(sys.argv[3], 'small', documents=found)\n"
-            "print(peak * 1024)"
-        )
-        with tempfile.TemporaryDirectory(dir=scratch) as folder:
-            command = [sys.executable, "-c", code, str(source), str(count), f"{folder}/index"]
-            ran = subprocess.run(command, check=True, capture_output=True, text=True)
-        found[str(count)] = int(ran.stdout)
+        command = [sys.executable, __file__, "peak", str(source), "--documents", str(count)]
+        ran = subprocess.run(command, check=True, capture_output=True, text=True)
+        found[str(count)] = json.loads(ran.stdout)["bytes"]
         print(count, found[str(count)], flush=True)
-    few, many = min(GROWTH), max(GROWTH)
+    few, many = GROWTH[-2:]
     growth = (found[str(many)] - found[str(few)]) / (many - few)
     return {"peak_bytes": found, "bytes_per_document": growth}
+
+
+def peak(source: Path, most: int, scratch: Path) -> dict[str, int]:
+    """Index a stream of documents and return the most bytes that this process held of its own."""
+    held = [0]
+
+    def watch() -> None:
+        while True:
+            status = Path("/proc/self/status").read_text(encoding="ascii")
+            held.append(max(held.pop(), 1024 * int(status.split("RssAnon:")[1].split()[0])))
+            time.sleep(0.02)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+    def read() -> Iterator[dict[str, str]]:
+        while True:
+            with gzip.open(source, "rt", encoding="utf-8") as lines:
+                yield from map(json.loads, lines)
+
+    some = enumerate(itertools.islice(read(), most))
+    found = (Document(str(n), each["text"], each.get("title", "")) for n, each in some)
+    Index.create(scratch / "index", "small", documents=found)
+    return {"bytes": held[0]}
 
 
 def _subset(source: Path, most: int, scratch: Path) -> Path:
@@ -170,7 +174,7 @@ def _took(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-SECTIONS: Final = {"overlap": overlap, "again": again, "memory": memory}
+SECTIONS: Final = {"overlap": overlap, "again": again, "memory": memory, "peak": peak}
 
 
 def main() -> None:
@@ -182,6 +186,9 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="vecsearch-") as scratch:
         found = SECTIONS[given.section](given.corpus, given.documents, Path(scratch))
+    if given.section == "peak":
+        print(json.dumps(found))
+        return
     kept = json.loads(RESULTS.read_bytes()) if RESULTS.exists() else {}
     where = environment()
     stamp = {"machine": where["machine"], "commit": where["commit"]}

@@ -32,8 +32,8 @@ then twice as many each time, while they have no more characters than this."""
 
 _CALL: Final = 128
 _CALL_CHARACTERS: Final = 1 << 18
-"""Rows, and their characters, that the encoder gets at a time. It is what an interruption costs,
-and how often progress shows."""
+"""Rows, and their characters, that a costly encoder gets at a time; any other gets a lot. It is
+what an interruption costs, and how often progress shows."""
 
 _AHEAD: Final = 2
 """Calls still waiting when the next rows are sorted: enough for the encoder not to wait."""
@@ -55,6 +55,11 @@ class Encoding:
         self._thread = ThreadPoolExecutor(1)
         self._pid = os.getpid()
         self._taken = self._done = 0
+
+    @property
+    def most(self) -> int:
+        """How many texts the encoder gets at a time."""
+        return _CALL if is_costly(self._loaded()) else _LOT
 
     def find(self, texts: Sequence[str]) -> tuple[Sequence[bytes], dict[bytes, Vectors]]:
         """Return the texts' keys, and by key the vectors that are known.
@@ -204,7 +209,8 @@ class Rows:
         if not self._window or not self._encoding:
             return
         # The longest first: if one is too long for the machine, that shows at once.
-        for asked in _calls(sorted(self._window, key=lambda each: -len(each.text))):
+        longest = sorted(self._window, key=lambda each: -len(each.text))
+        for asked in _calls(longest, self._encoding.most):
             texts, keys = zip(*asked, strict=True)
             self._calls.append(_Call(asked, self._encoding.submit(texts, keys)))
         self._window, self._characters = [], 0
@@ -251,13 +257,13 @@ def _fill(places: Sequence[_Place], vector: Vectors) -> None:
         block[row] = vector
 
 
-def _calls(window: Sequence[_Asked]) -> Iterator[Sequence[_Asked]]:
+def _calls(window: Sequence[_Asked], most: int) -> Iterator[Sequence[_Asked]]:
     """Cut a window into what the encoder gets at a time: one text at least."""
     call: list[_Asked] = []
     characters = 0
     for asked in window:
         characters += len(asked.text)
-        if call and (len(call) == _CALL or characters > _CALL_CHARACTERS):
+        if call and (len(call) == most or characters > _CALL_CHARACTERS):
             yield call
             call, characters = [], len(asked.text)
         call.append(asked)
