@@ -36,7 +36,8 @@ class Encoder(Protocol):
     def encode(self, texts: Sequence[str], role: Role) -> Vectors:
         """Encode texts, in order, as documents or as queries: (texts, dim) float32.
 
-        Rows have unit length; a text without any known token gets a zero row.
+        Rows have unit length; a text without any known token gets a zero row. A writer calls it
+        from a thread of its own, one call at a time.
         """
         ...
 
@@ -98,6 +99,23 @@ def hybrid_weight(encoder: Encoder | Located) -> float:
     if not isinstance(weight, int | float) or not 0 <= weight <= 1:
         raise EncoderError(f"An encoder's hybrid_weight is a number from 0 to 1, not {weight!r}.")
     return float(weight)
+
+
+def precision(encoder: Encoder) -> str:
+    """Return the numeric precision that its vectors depend on and its fingerprint leaves out.
+
+    An encoder that has another than "fp32" says so by an attribute `precision`.
+    """
+    return str(getattr(encoder, "precision", "fp32"))
+
+
+def is_costly(encoder: Encoder) -> bool:
+    """Whether keeping a vector on disk and looking it up, some 20 µs, is nothing to encoding it.
+
+    An encoder of which that is true says so by an attribute `costly`, and thereby that its
+    fingerprint can be trusted: vectors are kept for years, in one place for all programs.
+    """
+    return bool(getattr(encoder, "costly", False))
 
 
 def encode(encoder: Encoder, texts: Sequence[str], role: Role) -> Vectors:

@@ -49,6 +49,8 @@ class Pretrained:
     Rows have unit length, but for a model that is meant for the dot product: its lengths stay.
     """
 
+    costly = True
+
     def __init__(self, located: LocatedModel, device: Device) -> None:
         folder, saved = located
         self.name = saved.name
