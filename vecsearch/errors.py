@@ -63,6 +63,10 @@ def folder_beside(path: Path, fits: Callable[[Path], bool]) -> str:
     return "" if near is None else f" Did you mean {str(path.with_name(near))!r}?"
 
 
+class RecallWarning(UserWarning):
+    """A recall that was asked for and is promised with less than was meant."""
+
+
 class VecsearchError(Exception):
     """Base of all errors here."""
 

@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from vecsearch.cli.output import printable
+from vecsearch.cli.output import printable, saying_warnings
 from vecsearch.cli.version import version_option
 from vecsearch.errors import VecsearchError, did_you_mean
 
@@ -67,7 +67,8 @@ class _Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         try:
-            result = super().invoke(ctx)
+            with saying_warnings():
+                result = super().invoke(ctx)
             sys.stdout.flush()
             return result
         except VecsearchError as error:
