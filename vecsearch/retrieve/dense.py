@@ -30,7 +30,6 @@ class Dense:
     def __init__(self, snapshot: Snapshot, load_encoder: Callable[[], Encoder]) -> None:
         self._snapshot = snapshot
         self._load_encoder = load_encoder
-        self._outgrown = outgrown(stretches(snapshot))
 
     @property
     def name(self) -> str:
@@ -44,9 +43,10 @@ class Dense:
 
     def nearest(self, vectors: Vectors, k: int, allow: Mask) -> TopK:
         """Rank by vectors, (queries, dim) float32, instead of texts."""
-        if self._outgrown:
-            warnings.warn(self._outgrown, RecallWarning, stacklevel=2)
-            self._outgrown = None
+        if not self._snapshot.noticed:
+            self._snapshot.noticed = True
+            if change := outgrown(stretches(self._snapshot)):
+                warnings.warn(change, RecallWarning, stacklevel=2)
         parts = []
         known = np.flatnonzero(np.any(vectors, axis=1))
         for part in self._snapshot.parts:
