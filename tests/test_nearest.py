@@ -126,7 +126,7 @@ def test_a_promise_is_broken_at_most_as_often_as_it_says():
 
 
 def test_the_cheapest_way_is_taken():
-    costs = Costs(row=0.1, row_in_batch=0.01, scan=300, probe=100)
+    costs = Costs(row=0.1, row_in_batch=0.01, fetch=0.1, scan=300, probe=100)
 
     def way(passing, rows=100_000, in_batch=False):
         return plan(costs, rows, passing, 100, in_batch=in_batch).way
@@ -180,7 +180,7 @@ def quantized(request):
     assert structure.name == request.param
     probes = 1 if structure.lists == 1 else 20
     index = from_bytes(to_bytes(build(TABLE, structure)))
-    return Quantized(index, TABLE, Effort(10, probes, 100), Costs(0.1, 0.005, 40, 30))
+    return Quantized(index, TABLE, Effort(10, probes, 100), Costs(0.1, 0.005, 0.2, 40, 30))
 
 
 def recall_of(index, queries, k, allow):

@@ -30,11 +30,13 @@ class Costs:
     """What one query takes, in microseconds, as it was measured when the index was tuned.
 
     row: a row that is scored exactly. row_in_batch: the same where many queries are asked at once.
+    fetch: a candidate that is kept while codes are scanned.
     scan: all codes. probe: the codes of the lists that are visited without a filter.
     """
 
     row: float
     row_in_batch: float
+    fetch: float
     scan: float
     probe: float
 
@@ -71,7 +73,7 @@ def plan(costs: Costs, rows: int, passing: int | None, candidates: int, *, in_ba
     if passing is None:
         return _cheapest(
             {
-                "tuned": (candidates, costs.probe + candidates * costs.row),
+                "tuned": (candidates, costs.probe + candidates * (costs.fetch + costs.row)),
                 "exact": (rows, rows * row),
             }
         )
@@ -79,10 +81,12 @@ def plan(costs: Costs, rows: int, passing: int | None, candidates: int, *, in_ba
     wanted = math.ceil(candidates * rows * _SPARE / max(passing, 1))
     ways: dict[Way, tuple[int, float]] = {
         "exact": (passing, of_mask + passing * row),
-        "selector": (candidates, of_mask + costs.scan + candidates * costs.row),
+        "selector": (candidates, of_mask + costs.scan + candidates * (costs.fetch + costs.row)),
     }
     if wanted < rows:
-        ways["over-fetch"] = (wanted, costs.probe + wanted * costs.row)
+        # Of what is fetched only the candidates that pass are scored.
+        scored = _SPARE * candidates * costs.row
+        ways["over-fetch"] = (wanted, costs.probe + wanted * costs.fetch + scored)
     return _cheapest(ways)
 
 

@@ -15,6 +15,7 @@ from vecsearch.retrieve.nearest.bound import lower_bound
 from vecsearch.retrieve.nearest.choosing import Trial, choose, sequence
 from vecsearch.retrieve.nearest.contract import Alternative, Contract, Source
 from vecsearch.retrieve.nearest.exact import Flat
+from vecsearch.retrieve.nearest.library import load_faiss
 from vecsearch.retrieve.nearest.measuring import Yardstick, microseconds, row_costs
 from vecsearch.retrieve.nearest.opening import index_of
 from vecsearch.retrieve.nearest.planner import Costs
@@ -43,7 +44,7 @@ _CANDIDATES: Final = (2, 3, 5, 7, 10, 15, 20, 30, 40, 60, 80)
 _FEWER_CANDIDATES: Final = (7, 15, 30, 60)
 _PROBES: Final = (1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2)
 
-_NEVER_EXACT: Final = Costs(1.0, 1.0, 0.0, 0.0)
+_NEVER_EXACT: Final = Costs(1.0, 1.0, 0.0, 0.0, 0.0)
 """Costs by which a trial is never answered exactly instead."""
 
 
@@ -137,7 +138,6 @@ def tune(
         Yardstick(part, matrix, some, request.k, own=own) for some in (vectors[:cut], vectors[cut:])
     )
     exact = microseconds(Flat(matrix), vectors, request.k + 1, most=8)
-    row, row_in_batch = row_costs(matrix, vectors)
     built: dict[Structure, _Built] = {}
     trials: list[Trial] = []
     began = time.monotonic()
@@ -165,15 +165,13 @@ def tune(
         return Tuned(_exact(request, matrix, source, exact, tried), None)
     trial, proof = chosen
     index, size, seconds = built[trial.structure]
-    every = Effort(request.k, trial.structure.lists, 1)
-    scan = microseconds(Quantized(index, matrix, every, _NEVER_EXACT), vectors, 1)
-    probe = max(trial.microseconds - trial.effort.candidates * row, 0.0)
+    costs = measured_costs(index, matrix, trial.effort, vectors)
     contract = Contract(
         request.target,
         request.k,
         trial.structure,
         trial.effort,
-        Costs(row, row_in_batch, scan, probe),
+        costs,
         len(matrix),
         source,
         len(selecting),
@@ -187,6 +185,33 @@ def tune(
         tuple(each for each in tried if each.name != trial.structure.name),
     )
     return Tuned(contract, to_bytes(index))
+
+
+def measured_costs(
+    index: Any,  # noqa: ANN401 - a FAISS index
+    matrix: Vectors,
+    effort: Effort,
+    queries: Vectors,
+) -> Costs:
+    """Measure on some queries, (queries, dim), what the planner reckons with."""
+
+    def taken(probes: int, candidates: int) -> float:
+        tried = Quantized(index, matrix, Effort(1, probes, candidates), _NEVER_EXACT)
+        return microseconds(tried, queries, 1)
+
+    row, row_in_batch = row_costs(matrix, queries)
+    few, many = effort.candidates, min(effort.candidates + 2000, len(matrix) // 2)
+    lists = load_faiss().extract_index_ivf(index).nlist
+    probe, scan = taken(effort.probes, few), taken(lists, few)
+    slope = (taken(effort.probes, many) - probe) / (many - few) if many > few else 0.0
+    candidates = few * max(slope, row)
+    return Costs(
+        row,
+        row_in_batch,
+        max(slope - row, 0.0),
+        max(scan - candidates, 0.0),
+        max(probe - candidates, 0.0),
+    )
 
 
 class Checked(NamedTuple):
