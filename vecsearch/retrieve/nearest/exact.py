@@ -91,15 +91,15 @@ def inner_products(
 
 def best(rows: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Found:
     """Keep the k best of each query's rows, (queries, n), in falling order, padded to k."""
-    if rows.shape[1] > k:
-        kept = np.argpartition(scores, -k, axis=1)[:, -k:]
-        rows = np.take_along_axis(rows, kept, axis=1)
-        scores = np.take_along_axis(scores, kept, axis=1)
-    order = np.argsort(-scores, axis=1, kind="stable")
     found = np.full((len(rows), k), -1, np.int64)
     values = np.full((len(rows), k), -np.inf, np.float32)
-    found[:, : rows.shape[1]] = np.take_along_axis(rows, order, axis=1)
-    values[:, : rows.shape[1]] = np.take_along_axis(scores, order, axis=1)
+    each = np.arange(len(rows))[:, None]
+    if rows.shape[1] > k:
+        kept = np.argpartition(scores, -k, axis=1)[:, -k:]
+        rows, scores = rows[each, kept], scores[each, kept]
+    order = np.argsort(-scores, axis=1, kind="stable")
+    found[:, : rows.shape[1]] = rows[each, order]
+    values[:, : rows.shape[1]] = scores[each, order]
     return found, values
 
 

@@ -122,6 +122,7 @@ class Quantized:
         self._flat = Flat(vectors)
         self._effort = effort
         self._costs = costs
+        self._tuned = _parameters(effort.probes)
 
     def search(self, queries: Vectors, k: int, allow: Mask) -> Found:
         """See `VectorIndex.search`."""
@@ -188,16 +189,22 @@ class Quantized:
 
     def _codes(self, queries: Vectors, candidates: int, allow: Mask) -> NDArray[np.int64]:
         """Return the rows whose codes are nearest, (queries, candidates); -1 pads."""
-        faiss = load_faiss()
-        inner = faiss.SearchParametersIVF(
-            nprobe=self._effort.probes if allow is ALL else self._lists
-        )
+        parameters = self._tuned
         if allow is not ALL:
+            faiss = load_faiss()
             bits = np.packbits(allow, bitorder="little")
             selector = faiss.IDSelectorBitmap(len(allow), faiss.swig_ptr(bits))
-            inner.sel = selector
-        parameters = faiss.SearchParametersPreTransform(index_params=inner)
+            parameters = _parameters(self._lists, selector)
         rows: NDArray[np.int64] = self._index.search(
             queries, min(candidates, len(self._vectors)), params=parameters
         )[1]
         return rows
+
+
+def _parameters(probes: int, selector: Any = None) -> Any:  # noqa: ANN401 - FAISS's own
+    """Return what FAISS wants to be told of a search; it keeps the selector alive."""
+    faiss = load_faiss()
+    lists = faiss.SearchParametersIVF(nprobe=probes)
+    if selector is not None:
+        lists.sel = selector
+    return faiss.SearchParametersPreTransform(index_params=lists)

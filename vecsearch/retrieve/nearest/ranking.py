@@ -43,5 +43,6 @@ def _are_zero(
 ) -> NDArray[np.bool_]:
     """Say which of the rows found, (k,), are zero: of blank texts, which are near to nothing."""
     zero: NDArray[np.bool_] = scores == 0
-    zero[zero] = ~np.any(matrix[rows[zero]], axis=1)
+    if zero.any():
+        zero[zero] = ~np.any(matrix[rows[zero]], axis=1)
     return zero
