@@ -13,7 +13,7 @@ from vecsearch.retrieve.nearest.exact import Flat
 from vecsearch.types import ALL, Vectors
 
 K: Final = 10
-ASKED: Final = 2000
+ASKED: Final = 1000
 """Queries that are measured with."""
 ALONE: Final = 300
 """Queries that are asked one by one where that is measured."""

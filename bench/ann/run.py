@@ -27,15 +27,14 @@ from honesty import honesty
 from vecsearch.bench.environment import environment
 from vecsearch.types import Vectors
 
-ROWS: Final = 200_000
-
-PARTS: Final[dict[str, Callable[[Vectors, Vectors, Path], Any]]] = {
-    "pareto": lambda v, q, s: pareto(v[:ROWS], q, s),
-    "honesty": lambda v, q, s: honesty(v[:ROWS], q, s),
-    "filters": lambda v, q, s: filters(v[:ROWS], q, s),
-    "batches": batches,
-    "growth": growth,
+PARTS: Final[dict[str, tuple[Callable[[Vectors, Vectors, Path], Any], int | None]]] = {
+    "pareto": (pareto, 200_000),
+    "honesty": (honesty, 100_000),
+    "filters": (filters, 200_000),
+    "batches": (batches, 50_000),
+    "growth": (growth, None),
 }
+"""What is measured, over so many of the passages."""
 
 
 @click.command()
@@ -46,14 +45,16 @@ PARTS: Final[dict[str, Callable[[Vectors, Vectors, Path], Any]]] = {
 def main(vectors: Path, scratch: Path, out: Path, only: tuple[str, ...]) -> None:
     """Measure, and keep what was measured in OUT, part by part."""
     one_thread()
-    scratch.mkdir(parents=True, exist_ok=True)
     passages = np.load(vectors / "passages.npy")
     questions = np.ascontiguousarray(np.load(vectors / "questions.npy"), np.float32)
     questions = questions[np.any(questions, axis=1)]
     told = json.loads(out.read_text()) if out.exists() else {}
     told["environment"] = environment()
     for name in only or PARTS:
-        told[name] = PARTS[name](passages, questions, scratch)
+        measure, rows = PARTS[name]
+        place = scratch if rows is None else scratch / f"first-{rows}"
+        place.mkdir(parents=True, exist_ok=True)
+        told[name] = measure(passages[:rows], questions, place)
         out.write_text(json.dumps(told, indent=1) + "\n")
 
 
