@@ -216,7 +216,6 @@ def peers() -> list[Engine]:
         HNSWLib(16, 200),
         USearchHNSW("bf16", 16, 128),
         FaissHNSW(32, 40),
-        FaissHNSW(32, 200),
     ]
 
 
