@@ -21,11 +21,31 @@ from toy import HashEncoder, Seen, fruit, litter, look
 from vecsearch import Changes, documents, open_corpus, sync
 from vecsearch.errors import IndexExists, IndexLocked, IndexNotFound, IndexProblem
 from vecsearch.index import Index
+from vecsearch.retrieve.nearest.contract import Contract
+from vecsearch.retrieve.nearest.tuning import Tuned
 from vecsearch.store.files import Disk
 from vecsearch.types import Document
 from vecsearch.writer import Writer
 
 HERE = Path(__file__).parent
+
+CONTRACT = Contract(
+    0.9,
+    10,
+    None,
+    None,
+    None,
+    rows=9,
+    source="supplied",
+    selected_on=0,
+    proved_on=0,
+    measured=1.0,
+    bound=1.0,
+    microseconds=1.0,
+    exact_microseconds=1.0,
+    bytes=0,
+    build_seconds=0.0,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -165,6 +185,11 @@ def compact(index: Index) -> None:
     index.compact()
 
 
+def tune(index: Index) -> None:
+    with index.writer() as writer:
+        writer.tune(lambda part: Tuned(CONTRACT, b"codes" * 99))
+
+
 def delete_everything(index: Index) -> None:
     with index.writer() as writer:
         writer.delete_where("n >= 0 or n is null")
@@ -193,6 +218,7 @@ CHANGES = [
     update_and_delete,
     add_with_merges,
     compact,
+    tune,
     delete_everything,
     overwrite,
     reencode,
@@ -259,7 +285,7 @@ def test_change_fails(
     shutil.copytree(tmp_path / "base", tmp_path / "changed")
     change(Index(tmp_path / "changed", HashEncoder()))
     after = seen(tmp_path / "changed")
-    assert before != after or change is compact
+    assert before != after or change in (compact, tune)
     for disk in fail_at_every_operation(fault):
         shutil.copytree(tmp_path / "base", folder)
         with failing(disk, fault, monkeypatch):

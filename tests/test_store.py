@@ -220,8 +220,8 @@ def sealed(change: Callable[[dict], None]) -> bytes:
 
 
 def test_a_newer_format_is_refused_by_name() -> None:
-    with pytest.raises(FormatTooNew, match=r"version 3.*Upgrade"):
-        decode_manifest(sealed(lambda body: body.update(version=3)), Path("m"))
+    with pytest.raises(FormatTooNew, match=r"version 4.*Upgrade"):
+        decode_manifest(sealed(lambda body: body.update(version=4)), Path("m"))
     # However it is sealed, and whatever else is in it.
     future = json.dumps({"body": {"format": "vecsearch-index", "version": 7}, "seal": 1}).encode()
     with pytest.raises(FormatTooNew, match="version 7"):
@@ -232,7 +232,7 @@ def test_a_newer_format_is_refused_by_name() -> None:
 
 
 def test_an_earlier_format_is_to_be_made_anew() -> None:
-    with pytest.raises(IndexProblem, match=r"version 1.*reads version 2.*again") as caught:
+    with pytest.raises(IndexProblem, match=r"version 1.*reads version 3.*again") as caught:
         decode_manifest(sealed(lambda body: body.update(version=1)), Path("m"))
     assert not isinstance(caught.value, IndexCorrupt)
 

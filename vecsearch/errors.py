@@ -73,6 +73,10 @@ class VecsearchWarning(UserWarning):
     """What a person should know, though all goes on; the command line prints it."""
 
 
+class RecallWarning(VecsearchWarning):
+    """A recall that was asked for and is promised with less than was meant."""
+
+
 class UsageError(VecsearchError, ValueError):
     """A call that can't mean anything."""
 

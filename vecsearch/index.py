@@ -5,19 +5,26 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Callable, Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from vecsearch.encoders import DEFAULT, choose_encoder
-from vecsearch.encoders.base import EVEN, Device, Encoder
+from vecsearch.encoders.base import EVEN, Device, Encoder, encode
+from vecsearch.encoders.own import checked_vectors
 from vecsearch.encoding import Encoding, Told
 from vecsearch.errors import (
     EncoderMismatch,
     IndexCorrupt,
     IndexProblem,
+    RecallWarning,
     UsageError,
 )
+from vecsearch.retrieve.nearest.contract import Contract
+from vecsearch.retrieve.nearest.growth import outgrown, stretches
+from vecsearch.retrieve.nearest.opening import contract_of
+from vecsearch.retrieve.nearest.tuning import SECONDS, Checked, Request, check, tune
 from vecsearch.searcher import Searcher
 from vecsearch.store.encoder import KeptEncoder, keep_encoder
 from vecsearch.store.files import Disk, WriterLock, naming_failure
@@ -36,8 +43,13 @@ from vecsearch.store.place import check_place
 from vecsearch.store.snapshot import Snapshot
 from vecsearch.text import Analyzer
 from vecsearch.text import analyzer as named_analyzer
-from vecsearch.types import Document
+from vecsearch.types import Document, Query, Vector, Vectors
 from vecsearch.writer import Writer
+
+NO_QUERIES: Final = (
+    "No queries were given, so documents ask: what is promised holds for queries that are like "
+    "documents. Questions are harder to find neighbours for; give some hundreds of real ones."
+)
 
 
 class Index:
@@ -151,10 +163,89 @@ class Index:
                 yield writer
                 writer.commit()
 
-    def compact(self) -> None:
-        """Make one segment of all living documents, in one commit."""
+    def compact(
+        self,
+        recall: float | None = None,
+        *,
+        k: int = 10,
+        queries: Sequence[str | Query] | None = None,
+        vectors: Vectors | Sequence[Vector] | None = None,
+        memory_per_vector: float | None = None,
+        seconds: float = SECONDS,
+        watch: Callable[[str], None] = lambda step: None,
+    ) -> Contract | None:
+        """Make one segment of all living documents, in one commit, and tune how it is searched.
+
+        recall: the share of the k nearest documents that searches by embeddings find at least, on
+            average: the fastest way to search is taken that keeps it, by measurement on this
+            index, with 95% confidence. None for exact search; the segment is then as it was
+            tuned before only where there is nothing to compact.
+        queries, vectors: what is really asked, as texts or as vectors, (queries, dim); best some
+            2,000. Without them vectors of documents ask: questions are harder than documents are,
+            so the recall is then one for queries that are like documents.
+        memory_per_vector: bytes that a vector's code may take in memory.
+        seconds: how long to go on trying.
+        watch: is told what is being done.
+
+        Return what is promised, and on which evidence; None without `recall`, or where the index
+        holds nothing. Raise UsageError for a recall that can't be kept and for queries that are too
+        few, and where the index has no embeddings.
+        """
+        if recall is None:
+            with self.writer() as writer:
+                writer.compact()
+            return None
+        request = Request(recall, k, memory_per_vector, seconds)
+        request.check()
         with self.writer() as writer:
-            writer.compact()
+            given = self._asked(queries, vectors)
+            if given is None:
+                warnings.warn(NO_QUERIES, RecallWarning, stacklevel=2)
+            return writer.tune(lambda part: tune(part, given, request, watch))
+
+    def check_recall(
+        self,
+        queries: Sequence[str | Query] | None = None,
+        vectors: Vectors | Sequence[Vector] | None = None,
+    ) -> list[tuple[Contract, Checked]]:
+        """Measure again what `compact` promised, by queries as for `compact`.
+
+        The list is empty where nothing was promised.
+        """
+        given = self._asked(queries, vectors)
+        parts = self.searcher().snapshot.parts
+        contracts = ((part, contract_of(part.segment)) for part in parts)
+        return [
+            (contract, check(part, given, contract))
+            for part, contract in contracts
+            if contract is not None
+        ]
+
+    def _asked(
+        self,
+        queries: Sequence[str | Query] | None,
+        vectors: Vectors | Sequence[Vector] | None,
+    ) -> Vectors | None:
+        """Return the vectors of queries to measure recall with; None where none are given."""
+        entry = self.manifest().encoder
+        load = self._loader(entry)
+        if entry is None or load is None:
+            raise UsageError(
+                f"{self.folder} has no embeddings, and search by words is exact: it has no recall "
+                "to be tuned."
+            )
+        if queries is not None and vectors is not None:
+            raise UsageError("Give queries or vectors of queries to measure recall with, not both.")
+        if vectors is not None:
+            return checked_vectors(vectors, "The vector of a query", entry.dim)
+        if queries is None:
+            return None
+        if not entry.embeds_text:
+            raise UsageError(
+                f"The vectors of {self.folder} are its owner's own: give vectors of queries too."
+            )
+        texts = [each.text if isinstance(each, Query) else each for each in queries]
+        return encode(load(), texts, "query")
 
     def reencode(
         self,
@@ -208,6 +299,7 @@ class Index:
             "fingerprint": encoder.fingerprint if encoder else None,
             "passages": dataclasses.asdict(manifest.passages) if manifest.passages else None,
             "bytes": files + (self.folder / MANIFEST).stat().st_size,
+            "nearest": _promised(manifest),
         }
 
     def _damage(self, manifest: Manifest) -> Iterator[IndexCorrupt]:
@@ -314,6 +406,14 @@ class Index:
                 with contextlib.suppress(OSError):
                     each.rmdir()
             raise
+
+
+def _promised(manifest: Manifest) -> dict[str, Any] | None:
+    """Describe what `Index.compact` promised, and what has changed since; None for nothing."""
+    for segment in manifest.segments:
+        if segment.nearest:
+            return {**segment.nearest.contract, "outgrown": outgrown(stretches(manifest))}
+    return None
 
 
 def _check_encoder(encoder: Encoder, entry: EncoderEntry | None, folder: Path) -> None:

@@ -20,6 +20,8 @@ from vecsearch.encoding import Encoding, Rows
 from vecsearch.errors import IndexProblem, UnknownDocument, UsageError, did_you_mean
 from vecsearch.filters import parse_filter
 from vecsearch.merging import Size, plan_merges
+from vecsearch.retrieve.nearest.contract import Contract
+from vecsearch.retrieve.nearest.tuning import Tuned
 from vecsearch.store.documents import hash_ids
 from vecsearch.store.files import Disk, naming_failure
 from vecsearch.store.manifest import (
@@ -36,8 +38,10 @@ from vecsearch.store.segment import (
     merge_segments,
     open_segment,
     write_alive,
+    write_nearest,
     write_segment,
 )
+from vecsearch.store.snapshot import Part
 from vecsearch.text import Analyzer
 from vecsearch.tokenizing import Tokenizer
 from vecsearch.types import Document, Vectors
@@ -169,6 +173,30 @@ class Writer:
             self._merge([range(len(self._held))])
             self._changed = True
 
+    def tune(self, search: Callable[[Part], Tuned]) -> Contract | None:
+        """Make all segments one and let its search be tuned; None where nothing is to be tuned.
+
+        search: gets the segment, all of whose documents live; see `retrieve.nearest.tuning.tune`.
+        """
+        self.compact()
+        if not self._held or self._held[0].segment.vectors is None:
+            return None
+        held = self._held[0]
+        self._check(file for file in held.entry.files if "/vectors." in file.path)
+        contract, codes = search(Part(held.segment, 0, 0))
+        with naming_failure(self._folder):
+            entry = write_nearest(
+                self._disk,
+                self._folder,
+                held.entry.name,
+                self._base.generation + 1,
+                contract.to_dict(),
+                codes,
+            )
+        held.entry = dataclasses.replace(held.entry, nearest=entry)
+        self._changed = True
+        return contract
+
     def commit(self, *, always: bool = False) -> Manifest:
         """Make the changes the index's state; without any, only where `always`.
 
@@ -179,7 +207,10 @@ class Writer:
         if not (self._changed or always):
             return self._base
         self._held = [held for held in self._held if held.living()]
-        sizes = [Size(len(held.segment.documents), held.living()) for held in self._held]
+        sizes = [
+            Size(len(held.segment.documents), held.living(), held.entry.nearest is not None)
+            for held in self._held
+        ]
         self._merge(plan_merges(sizes))
         generation = self._base.generation + 1
         with naming_failure(self._folder):

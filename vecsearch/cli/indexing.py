@@ -14,15 +14,18 @@ from vecsearch.cli.opening import opened
 from vecsearch.cli.options import (
     corpus_options,
     index_argument,
+    recall_queries_options,
     vectors_option,
     where_option,
     work_options,
 )
 from vecsearch.cli.output import Passing, counted, say, size
-from vecsearch.corpus import Fields, documents, open_corpus, read_vectors, stop
+from vecsearch.cli.recall import promised
+from vecsearch.corpus import Fields, documents, open_corpus, read_queries, read_vectors, stop
 from vecsearch.encoders import DEFAULT, Device, Encoder, OwnVectors
 from vecsearch.errors import CorpusError
 from vecsearch.index import Index
+from vecsearch.retrieve.nearest.tuning import SECONDS
 from vecsearch.store.place import check_place
 from vecsearch.syncing import sync
 from vecsearch.text import analyzer_names
@@ -187,18 +190,68 @@ def delete(index_folder: Path, ids: tuple[str, ...], where: str | None) -> None:
     click.echo(f"Deleted {counted(deleted)} from {index_folder}.")
 
 
-@click.command(epilog="Example: vecsearch compact notes.index")
+@click.command(
+    epilog="Example: vecsearch compact notes.index --recall 0.95 --queries questions.jsonl"
+)
 @index_argument
-def compact(index_folder: Path) -> None:
-    """Rewrite INDEX as one segment without what was deleted."""
-    with opened(index_folder) as index:
+@click.option(
+    "--recall",
+    type=float,
+    metavar="SHARE",
+    help="Tune search by embeddings: the fastest way, by measurement, that finds at least this "
+    "share of the -k nearest documents, such as 0.95.  [exact search]",
+)
+@click.option("-k", "--k", type=int, default=10, show_default=True, help="See --recall.")
+@recall_queries_options
+@click.option(
+    "--memory-per-vector",
+    type=float,
+    metavar="BYTES",
+    help="The most memory that --recall may take; the vectors themselves are mapped.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0),
+    default=SECONDS,
+    show_default=True,
+    help="How long --recall tries further ways.",
+)
+@work_options
+def compact(
+    index_folder: Path,
+    recall: float | None,
+    k: int,
+    queries: str | None,
+    vectors_file: str | None,
+    memory_per_vector: float | None,
+    seconds: float,
+    device: Device,
+) -> None:
+    """Rewrite INDEX as one segment without what was deleted; with --recall, tune its search.
+
+    What --recall promises is proved with queries that took no part in the choice: give some 2,000
+    real ones. Documents that are added later are searched exactly, until the next compact.
+    """
+    if recall is None and (queries or vectors_file or memory_per_vector):
+        raise click.UsageError("What the search is tuned by goes with --recall.")
+    with opened(index_folder, device) as index:
         before = index.info()["bytes"]
-        index.compact()
+        contract = index.compact(
+            recall,
+            k=k,
+            queries=read_queries(queries) if queries else None,
+            vectors=read_vectors(vectors_file) if vectors_file else None,
+            memory_per_vector=memory_per_vector,
+            seconds=seconds,
+            watch=lambda step: say(f"{step} ..."),
+        )
         after = index.info()
     click.echo(
         f"{index_folder}: {counted(after['documents'])} in {after['segments']} segment(s), "
         f"{size(before)} before, {size(after['bytes'])} now."
     )
+    if contract is not None:
+        click.echo(f"{promised(contract)}.")
 
 
 class _Reading:

@@ -86,6 +86,27 @@ def vectors_option(function: _F) -> _F:
     )(function)
 
 
+def recall_queries_options(function: _F) -> _F:
+    """Take what is asked when recall is measured."""
+    for option in (
+        click.option(
+            "--vectors",
+            "vectors_file",
+            metavar="FILE.npy",
+            shell_complete=complete_file,
+            help="Vectors of queries, instead of --queries, to measure recall with.",
+        ),
+        click.option(
+            "--queries",
+            metavar="FILE",
+            shell_complete=complete_file,
+            help="Real queries to measure recall with: .jsonl or .tsv.  [documents ask]",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 def work_options(function: _F) -> _F:
     """Take --threads and --device."""
     threads = click.option(

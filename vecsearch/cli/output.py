@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -21,6 +22,7 @@ from vecsearch.cli.explaining import (
 )
 from vecsearch.cli.printable import CONTROLS
 from vecsearch.cli.printable import printable as printable  # taken from here by other rooms
+from vecsearch.errors import VecsearchWarning
 from vecsearch.retrieve.base import Retriever
 from vecsearch.retrieve.clauses import query_terms, query_text
 from vecsearch.retrieve.explanation import Explanation
@@ -136,6 +138,23 @@ def print_pairs(pairs: Mapping[str, object]) -> None:
 def say(message: str) -> None:
     """Tell a person something that isn't the command's output."""
     click.echo(printable(message), err=True)
+
+
+@contextlib.contextmanager
+def saying_warnings() -> Iterator[None]:
+    """Within the block, tell our warnings as sentences, not as Python shows them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", VecsearchWarning)
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, *rest: Any) -> None:  # noqa: ANN401
+            if isinstance(message, VecsearchWarning):
+                say(f"Warning: {message}")
+            else:
+                usual(message, *rest)
+
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
 
 
 def counted(documents: int) -> str:

@@ -1,93 +1,23 @@
-"""Nearest neighbours by embedding, exactly, with FAISS's brute-force kernel.
-
-The kernel reads the vectors where they are mapped: nothing is copied into memory, so opening is
-free. Another index type is another `VectorIndex`.
-"""
+"""Nearest neighbours by embedding: exact, or where a recall was asked for, fast within it."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.encoders.base import Encoder, encode
-from vecsearch.errors import EncoderMismatch
-from vecsearch.retrieve.base import Ranking, best_documents, check_k, merge_rankings, top_k
+from vecsearch.errors import EncoderMismatch, RecallWarning
+from vecsearch.retrieve.base import Ranking, check_k, merge_rankings, top_k
 from vecsearch.retrieve.explanation import FILTERED, Explanation, passes, standings, unranked
+from vecsearch.retrieve.nearest.growth import outgrown, stretches
+from vecsearch.retrieve.nearest.opening import contract_of, index_of
+from vecsearch.retrieve.nearest.ranking import rank_documents
 from vecsearch.retrieve.similarity import carriers
 from vecsearch.store.snapshot import Part, Snapshot
 from vecsearch.types import ALL, Mask, TopK, Vectors, seen_text
-
-
-class VectorIndex(Protocol):
-    """Finds the rows of one segment with the greatest inner product."""
-
-    def search(
-        self, queries: Vectors, k: int, allow: Mask
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return k rows for each query, (queries, k) both; -1 and -inf pad where fewer pass."""
-        ...
-
-
-class Flat:
-    """Exact search over a matrix of vectors, (rows, dim) float32."""
-
-    _GATHER = 8
-    """Where less than this share (1/8) of the rows passes, they are copied together first."""
-
-    def __init__(self, vectors: Vectors) -> None:
-        self._vectors = vectors
-
-    def search(
-        self, queries: Vectors, k: int, allow: Mask
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """See `VectorIndex.search`."""
-        if allow is ALL:
-            return _inner_product(queries, self._vectors, k, None)
-        passing = np.flatnonzero(allow)
-        if len(passing) * self._GATHER >= len(allow):
-            return _inner_product(queries, self._vectors, k, allow)
-        found, scores = _inner_product(queries, self._vectors[passing], k, None)
-        padded = np.append(passing, -1)  # so that -1 stays -1
-        return padded[found], scores
-
-
-_BATCH: Final = 16
-"""Queries at a time: from 20 on some versions of FAISS multiply matrices instead, where a score
-depends on its neighbours in the last bits, so that equal vectors would not tie any more."""
-
-
-def _inner_product(
-    queries: Vectors, vectors: Vectors, k: int, allow: NDArray[np.bool_] | None
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    import faiss  # here, so that bag-of-words never pays for it
-
-    rows = np.full((len(queries), k), -1, np.int64)
-    scores = np.full((len(queries), k), -np.inf, np.float32)
-    if not (len(queries) and len(vectors)):
-        return rows, scores
-    queries = np.ascontiguousarray(queries, np.float32)
-    selected = []
-    if allow is not None:
-        bits = np.packbits(allow, bitorder="little")
-        selected = [faiss.IDSelectorBitmap(len(allow), faiss.swig_ptr(bits))]
-    for first in range(0, len(queries), _BATCH):
-        batch = slice(first, first + _BATCH)
-        faiss.knn_inner_product(
-            faiss.swig_ptr(queries[batch]),
-            faiss.swig_ptr(vectors),
-            queries.shape[1],
-            len(queries[batch]),
-            len(vectors),
-            k,
-            faiss.swig_ptr(scores[batch]),
-            faiss.swig_ptr(rows[batch]),
-            *selected,
-        )
-    scores[rows < 0] = -np.inf
-    return rows, scores
 
 
 class Dense:
@@ -113,11 +43,14 @@ class Dense:
 
     def nearest(self, vectors: Vectors, k: int, allow: Mask) -> TopK:
         """Rank by vectors, (queries, dim) float32, instead of texts."""
+        if not self._snapshot.noticed:
+            self._snapshot.noticed = True
+            if change := outgrown(stretches(self._snapshot)):
+                warnings.warn(change, RecallWarning, stacklevel=2)
         parts = []
         known = np.flatnonzero(np.any(vectors, axis=1))
         for part in self._snapshot.parts:
-            passing = ALL if allow is ALL else allow[part.rows]
-            parts.append(_search(part, vectors[known], k, passing))
+            parts.append(_search(part, vectors[known], k, _of_part(allow, part)))
         rankings: list[Ranking] = [(np.zeros(0, np.int64), np.zeros(0, np.float32))] * len(vectors)
         for i, query in enumerate(known.tolist()):
             rankings[query] = merge_rankings(self._snapshot, [part[i] for part in parts], k)
@@ -129,6 +62,7 @@ class Dense:
         vectors = encode(encoder, [query], "query")
         found = standings(self._snapshot, documents, lambda k: self.nearest(vectors, k, allow))
         told = []
+        searched = self._described(allow)
         for rows, standing in zip(documents, found, strict=True):
             if standing is None:
                 told.append(self._unranked(rows, vectors[0], allow))
@@ -136,7 +70,27 @@ class Dense:
                 rank, score, row = standing
                 hit = self._snapshot.hit(row, score)
                 carried = carriers(encoder, vectors[0], hit.document, hit.span, score)
-                told.append(Explanation(hit.id, self.name, score, rank, hit.span, *carried))
+                method = f"{carried.method}{searched}"
+                told.append(
+                    Explanation(
+                        hit.id,
+                        self.name,
+                        score,
+                        rank,
+                        hit.span,
+                        *carried._replace(method=method),
+                    )
+                )
+        return told
+
+    def _described(self, allow: Mask) -> str:
+        """Say how the tuned segments are searched for the query of an explanation; "" for none."""
+        told = ""
+        for part in self._snapshot.parts:
+            matrix, contract = part.segment.vectors, contract_of(part.segment)
+            if contract is not None and matrix is not None:
+                how = index_of(part.segment, matrix).describe(contract.k, _of_part(allow, part))
+                told += f" Search ({contract.name}, recall {contract.target:g}): {how}."
         return told
 
     def _unranked(self, rows: slice, query: NDArray[np.float32], allow: Mask) -> Explanation:
@@ -151,42 +105,20 @@ class Dense:
         return unranked(document.id, self.name, note)
 
 
-def _are_zero(
-    matrix: Vectors, rows: NDArray[np.int64], scores: NDArray[np.float32]
-) -> NDArray[np.bool_]:
-    """Say which of the rows found, (k,), are zero: of blank texts, which are near to nothing."""
-    zero: NDArray[np.bool_] = scores == 0
-    zero[zero] = ~np.any(matrix[rows[zero]], axis=1)
-    return zero
+def _of_part(allow: Mask, part: Part) -> Mask:
+    """Return a mask over the rows of one segment; ALL where each of them passes."""
+    if allow is ALL:
+        return ALL
+    mine = allow[part.rows]
+    return ALL if mine.all() else mine
 
 
 def _search(part: Part, queries: Vectors, k: int, allow: Mask) -> list[Ranking]:
-    """Rank one segment's documents for each query.
-
-    FAISS counts rows and breaks ties as it likes. So one row more is asked for than is needed, and
-    twice as many again while a query lacks documents or its last place is a tie.
-    """
+    """Rank one segment's documents for each query."""
     matrix = part.segment.vectors
     if matrix is None or matrix.shape[1] != queries.shape[1]:
         width = 0 if matrix is None else matrix.shape[1]
         raise EncoderMismatch(
             f"The index has vectors of {width} numbers, the query one of {queries.shape[1]}."
         )
-    index: VectorIndex = Flat(matrix)
-    most = len(matrix) if allow is ALL else int(np.count_nonzero(allow))
-    rankings: list[Ranking] = [(np.zeros(0, np.int64), np.zeros(0, np.float32))] * len(queries)
-    open_queries = np.arange(len(queries))
-    asked = min(k + 1, most)
-    while len(open_queries) and asked:
-        rows, scores = index.search(queries[open_queries], asked, allow)
-        settled = np.ones(len(open_queries), np.bool_)
-        for i, query in enumerate(open_queries.tolist()):
-            found = rows[i] >= 0
-            last = scores[i][found][-1:]
-            found &= ~_are_zero(matrix, rows[i], scores[i])
-            ranking = best_documents(part, rows[i][found], scores[i][found], k)
-            rankings[query] = ranking
-            settled[i] = asked == most or (len(ranking[0]) == k and ranking[1][-1] > last[0])
-        open_queries = open_queries[~settled]
-        asked = min(2 * asked, most)
-    return rankings
+    return rank_documents(part, matrix, index_of(part.segment, matrix), queries, k, allow)

@@ -32,7 +32,9 @@ from vecsearch.store.files import LOCK, Disk, digest_file
 MANIFEST: Final = "manifest.json"
 SEGMENTS: Final = "segments"
 FORMAT: Final = "vecsearch-index"
-VERSION: Final = 2
+VERSION: Final = 3
+_PLAIN: Final = 2
+"""The version without approximate search, as which an index is written that has none."""
 _EARLIER: Final = 1
 
 
@@ -46,10 +48,23 @@ class FileEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class NearestEntry:
+    """How the vectors of a segment are searched, since somebody asked for a recall.
+
+    `contract` is what `vecsearch.retrieve.nearest.contract` keeps; `file` holds the codes, None
+    where search is exact.
+    """
+
+    contract: Mapping[str, Any]
+    file: FileEntry | None
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentEntry:
     """A segment: `documents` and `rows` as written, `living` documents that aren't deleted.
 
     `alive` is the file of the bitmap that says which; None while nothing is deleted.
+    `nearest` is None where nobody asked for a recall, and vectors are searched exactly.
     """
 
     name: str
@@ -58,6 +73,7 @@ class SegmentEntry:
     living: int
     files: tuple[FileEntry, ...]
     alive: FileEntry | None = None
+    nearest: NearestEntry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +134,8 @@ class Manifest:
             yield from segment.files
             if segment.alive:
                 yield segment.alive
+            if segment.nearest and segment.nearest.file:
+                yield segment.nearest.file
 
 
 def _canonical(value: object) -> bytes:
@@ -126,7 +144,12 @@ def _canonical(value: object) -> bytes:
 
 def encode_manifest(manifest: Manifest) -> bytes:
     """Write a manifest down; the same manifest always gives the same bytes."""
-    return _seal({"format": FORMAT, "version": VERSION, **dataclasses.asdict(manifest)})
+    body = dataclasses.asdict(manifest)
+    tuned = any(segment.nearest for segment in manifest.segments)
+    if not tuned:
+        for segment in body["segments"]:
+            del segment["nearest"]
+    return _seal({"format": FORMAT, "version": VERSION if tuned else _PLAIN, **body})
 
 
 def _seal(body: object) -> bytes:
@@ -154,7 +177,7 @@ def decode_manifest(data: bytes, path: Path) -> Manifest:
                 f"{path} has format version {version}, of an earlier vecsearch; this one reads "
                 f"version {VERSION}. Index the corpus again, with --overwrite."
             )
-        if version != VERSION:
+        if version not in (_PLAIN, VERSION):
             raise IndexCorrupt(path, f"its format version {version} was never released.")
         del body["format"], body["version"]
         return _build(body)
@@ -172,7 +195,16 @@ def _build(body: Mapping[str, Any]) -> Manifest:
     def segment(data: Mapping[str, Any]) -> SegmentEntry:
         _check_path(f"{SEGMENTS}/{data['name']}")
         alive = entry(data["alive"]) if data["alive"] else None
-        return SegmentEntry(**{**data, "files": tuple(map(entry, data["files"])), "alive": alive})
+        nearest = data.get("nearest")
+        return SegmentEntry(
+            **{
+                **data,
+                "files": tuple(map(entry, data["files"])),
+                "alive": alive,
+                "nearest": nearest
+                and NearestEntry(nearest["contract"], nearest["file"] and entry(nearest["file"])),
+            }
+        )
 
     encoder = body["encoder"]
     if encoder:
@@ -299,6 +331,7 @@ _OURS: Final = {
     "encoder-*": r"encoder-(\d+)",
     f"{SEGMENTS}/*": r"(\d{6,})",
     f"{SEGMENTS}/*/alive.*": r"alive\.(\d+)\.safetensors",
+    f"{SEGMENTS}/*/nearest.*": r"nearest\.(\d+)\.faiss",
 }
 """Patterns of the paths that vecsearch gives, besides the fixed ones, and of their last parts."""
 

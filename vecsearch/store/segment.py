@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ from vecsearch.store.arrays import Array, Stream, open_arrays, write_arrays
 from vecsearch.store.columns import Columns, build_columns
 from vecsearch.store.documents import Documents, merge_documents
 from vecsearch.store.files import Disk
-from vecsearch.store.manifest import SEGMENTS, FileEntry, SegmentEntry
+from vecsearch.store.manifest import SEGMENTS, FileEntry, NearestEntry, SegmentEntry
+from vecsearch.store.nearest import Nearest
 from vecsearch.store.postings import Postings
 from vecsearch.store.postings_merge import merge_postings
 from vecsearch.types import Vectors
@@ -38,6 +39,7 @@ class Segment:
 
     alive: (documents,) bool, False where a document was deleted; None while none is.
     vectors: (rows, dim) float32; None without an encoder.
+    nearest: how they are searched; None for exactly, since nobody asked for a recall.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Segment:
     postings: Postings
     vectors: Vectors | None
     alive: NDArray[np.bool_] | None
+    nearest: Nearest | None = None
 
     def living(self) -> NDArray[np.bool_]:
         """Return which documents live, (documents,) bool."""
@@ -82,6 +85,25 @@ def write_alive(
     return entry
 
 
+def write_nearest(
+    disk: Disk,
+    folder: Path,
+    name: str,
+    generation: int,
+    contract: Mapping[str, Any],
+    codes: bytes | None,
+) -> NearestEntry:
+    """Write the codes of a segment's vectors for a generation to come; None for exact search."""
+    if codes is None:
+        return NearestEntry(contract, None)
+    path = f"{SEGMENTS}/{name}/nearest.{generation}.faiss"
+    # A writer that died before its commit may have left one for the same generation.
+    disk.remove(folder / path)
+    entry = NearestEntry(contract, FileEntry(path, *disk.create(folder / path, (codes,))))
+    disk.sync_folder((folder / path).parent)
+    return entry
+
+
 def open_segment(folder: Path, entry: SegmentEntry) -> Segment:
     """Open the segment that a manifest names; raise IndexCorrupt where its files aren't whole."""
     rooms = {}
@@ -97,7 +119,8 @@ def open_segment(folder: Path, entry: SegmentEntry) -> Segment:
     except (KeyError, ValueError) as error:
         place = folder / SEGMENTS / entry.name
         raise IndexCorrupt(place, f"an array is missing or misshapen ({error}).") from None
-    return Segment(entry.name, documents, columns, postings, vectors, alive)
+    nearest = Nearest.open(folder, entry.nearest) if entry.nearest else None
+    return Segment(entry.name, documents, columns, postings, vectors, alive, nearest)
 
 
 def open_file(folder: Path, file: FileEntry) -> dict[str, Array]:

@@ -47,12 +47,14 @@ class Part:
 
 
 class Snapshot:
-    """The segments of one generation. Immutable; safe to share between threads."""
+    """The segments of one generation. Immutable but for what was told; safe to share."""
 
     def __init__(self, segments: Sequence[Segment]) -> None:
         self.parts = tuple(_number(segments))
         self.rows = sum(segment.documents.rows for segment in segments)
         """How many rows there are, deleted ones included."""
+        self.noticed = False
+        """Whether somebody who searches was told what there is to tell of this state."""
         self._first_rows = np.array([part.first_row for part in self.parts], np.int64)
 
     @classmethod

@@ -1,0 +1,485 @@
+"""Approximate search keeps what it promises: recall, k results, exact scores, under any filter."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from test_dense import unit
+from toy import litter
+
+from vecsearch import ALL, Document, Index
+from vecsearch.cli import main
+from vecsearch.encoders import OwnVectors
+from vecsearch.errors import IndexCorrupt, RecallWarning, UsageError
+from vecsearch.retrieve.nearest import tuning
+from vecsearch.retrieve.nearest.bound import lower_bound
+from vecsearch.retrieve.nearest.choosing import Trial, choose, sequence
+from vecsearch.retrieve.nearest.exact import Flat
+from vecsearch.retrieve.nearest.planner import Costs, plan
+from vecsearch.retrieve.nearest.quantized import (
+    Effort,
+    Quantized,
+    Structure,
+    build,
+    from_bytes,
+    to_bytes,
+)
+from vecsearch.retrieve.nearest.tuning import Request
+
+ROWS, DIM = 4000, 30
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_waiting_for_the_disk():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda handle: None)
+        yield
+
+
+def clustered(count, seed):
+    """Vectors around 50 centres, as texts are around topics, and the centre of each."""
+    rng = np.random.default_rng(seed)
+    topics = rng.integers(0, 50, count)
+    table = unit((50, DIM), 99)[topics] + 0.6 * unit((count, DIM), seed)
+    return (table / np.linalg.norm(table, axis=1, keepdims=True)).astype(np.float32), topics
+
+
+TABLE, TOPICS = clustered(ROWS, 1)
+QUERIES, ASKED = clustered(600, 2)
+HELD_OUT, _ = clustered(2000, 3)
+
+
+# --- how sure a recall is
+
+
+def test_the_bound_is_below_the_mean_and_nears_it():
+    rng = np.random.default_rng(5)
+    values = rng.choice([1.0, 0.9, 0.5], 4000, p=[0.8, 0.15, 0.05])
+    bounds = [lower_bound(values[:n]) for n in (50, 400, 4000)]
+    assert bounds == sorted(bounds)
+    assert values.mean() - 0.01 < bounds[-1] < values.mean()
+    assert lower_bound(values, 0.5) > lower_bound(values, 0.95) > lower_bound(values, 0.999)
+    assert lower_bound(np.zeros(100)) == lower_bound(np.zeros(0)) == 0
+    assert 0.97 < lower_bound(np.ones(400)) < 1
+
+
+@pytest.mark.parametrize("spread", [0.02, 0.3, 1.0])
+def test_the_bound_misses_at_most_as_often_as_it_says(spread):
+    """Few values are low and far from the others, where Student's t promises too much."""
+    rng = np.random.default_rng(6)
+    mean = 1 - 0.04 * spread
+    missed = 0
+    for _ in range(300):
+        low = rng.random(200) < 0.04
+        missed += lower_bound(1 - spread * low) > mean
+    assert missed <= 0.05 * 300 + 3 * np.sqrt(0.05 * 0.95 * 300)
+
+
+# --- which way is taken
+
+
+def trial(recall, microseconds):
+    return Trial(Structure(1, 4), Effort(10, 1, 50), recall, microseconds)
+
+
+def test_only_what_nothing_beats_is_tested_the_strongest_first():
+    trials = [trial(0.9, 10), trial(0.97, 20), trial(0.96, 30), trial(0.995, 40), trial(1, 50)]
+    assert [t.recall for t in sequence(trials, 0.95, 100)] == [0.995, 0.97, 0.9]
+    assert [t.recall for t in sequence(trials, 0.95, 35)] == [0.97, 0.9]
+    assert sequence(trials, 0.95, 5) == []
+
+
+def test_the_first_that_fails_ends_it():
+    recalls = {0.99: 1.0, 0.98: 0.0, 0.97: 1.0}
+    tested = []
+
+    def values(each):
+        tested.append(each.recall)
+        return np.full(500, recalls[each.recall])
+
+    found = choose([trial(r, 1) for r in recalls], values, 0.95)
+    assert found is not None
+    assert (found[0].recall, tested) == (0.99, [0.99, 0.98])
+    assert choose([trial(0.98, 1)], values, 0.95) is None
+
+
+def test_a_promise_is_broken_at_most_as_often_as_it_says():
+    """Many trials near the target: taking any that passes once would promise too much."""
+    rng = np.random.default_rng(7)
+    truths = {0.94 + 0.004 * i: 20.0 + i for i in range(12)}
+    broken = 0
+    for _ in range(200):
+        seen = [trial(t + rng.normal(0, 0.003), us) for t, us in truths.items()]
+        by_time = {us: t for t, us in truths.items()}
+        found = choose(
+            sequence(seen, 0.95, 100),
+            lambda each, known=by_time: 1.0 * (rng.random(800) < known[each.microseconds]),
+            0.95,
+        )
+        broken += found is not None and by_time[found[0].microseconds] < 0.95
+    assert broken <= 0.05 * 200 + 3 * np.sqrt(0.05 * 0.95 * 200)
+
+
+def test_the_cheapest_way_is_taken():
+    costs = Costs(row=0.1, row_in_batch=0.01, fetch=0.1, scan=300, probe=100)
+
+    def way(passing, rows=100_000, in_batch=False):
+        return plan(costs, rows, passing, 100, in_batch=in_batch).way
+
+    assert way(None) == "tuned"
+    assert way(None, rows=500) == "exact"
+    assert [way(n) for n in (0, 10, 1000, 5000, 99_000)] == [
+        "exact",
+        "exact",
+        "exact",
+        "selector",
+        "over-fetch",
+    ]
+    assert way(10_000, in_batch=True) == "exact"
+
+
+# --- exact search for many queries at once
+
+
+@pytest.mark.parametrize("share", [None, 0.6, 0.05, 0.0005])
+@pytest.mark.parametrize("k", [1, 10, 300])
+def test_a_score_is_the_same_in_every_batch(share, k):
+    table = np.concatenate([TABLE, TABLE[:700], 3 * TABLE[:9], np.zeros((5, DIM), np.float32)])
+    allow = ALL if share is None else np.random.default_rng(8).random(len(table)) < share
+    flat = Flat(table)
+    rows, scores = flat.search(QUERIES[:300], k, allow)
+    for i in range(0, 300, 17):
+        _, alone = flat.search(QUERIES[i : i + 1], k, allow)
+        assert scores[i].tobytes() == alone[0].tobytes()
+        found = rows[i][rows[i] >= 0]
+        assert len(set(found.tolist())) == len(found)
+        passing = len(table) if allow is ALL else allow.sum()
+        assert len(found) == min(k, passing)
+        assert allow is ALL or allow[found].all()
+        assert scores[i][: len(found)] == pytest.approx(table[found] @ QUERIES[i], abs=1e-5)
+
+
+@pytest.mark.parametrize("table", [np.tile(TABLE[:1], (900, 1)), np.zeros((900, DIM), np.float32)])
+def test_rows_that_rounding_cannot_tell_apart(table):
+    rows, scores = Flat(table).search(QUERIES[:40], 5, ALL)
+    assert (rows >= 0).all()
+    assert (scores == scores[:, :1]).all()
+
+
+# --- approximate search
+
+
+@pytest.fixture(scope="module", params=["pq2", "ivf32-pq2"])
+def quantized(request):
+    structure = Structure(1 if request.param == "pq2" else 32, 2)
+    assert structure.name == request.param
+    probes = 1 if structure.lists == 1 else 20
+    index = from_bytes(to_bytes(build(TABLE, structure)))
+    return Quantized(index, TABLE, Effort(10, probes, 100), Costs(0.1, 0.005, 0.2, 40, 30))
+
+
+def recall_of(index, queries, k, allow):
+    _, best = Flat(TABLE).search(queries, k, allow)
+    _, found = index.search(queries, k, allow)
+    wanted = np.isfinite(best)
+    least = np.where(wanted, best, np.inf).min(axis=1, keepdims=True)
+    return np.count_nonzero((found >= least) & wanted) / max(np.count_nonzero(wanted), 1)
+
+
+def filters():
+    rng = np.random.default_rng(9)
+    for share in (0.95, 0.5, 0.1, 0.01, 0.001):
+        yield f"random {share}", rng.random(ROWS) < share
+    yield "one topic", ASKED[0] == TOPICS
+    yield "all but one topic", ASKED[0] != TOPICS
+    yield "half of the topics", TOPICS < 25
+    yield "one row", np.arange(ROWS) == 77
+    yield "nothing", np.zeros(ROWS, np.bool_)
+
+
+@pytest.mark.parametrize(("name", "allow"), list(filters()))
+def test_filters_keep_recall_and_leave_no_holes(quantized, name, allow):
+    same_topic = QUERIES[ASKED[0] == ASKED]
+    for queries in (QUERIES[:150], same_topic):
+        for step in (1, 150):  # one by one, and at once
+            parts = [
+                quantized.search(queries[i : i + step], 10, allow)
+                for i in range(0, min(len(queries), 40 if step == 1 else 150), step)
+            ]
+            rows = np.concatenate([part[0] for part in parts])
+            scores = np.concatenate([part[1] for part in parts])
+            wanted = min(10, int(allow.sum()))
+            assert (rows[:, :wanted] >= 0).all()
+            assert (rows[:, wanted:] == -1).all()
+            assert allow[rows[:, :wanted]].all()
+            assert all(len(set(row[:wanted])) == wanted for row in rows.tolist())
+            for i in range(0, len(rows), 11):
+                _, exact = Flat(TABLE).search_rows(queries[i : i + 1], 10, rows[i, :wanted])
+                assert scores[i, :wanted].tobytes() == exact[0, :wanted].tobytes()
+        assert not allow.any() or recall_of(quantized, queries, 10, allow) > 0.97
+
+
+def test_every_way_is_taken_somewhere(quantized):
+    ways = {quantized._plan(10, int(allow.sum()), 1).way for _, allow in filters()}
+    assert ways == {"exact", "selector", "over-fetch"}
+    told = quantized.describe(10, TOPICS < 25)
+    assert f"of {ROWS:,} rows pass" in told
+    assert "selector" in told
+
+
+def test_more_is_scored_for_a_greater_k(quantized):
+    assert recall_of(quantized, QUERIES[:100], 1, ALL) > 0.97
+    assert recall_of(quantized, QUERIES[:100], 40, ALL) > 0.97
+    rows, _ = quantized.search(QUERIES[:3], ROWS + 2, ALL)
+    assert ((rows >= 0).sum(axis=1) == ROWS).all()
+
+
+def test_a_batch_finds_what_single_queries_find(quantized):
+    rows, scores = quantized.search(QUERIES[:50], 10, ALL)
+    for i in range(50):
+        row, score = quantized.search(QUERIES[i : i + 1], 10, ALL)
+        assert row[0].tolist() == rows[i].tolist()
+        assert score[0].tobytes() == scores[i].tobytes()
+
+
+@pytest.mark.parametrize("structure", [Structure(1, 4), Structure(16, 2)])
+def test_the_same_vectors_give_the_same_codes(structure):
+    assert to_bytes(build(TABLE, structure)) == to_bytes(build(TABLE, structure))
+
+
+# --- the contract
+
+
+def documents(table, first=0):
+    for i, vector in enumerate(table, first):
+        yield Document(f"d{i}", f"word{i % 7}", meta={"n": i}, vector=vector)
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory):
+    """An index that was tuned on 600 queries; copied by those who change it."""
+    folder = tmp_path_factory.mktemp("tuned") / "index"
+    Index.create(folder, OwnVectors(DIM), documents=documents(TABLE))
+    with pytest.MonkeyPatch.context() as patch:
+        # What is faster depends on the machine; here codes are to win.
+        patch.setattr(tuning, "microseconds", lambda index, *_, **__: 1e3 * isinstance(index, Flat))
+        Index.open(folder).compact(0.9, vectors=QUERIES)
+    return folder
+
+
+@pytest.fixture
+def copy(tuned, tmp_path):
+    shutil.copytree(tuned, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def scores_of(searcher, vectors, where=None):
+    return [
+        [score for _, score in ranking]
+        for ranking in searcher.rank_many([""] * len(vectors), 10, where, "dense", vectors=vectors)
+    ]
+
+
+def recall_against(searcher, vectors, table, where=None):
+    found = scores_of(searcher, vectors, where)
+    _, best = Flat(table).search(vectors, 10, ALL)
+    return np.mean([[s >= row[-1] for s in mine] for mine, row in zip(found, best, strict=True)])
+
+
+def test_held_out_queries_get_the_recall(tuned):
+    index = Index.open(tuned)
+    contract = index.info()["nearest"]
+    assert contract["structure"] is not None
+    assert contract["bound"] >= 0.9
+    assert (contract["selected_on"], contract["proved_on"]) == (150, 450)
+    assert contract["alternatives"]
+    assert contract["outgrown"] is None
+    assert contract["bytes"] < 0.5 * TABLE.nbytes
+    assert recall_against(index.searcher(), HELD_OUT, TABLE) >= 0.9
+    [(promised, again)] = index.check_recall(vectors=HELD_OUT)
+    assert promised.target == 0.9
+    assert again.recall == pytest.approx(
+        recall_against(index.searcher(), HELD_OUT, TABLE), abs=0.01
+    )
+    assert index.verify() == []
+    assert litter(tuned) == set()
+
+
+def test_what_is_added_is_found_at_once_and_what_is_deleted_never(copy):
+    index = Index.open(copy)
+    more, _ = clustered(300, 4)
+    with index.writer() as writer:
+        writer.add(documents(more, ROWS))
+        writer.delete(f"d{i}" for i in range(0, ROWS, 5))
+    searcher = index.searcher()
+    assert [part.segment.nearest is None for part in searcher.snapshot.parts] == [False, True]
+    alive = np.concatenate([TABLE[np.arange(ROWS) % 5 > 0], more])
+    assert recall_against(searcher, HELD_OUT[:300], alive) >= 0.9
+    for i in range(0, 300, 13):
+        assert searcher.search(k=1, vector=more[i])[0].id == f"d{ROWS + i}"
+    gone = {f"d{i}" for i in range(0, ROWS, 5)}
+    for i in range(0, ROWS, 100):
+        assert gone.isdisjoint(hit.id for hit in searcher.search(vector=TABLE[i]))
+    assert index.check_recall(vectors=HELD_OUT)[0][1].bound >= 0.9
+
+
+def test_growth_is_said_once(copy):
+    index = Index.open(copy)
+    with index.writer() as writer:
+        writer.add(documents(TABLE[:1200] + 0, ROWS))
+    searcher = index.searcher()
+    with pytest.warns(RecallWarning, match="1,200 came later.*exact and slower"):
+        searcher.search(vector=QUERIES[0])
+    searcher.search(vector=QUERIES[0])  # warnings are errors here
+    assert "came later" in index.info()["nearest"]["outgrown"]
+    with index.writer() as writer:
+        writer.delete_where(f"n < {ROWS // 2}")
+        writer.delete_where(f"n >= {ROWS}")
+    with pytest.warns(RecallWarning, match="2,000 of their 4,000 documents are gone"):
+        index.searcher().search(vector=QUERIES[0])
+    # Compacting without a recall makes search exact again.
+    index.compact()
+    assert index.info()["nearest"] is None
+    assert index.check_recall(vectors=QUERIES) == []
+    assert litter(copy) == set()
+
+
+def test_a_reader_goes_on_while_it_is_compacted(copy):
+    index = Index.open(copy)
+    with index.writer() as writer:
+        writer.add(documents(clustered(50, 10)[0], ROWS))
+    reader = index.searcher()  # what it reads lazily is gone before it reads it
+    generation = index.manifest().generation
+    before = index.searcher()
+    expected = scores_of(before, HELD_OUT[:40])
+    seen = []
+    stop = threading.Event()
+
+    def read():
+        while not stop.is_set():
+            seen.append(scores_of(before, HELD_OUT[:40]))
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    contract = index.compact(0.9, vectors=QUERIES, seconds=0)
+    stop.set()
+    thread.join()
+    assert contract is not None
+    assert index.manifest().generation == generation + 1
+    assert seen
+    assert all(each == expected for each in seen)
+    assert scores_of(reader, HELD_OUT[:40]) == expected
+    assert len(index.searcher().snapshot.parts) == 1
+    assert litter(copy) == set()
+
+
+def test_flipped_bytes_are_a_sentence(copy):
+    [file] = copy.glob("segments/*/nearest.*.faiss")
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    searcher = Index.open(copy).searcher()
+    with pytest.raises(IndexCorrupt, match=r"nearest.*isn't what was written"):
+        searcher.search(vector=QUERIES[0])
+    assert [problem.path for problem in Index.open(copy).verify()] == [file]
+    assert len(searcher.search("word1", by="bm25")) == 10
+    file.write_bytes(data[:-1])
+    with pytest.raises(IndexCorrupt, match=r"nearest.*bytes where the manifest says"):
+        Index.open(copy).searcher()
+    file.unlink()
+    with pytest.raises(IndexCorrupt, match=r"nearest.*missing"):
+        Index.open(copy).searcher()
+
+
+def test_an_index_that_was_never_tuned_has_the_plain_format(tuned, tmp_path):
+    Index.create(tmp_path / "plain", OwnVectors(DIM), documents=documents(TABLE[:5]))
+    plain = json.loads((tmp_path / "plain" / "manifest.json").read_text())["body"]
+    assert plain["version"] == 2
+    assert all("nearest" not in segment for segment in plain["segments"])
+    assert json.loads((tuned / "manifest.json").read_text())["body"]["version"] == 3
+
+
+def test_few_rows_are_searched_exactly(tmp_path):
+    index = Index.create(tmp_path / "i", OwnVectors(DIM), documents=documents(TABLE[:500]))
+    contract = index.compact(0.99, vectors=QUERIES)
+    assert contract is not None
+    assert (contract.name, contract.bound) == ("flat", 1.0)
+    assert recall_against(index.searcher(), QUERIES, TABLE[:500]) == 1
+    empty = Index.create(tmp_path / "empty", OwnVectors(DIM))
+    assert empty.compact(0.9, vectors=QUERIES) is None
+
+
+def test_without_queries_documents_ask_and_that_is_said(tmp_path):
+    index = Index.create(tmp_path / "i", OwnVectors(DIM), documents=documents(TABLE))
+    with pytest.warns(RecallWarning, match="documents ask"):
+        contract = index.compact(0.9, seconds=0)
+    assert contract is not None
+    assert contract.source == "documents"
+    [(_, again)] = index.check_recall()
+    assert again.source == "documents"
+
+
+def test_memory_is_kept_to(tmp_path):
+    structures = list(tuning._structures(TABLE, None))
+    assert {each.width for each in structures} == {2, 4}
+    # 30 numbers: 3.75 bytes at a width of 4, and 8 for the row's number.
+    assert {each.width for each in tuning._structures(TABLE, 12)} == {4, 8}
+    assert list(tuning._structures(TABLE, 5)) == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (Request(1.0), "between 0 and 1"),
+        (Request(0), "between 0 and 1"),
+        (Request(float("nan")), "between 0 and 1"),
+        (Request(0.9, k=0), "at least 1"),
+        (Request(0.9, memory=0), "bytes for each vector"),
+        (Request(0.9, seconds=-1), "seconds"),
+    ],
+)
+def test_what_cannot_be_wanted(request_, message):
+    with pytest.raises(UsageError, match=message):
+        request_.check()
+
+
+def test_queries_that_prove_nothing(tmp_path, tuned):
+    index = Index.open(tuned)
+    with pytest.raises(UsageError, match="at least 100 queries"):
+        index.compact(0.9, vectors=QUERIES[:50])
+    with pytest.raises(UsageError, match="not both"):
+        index.compact(0.9, queries=["a"], vectors=QUERIES)
+    with pytest.raises(UsageError, match="owner's own"):
+        index.compact(0.9, queries=["a"] * 200)
+    words = Index.create(tmp_path / "words", None, documents=[Document("a", "b")])
+    with pytest.raises(UsageError, match="no embeddings"):
+        words.compact(0.9)
+    assert Index.open(tuned).info()["nearest"]["bound"] >= 0.9
+
+
+def test_the_command_line(copy, tmp_path):
+    np.save(tmp_path / "q.npy", QUERIES)
+
+    def run(*words, code=0):
+        done = CliRunner().invoke(main, [str(word) for word in words])
+        assert done.exit_code == code, done.output
+        return done.output
+
+    asked = ("--vectors", tmp_path / "q.npy")
+    told = run("verify", copy, "--recall", *asked)
+    assert "recall@10 of 0.9 is kept" in told
+    assert run("info", copy).count("lost: ") >= 2
+    assert json.loads(run("info", copy, "--json"))["nearest"]["target"] == 0.9
+    told = run("compact", copy, "--recall", "0.8", "-k", 5, "--seconds", 0, *asked)
+    assert "recall@5 of at least 0.8" in told
+    assert "building pq4" in told
+    assert "go with --recall" in run("verify", copy, *asked, code=2)
+    assert "goes with --recall" in run("compact", copy, *asked, code=2)
+    assert "between 0 and 1" in run("compact", copy, "--recall", 2, *asked, code=2)
+    run("compact", copy, "--recall", "0.8", "--memory-per-vector", 1, *asked)
+    assert "flat" in run("info", copy)

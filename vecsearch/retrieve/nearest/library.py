@@ -1,0 +1,28 @@
+"""The one place that imports FAISS."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, Final
+
+_POLICY: Final = "OMP_WAIT_POLICY"
+
+
+def load_faiss() -> Any:  # noqa: ANN401 - FAISS has no types worth the name
+    """Import FAISS when there is a vector to compare, so that bag-of-words never pays for it.
+
+    Its OpenMP reads the environment once, when it is loaded. Threads that spin while they wait can
+    make the training of a product quantizer fifty times slower on a small machine, so they sleep
+    unless the environment says otherwise.
+    """
+    if "faiss" not in sys.modules and _POLICY not in os.environ:
+        os.environ[_POLICY] = "PASSIVE"
+        try:
+            import faiss
+        finally:
+            del os.environ[_POLICY]
+        return faiss
+    import faiss
+
+    return faiss

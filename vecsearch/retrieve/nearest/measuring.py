@@ -1,0 +1,104 @@
+"""How much of what exact search finds another index finds too, and how long it takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.retrieve.nearest.base import VectorIndex
+from vecsearch.retrieve.nearest.exact import Flat, inner_products
+from vecsearch.retrieve.nearest.ranking import rank_documents
+from vecsearch.store.snapshot import Part
+from vecsearch.types import ALL, Mask, Vectors
+
+_PASSES: Final = 3
+_TIMED: Final = 32
+"""Queries that are asked one by one in a pass; the fastest pass counts."""
+
+
+class Yardstick:
+    """Queries, and what exact search over one segment finds for them.
+
+    vectors: (queries, dim). own: whether each is the vector of a document, which then doesn't count
+        among what it finds. allow: the rows that may be found.
+    """
+
+    def __init__(
+        self,
+        part: Part,
+        matrix: Vectors,
+        vectors: Vectors,
+        k: int,
+        *,
+        own: bool,
+        allow: Mask = ALL,
+    ) -> None:
+        self.vectors = vectors
+        self._part = part
+        self._matrix = matrix
+        self._own = own
+        self._k = k
+        self._allow = allow
+        self._exact = self._ranked(Flat(matrix))
+
+    def __len__(self) -> int:
+        """Count the queries."""
+        return len(self.vectors)
+
+    def recalls(self, index: VectorIndex) -> NDArray[np.float64]:
+        """Return recall@k of each query, (queries,): the share of the best k that `index` finds.
+
+        What scores as much as the k-th document counts as one of the k, as scores are exact.
+        """
+        found = self._ranked(index)
+        return np.array(
+            [_recall(mine, best) for mine, best in zip(found, self._exact, strict=True)]
+        )
+
+    def _ranked(self, index: VectorIndex) -> list[NDArray[np.float32]]:
+        k = self._k + self._own
+        ranked = rank_documents(self._part, self._matrix, index, self.vectors, k, self._allow)
+        # A document is its own nearest; an equal one in its place changes no score.
+        return [scores[self._own :] for _, scores in ranked]
+
+
+def _recall(found: NDArray[np.float32], best: NDArray[np.float32]) -> float:
+    if not len(best):
+        return 1.0
+    return min(1.0, np.count_nonzero(found >= best[-1]) / len(best))
+
+
+def microseconds(index: VectorIndex, queries: Vectors, k: int, *, most: int = _TIMED) -> float:
+    """Return what a query takes that is asked alone, as the median over at most `most` of them."""
+    times = []
+    for i in range(min(len(queries), most)):
+        alone = queries[i : i + 1]
+        times.append(_fastest(lambda alone=alone: index.search(alone, k, ALL)))  # type: ignore[misc]
+    return float(np.median(times))
+
+
+def row_costs(vectors: Vectors, queries: Vectors) -> tuple[float, float]:
+    """Return microseconds for a row that is scored exactly: for a query alone, and in a batch."""
+    # Rows that were just read are read faster, so every pass has others.
+    rows = np.random.default_rng(0).permutation(len(vectors))[: _PASSES * 1000]
+    passes = [np.sort(part)[None] for part in np.array_split(rows, _PASSES)]
+    times = [_seconds(lambda p=p: inner_products(queries[:1], vectors, p)) for p in passes]  # type: ignore[misc]
+    alone = min(times) * 1e6 / passes[-1].size
+    batch, some = np.resize(queries, (64, queries.shape[1])), vectors[: 1 << 14]
+    together = _fastest(lambda: Flat(some).search(batch, 10, ALL)) / (len(batch) * len(some))
+    return alone, together
+
+
+def _fastest(work: Callable[[], object]) -> float:
+    """Return the microseconds of the fastest of a few passes."""
+    return min(_seconds(work) for _ in range(_PASSES)) * 1e6
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
