@@ -287,30 +287,36 @@ def _connect(path: Path) -> Connection:
 def _prepare(base: Connection) -> None:
     import sqlite3
 
-    ours = _pragma(base, "application_id"), _pragma(base, "user_version")
-    if ours != _FORMAT:
-        if _pragma(base, "page_count"):
-            raise sqlite3.OperationalError("it is another program's, or another version's")
+    if not _is_ours(base):
         base.execute(f"PRAGMA page_size = {_PAGE}")
         base.execute("PRAGMA auto_vacuum = INCREMENTAL")
         with base:
             base.execute("BEGIN IMMEDIATE")
-            # Apart, since each use changes an entry, and vectors are large.
-            base.execute(
-                "CREATE TABLE IF NOT EXISTS entries (key BLOB PRIMARY KEY, used INTEGER NOT NULL, "
-                "place INTEGER NOT NULL) WITHOUT ROWID"
-            )
-            base.execute(
-                "CREATE TABLE IF NOT EXISTS vectors "
-                "(place INTEGER PRIMARY KEY, vector BLOB NOT NULL)"
-            )
-            base.execute(f"PRAGMA application_id = {_FORMAT[0]}")
-            base.execute(f"PRAGMA user_version = {_FORMAT[1]}")
+            # Looked at again under the lock: another process may have made it meanwhile.
+            if not _is_ours(base):
+                if base.execute("SELECT 1 FROM sqlite_master").fetchone():
+                    raise sqlite3.OperationalError("it is another program's, or another version's")
+                _create(base)
     # A writer that is killed has lost nothing that it committed; a power cut may cost the last.
     base.execute("PRAGMA journal_mode = WAL").fetchall()
     base.execute("PRAGMA synchronous = NORMAL")
     base.execute("PRAGMA temp_store = MEMORY")
     base.execute("PRAGMA journal_size_limit = 0")
+
+
+def _is_ours(base: Connection) -> bool:
+    return (_pragma(base, "application_id"), _pragma(base, "user_version")) == _FORMAT
+
+
+def _create(base: Connection) -> None:
+    # Apart, since each use changes an entry, and vectors are large.
+    base.execute(
+        "CREATE TABLE entries (key BLOB PRIMARY KEY, used INTEGER NOT NULL, "
+        "place INTEGER NOT NULL) WITHOUT ROWID"
+    )
+    base.execute("CREATE TABLE vectors (place INTEGER PRIMARY KEY, vector BLOB NOT NULL)")
+    base.execute(f"PRAGMA application_id = {_FORMAT[0]}")
+    base.execute(f"PRAGMA user_version = {_FORMAT[1]}")
 
 
 def _pragma(base: Connection, name: str) -> int:
