@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.toy import HashEncoder
@@ -29,6 +29,7 @@ class Counting(HashEncoder):
 TEXTS = st.lists(st.text(max_size=8), max_size=20)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(TEXTS, st.sampled_from(["document", "query"])), max_size=5))
 def test_the_same_vectors_and_no_text_twice(tmp_path_factory, calls):
     path = tmp_path_factory.mktemp("vectors") / "kept.sqlite"
