@@ -64,7 +64,7 @@ class Batch:
         self._metas: list[Meta] = []
         self._spans = array("i")
         self._row_counts = array("i")
-        self._texts: list[str] = []  # rows whose terms aren't known yet
+        self._texts: list[bytes] = []  # rows whose terms aren't known yet
         self._tokenized: list[Future[_Tokens]] = []
         self._cutting = ThreadPoolExecutor(1)  # without a thread until there is work for it
         self._numbering = ThreadPoolExecutor(1)
@@ -86,15 +86,19 @@ class Batch:
         known: the vectors of its rows, (rows, dim), where they needn't be encoded.
         """
         content = encode_document(document)
-        title, text = document.title, document.text
-        rows: Sequence[str] = (seen_text(title, text),)
+        text = document.text
         bounds: Sequence[int] = (0, len(text))
+        coded: Sequence[bytes] = (b" ".join(content[:2]) if content[0] else content[1],)
+        rows: Sequence[str] = ()
         if self._passages:
             spans = split(text, self._passages.words, self._passages.overlap)
-            rows = [seen_text(title, text[start:end]) for start, end in spans]
+            rows = [seen_text(document.title, text[start:end]) for start, end in spans]
+            coded = [row.encode() for row in rows]
             bounds = list(chain.from_iterable(spans))
+        elif self._dim is not None:
+            rows = (seen_text(document.title, text),)
         if document.vector is not None:
-            known = self._own_vector(document, len(rows))
+            known = self._own_vector(document, len(coded))
         elif known is None and self._load_encoder is None and self._dim is not None:
             raise UsageError(
                 f"Document {document.id!r} has no vector, and this index holds vectors that its "
@@ -104,11 +108,11 @@ class Batch:
         self._ids.append(document.id)
         self._contents += content
         self._metas.append(_copied(document.meta) if content[2] else _NO_META)
-        self._row_counts.append(len(rows))
+        self._row_counts.append(len(coded))
         self._spans.extend(bounds)
-        self._texts += rows
-        self._rows += len(rows)
-        self._bytes += len(content[1]) + 4 * len(rows) * (self._dim or 0)
+        self._texts += coded
+        self._rows += len(coded)
+        self._bytes += len(content[1]) + 4 * len(coded) * (self._dim or 0)
         if len(self._texts) >= _TOKENIZE:
             self._tokenize()
         if self._dim is not None:
