@@ -6,10 +6,9 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vecsearch.encoders.base import Encoder, encode
 from vecsearch.encoders.own import checked_vectors
@@ -18,12 +17,10 @@ from vecsearch.passages import split
 from vecsearch.store.columns import build_columns
 from vecsearch.store.documents import build_documents, encode_document
 from vecsearch.store.manifest import Passages
-from vecsearch.store.postings_build import build_postings
+from vecsearch.store.postings_build import PostingsBuilder
 from vecsearch.store.segment import Arrays, Rooms
 from vecsearch.tokenizing import Cut, Tokenizer
 from vecsearch.types import Document, Meta, Vectors, seen_text
-
-_Tokens: TypeAlias = tuple[NDArray[np.int32], NDArray[np.int32]]
 
 _TOKENIZE: Final = 1 << 14
 """Rows whose terms are found at a time."""
@@ -65,7 +62,8 @@ class Batch:
         self._spans = array("i")
         self._row_counts = array("i")
         self._texts: list[bytes] = []  # rows whose terms aren't known yet
-        self._tokenized: list[Future[_Tokens]] = []
+        self._postings = PostingsBuilder()
+        self._counted: list[Future[None]] = []
         self._cutting = ThreadPoolExecutor(1)  # without a thread until there is work for it
         self._numbering = ThreadPoolExecutor(1)
         self._waiting: list[str | Vectors] = []  # rows: texts to encode, or vectors that are known
@@ -124,7 +122,7 @@ class Batch:
         """Lay out what was collected; each room is there as soon as it is asked for."""
         self._tokenize()
         self._encode()
-        return self._rooms(self._numbering.submit(self._postings))
+        return self._rooms(self._numbering.submit(self._lay_out))
 
     def _rooms(self, postings: Future[Arrays]) -> Iterator[tuple[str, Arrays]]:
         # While the postings are laid out the others are written.
@@ -137,13 +135,10 @@ class Batch:
             yield "vectors", {"vectors": np.concatenate(self._vectors)}
         yield "postings", postings.result()
 
-    def _postings(self) -> Arrays:
-        found = zip(*(each.result() for each in self._tokenized), strict=True)
-        tokens, lengths = map(np.concatenate, found)
-        whole: Future[_Tokens] = Future()
-        whole.set_result((tokens, lengths))
-        self._tokenized = [whole]  # so that they aren't in memory twice
-        return build_postings(self._tokenizer.vocabulary, tokens, lengths)
+    def _lay_out(self) -> Arrays:
+        for each in self._counted:
+            each.result()
+        return self._postings.arrays(self._tokenizer.vocabulary)
 
     def _own_vector(self, document: Document, rows: int) -> Vectors:
         what = f"The vector of document {document.id!r}"
@@ -163,14 +158,14 @@ class Batch:
         """Find the terms of what waits, while the next documents are taken."""
         if self._texts:
             # Going on while others are behind costs memory, and slows them down by taking the GIL.
-            if len(self._tokenized) >= _AHEAD:
-                self._tokenized[-_AHEAD].result()
+            if len(self._counted) >= _AHEAD:
+                self._counted[-_AHEAD].result()
             cut = self._cutting.submit(self._tokenizer.cut, self._texts)
-            self._tokenized.append(self._numbering.submit(self._number, cut))
+            self._counted.append(self._numbering.submit(self._count, cut))
             self._texts = []
 
-    def _number(self, cut: Future[Cut]) -> _Tokens:
-        return self._tokenizer.number(cut.result())
+    def _count(self, cut: Future[Cut]) -> None:
+        self._postings.add(*self._tokenizer.number(cut.result()))
 
     def _encode(self) -> None:
         if self._dim is None or not self._waiting:
