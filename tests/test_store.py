@@ -39,6 +39,7 @@ from vecsearch.index import Index
 from vecsearch.merging import LARGEST, Size, plan_merges
 from vecsearch.store import manifest as manifests
 from vecsearch.store.arrays import Array, Stream, open_arrays, write_arrays
+from vecsearch.store.blobs import rising
 from vecsearch.store.documents import Documents, build_documents, encode_document, hash_ids
 from vecsearch.store.files import Disk, digest_file
 from vecsearch.store.manifest import (
@@ -461,6 +462,22 @@ def test_a_merge_equals_a_segment_made_at_once(
     # A field that only dead documents had goes with them.
     for name, array in fresh.items():
         np.testing.assert_array_equal(merged[name], array, err_msg=name, strict=True)
+
+
+@given(
+    strings=st.lists(
+        st.binary(max_size=20)
+        | st.builds(
+            bytes.__add__, st.sampled_from([b"", b"a" * 8, b"a" * 16]), st.binary(max_size=2)
+        )
+        | st.builds(bytes, st.integers(0, 20))
+    )
+)
+def test_strings_rise_as_python_sorts_them(strings: list[bytes]) -> None:
+    """Those that are as one to their sixteenth byte, or to a zero at their end, and equal ones."""
+    order = rising(strings)
+    assert order.dtype == np.int64
+    assert order.tolist() == sorted(range(len(strings)), key=strings.__getitem__)
 
 
 def postings_of(rows: list[list[str]]) -> Postings:

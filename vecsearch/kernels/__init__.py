@@ -28,7 +28,7 @@ def part(function: F) -> F:
 
     It counts no references: for every array of a tuple that would take longer than a short loop.
     """
-    return _compiled(function, {"nogil": True, "_nrt": False})
+    return _compiled(function, {"nogil": True, "_nrt": False, "forceinline": True})
 
 
 def _compiled(function: F, options: dict[str, Any]) -> F:

@@ -76,10 +76,7 @@ def read_keys(text: Bytes, edges: Places, keys: Keys) -> None:
     """Work out the keys of chunks: `edges` has where each begins and ends, end to end."""
     firsts, seconds, hashes = keys
     for i in range(len(edges) // 2):
-        start = edges[2 * i]
-        length = min(edges[2 * i + 1] - start, 16)
-        first = eight_at(text, start) & _FIRST[length]
-        second = eight_at(text, start + 8) & _SECOND[length]
+        first, second = _first_eights(text, edges[2 * i], edges[2 * i + 1])
         firsts[i] = first
         seconds[i] = second
         hashes[i] = _hash(first, second)
@@ -95,13 +92,14 @@ def look_up(keys: Keys, table: Table, numbers: Numbers, missed: Places) -> int:
     firsts, seconds, hashes = keys
     slots, records, _, _ = table
     last = np.uint64(len(slots) - 1)
+    for i in range(len(numbers)):
+        numbers[i] = np.int64(slots[hashes[i] >> _HALF & last] & _LOW) - 1
     misses = 0
     for i in range(len(numbers)):
-        place = slots[hashes[i] >> _HALF & last] & _LOW
-        numbers[i] = np.int64(place) - 1
-        same = (records[2 * place] == firsts[i]) & (records[2 * place + _ONE] == seconds[i])
+        place = np.uint64(numbers[i] + 1)
+        differ = (records[2 * place] ^ firsts[i]) | (records[2 * place + _ONE] ^ seconds[i])
         missed[misses] = i
-        misses += (not same) | (place == _ZERO)
+        misses += (differ != _ZERO) | (place == _ZERO)
     return misses
 
 
@@ -110,8 +108,7 @@ def find(text: Bytes, start: int, end: int, apart: bool, table: Table) -> tuple[
     """Return a chunk's number, -1 where it has none; its hash; and the slot that it has or gets."""
     slots, records, tails, _ = table
     last = np.uint64(len(slots) - 1)
-    first = _within(text, start, end)
-    second = _within(text, start + 8, end)
+    first, second = _first_eights(text, start, end)
     hashed = _hash(first, second | _APART if apart else second)
     for at in range(start + 16, end, 8):
         hashed = _hash(hashed, _within(text, at, end))
@@ -140,8 +137,7 @@ def add(
     slots[slot] = (hashed & ~_LOW) | np.uint64(used[0] + 1)
     number = int(used[0])
     used[0] += 1
-    records[2 * used[0]] = _within(text, start, end)
-    records[2 * used[0] + 1] = _within(text, start + 8, end)
+    records[2 * used[0]], records[2 * used[0] + 1] = _first_eights(text, start, end)
     if end - start > SHORT or form > 0:
         records[2 * used[0] + 1] = _LONG | np.uint64(used[1])
         tails[used[1]] = _length(start, end, form > 0)
@@ -205,6 +201,13 @@ def _is(text: Bytes, start: int, end: int, apart: bool, tails: Eights, rest: Eig
 def _length(start: int, end: int, apart: bool) -> Eight:
     """Return a chunk's bytes, twice, and 1 more where it is apart."""
     return np.uint64(2 * (end - start) + apart)
+
+
+@part
+def _first_eights(text: Bytes, start: int, end: int) -> tuple[Eight, Eight]:
+    """Return the first sixteen bytes of a chunk, those that it hasn't as 0."""
+    length = min(end - start, 16)
+    return eight_at(text, start) & _FIRST[length], eight_at(text, start + 8) & _SECOND[length]
 
 
 @part

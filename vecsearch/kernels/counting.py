@@ -53,9 +53,10 @@ def count(tokens: Numbers, lengths: Numbers, first: int, block: int, known: Numb
     terms = np.empty(len(tokens), np.int32)
     counts = np.empty(len(tokens), np.int32)
     bounds = np.zeros(len(lengths) + 1, np.int64)
-    chunk_terms = np.empty(len(tokens), np.int32)
-    chunk_blocks = np.empty(len(tokens), np.uint16)
-    chunk_starts = np.empty(len(tokens), np.int64)
+    most = min(len(tokens), len(known) * (len(lengths) // block + 2))
+    chunk_terms = np.empty(most, np.int32)
+    chunk_blocks = np.empty(most, np.uint16)
+    chunk_starts = np.empty(most, np.int64)
     entries = chunks = at = 0
     for i in range(len(lengths)):
         row = first + i

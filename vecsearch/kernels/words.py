@@ -244,7 +244,9 @@ def _stretch(
     new: New,
 ) -> int:
     """Number the chunks of a stretch between breaks in ASCII; return how many numbers there are."""
-    if end - start <= _MOST_WHOLE:
+    # Of several pairs of characters the whole isn't known, and one pair has been found by now.
+    spaceless = _kind(kinds, _code_point(text, start)[0]) == SPACELESS
+    if end - start <= _MOST_WHOLE and not spaceless:
         number, hashed, slot = find(text, start, end, False, table)
         if number < 0 and is_ascii(text, start, end):
             form = ASCII if end - start <= SHORT else WORD
@@ -321,6 +323,12 @@ def _code_point(text: Bytes, at: int) -> tuple[int, int]:
 
 
 @part
+def _kind(kinds: Bytes, code: int) -> int:
+    """Return the kind of a code point."""
+    return np.int64(kinds[code]) if code < KINDS else PART
+
+
+@part
 def _piece(text: Bytes, at: int, kinds: Bytes) -> tuple[int, int]:
     """Return the end of the piece at a byte, and what it is made of.
 
@@ -330,7 +338,11 @@ def _piece(text: Bytes, at: int, kinds: Bytes) -> tuple[int, int]:
     marks = place = 0
     while True:
         code, width = _code_point(text, at)
-        kind = np.int64(kinds[code]) if code < KINDS else PART
+        kind = _kind(kinds, code)
+        if kind == made and kind in (LETTER, SPACELESS):  # as most
+            marks = place = 0
+            at += width
+            continue
         if kind == BREAK:
             return at, made
         simple = kind in (LETTER, SPACELESS, PICTOGRAPH)

@@ -66,7 +66,7 @@ class Blobs(Sequence[bytes]):
 
 
 _BLOCK = 1 << 22
-_STRINGS = 1 << 12
+_STRINGS = 1 << 14
 _EIGHT = 8  # bytes of an integer
 
 

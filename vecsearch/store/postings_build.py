@@ -135,10 +135,10 @@ class _Entries:
     def add(self, tokens: NDArray[np.int32], lengths: NDArray[np.int32]) -> None:
         from vecsearch.kernels import counting
 
-        more = int(tokens.max(initial=-1)) + 1 - len(self._known)
-        if more > 0:
-            self._known = np.concatenate([self._known, np.zeros((more, 4), np.int32)])
-            self._known[-more:, counting.LATEST] = -1
+        terms, known = int(tokens.max(initial=-1)) + 1, len(self._known)
+        if terms > known:
+            self._known = np.concatenate([self._known, np.zeros((terms, 4), np.int32)])
+            self._known[known:, counting.LATEST] = -1
         self._parts.append(
             counting.count(tokens, lengths, self._rows, 1 << BLOCK_BITS, self._known)
         )
