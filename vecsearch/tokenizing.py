@@ -75,7 +75,7 @@ class Tokenizer:
     @property
     def vocabulary(self) -> list[str]:
         """The term of each number; asked for again, the same list has what came since."""
-        known = len(self._vocabulary) + len([NO_TERM])
+        known = len(self._vocabulary) + 1  # NO_TERM comes before
         if known < len(self._numbers):  # skipping to what is new takes its time
             self._vocabulary += islice(self._numbers, known, None)
         return self._vocabulary
