@@ -220,7 +220,7 @@ def test_blank_documents_are_not_encoded_and_not_found_by_meaning(tmp_path: Path
     documents = [Document(text, text) for text in texts]
     documents += [Document(f"blank{n}", " \n\t") for n in range(blanks)]
     searcher = Index.create(tmp_path / "i", encoder, documents=documents).searcher()
-    assert told == texts
+    assert sorted(told) == sorted(texts)
     assert not searcher.vectors("blank0").any()  # type: ignore[union-attr]
     for query in ("red apple", "something else", "apple pear plum"):
         hits = searcher.search(query, k=5, by="dense")

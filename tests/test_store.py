@@ -25,6 +25,7 @@ from kills import committed, read_while
 from toy import HashEncoder, documents_of, fruit, litter, load_hash_encoder, look
 
 from vecsearch.batch import Batch
+from vecsearch.encoding import Encoding, Rows
 from vecsearch.errors import (
     EncoderError,
     EncoderMismatch,
@@ -410,7 +411,8 @@ texts = st.lists(words, max_size=6).map(" ".join)
 
 
 def rooms_of(documents: Iterable[Document], passages: int | None) -> Rooms:
-    batch = Batch(Tokenizer(PLAIN), HashEncoder, 16, Passages(passages, 1) if passages else None)
+    rows = Rows(16, Encoding(HashEncoder))
+    batch = Batch(Tokenizer(PLAIN), rows, Passages(passages, 1) if passages else None)
     for document in documents:
         batch.add(document)
     return batch.rooms()

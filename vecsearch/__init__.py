@@ -2,6 +2,7 @@
 
 from vecsearch.corpus import Corpus, Fields, documents, open_corpus, read_qrels, read_queries
 from vecsearch.encoders import Encoder, OwnVectors, load_encoder
+from vecsearch.encoders.rerankers import Reranker, load_reranker
 from vecsearch.errors import VecsearchError
 from vecsearch.index import Index
 from vecsearch.measures import Measure, Scores, evaluate, parse_measure
@@ -10,6 +11,7 @@ from vecsearch.retrieve.dense import Dense
 from vecsearch.retrieve.explanation import ArmPart, Explanation, Remainder, TermPart, TextPart
 from vecsearch.retrieve.fusion import Arm, ReciprocalRank, WeightedSum
 from vecsearch.retrieve.lexical import Lexical
+from vecsearch.retrieve.rerank import Reranked
 from vecsearch.retrieve.weighting import BM25, TfIdf, Weighting
 from vecsearch.runs import read_run, write_run
 from vecsearch.searcher import Searcher
@@ -42,6 +44,8 @@ __all__ = [
     "Query",
     "ReciprocalRank",
     "Remainder",
+    "Reranked",
+    "Reranker",
     "Retriever",
     "Scores",
     "Searcher",
@@ -59,6 +63,7 @@ __all__ = [
     "documents",
     "evaluate",
     "load_encoder",
+    "load_reranker",
     "open_corpus",
     "parse_measure",
     "read_qrels",

@@ -1,19 +1,20 @@
-"""Documents on their way into a segment: analysed and encoded as they come."""
+"""Documents on their way into a segment: analysed as they come, and handed on to be encoded."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from typing import Final
 
 import numpy as np
 
-from vecsearch.encoders.base import Encoder, encode
 from vecsearch.encoders.own import checked_vectors
+from vecsearch.encoding import Rows
 from vecsearch.errors import UsageError
 from vecsearch.passages import split
+from vecsearch.store.arrays import Stream
 from vecsearch.store.columns import build_columns
 from vecsearch.store.documents import build_documents, encode_document
 from vecsearch.store.manifest import Passages
@@ -28,9 +29,6 @@ _TOKENIZE: Final = 1 << 14
 _AHEAD: Final = 2
 """So many times these rows may be waiting for it."""
 
-_ENCODE: Final = 512
-"""Rows encoded at a time: enough to sort by length, few enough to show progress."""
-
 _NO_META: Final[Meta] = {}
 
 _FULL_ROWS: Final = 1 << 19
@@ -41,20 +39,17 @@ _FULL_BYTES: Final = 1 << 28
 class Batch:
     """Collects documents in memory until they are laid out as the rooms of a segment.
 
-    load_encoder: None where documents bring their own vectors, and where there are none.
-    dim: how many numbers the vectors of the index have; None for an index without any.
+    vectors: collects the vectors of its rows; None for an index without any.
     """
 
     def __init__(
         self,
         tokenizer: Tokenizer,
-        load_encoder: Callable[[], Encoder] | None,
-        dim: int | None,
+        vectors: Rows | None,
         passages: Passages | None,
     ) -> None:
         self._tokenizer = tokenizer
-        self._load_encoder = load_encoder
-        self._dim = dim
+        self._vectors = vectors
         self._passages = passages
         self._ids: list[str] = []
         self._contents: list[bytes] = []
@@ -66,8 +61,6 @@ class Batch:
         self._counted: list[Future[None]] = []
         self._cutting = ThreadPoolExecutor(1)  # without a thread until there is work for it
         self._numbering = ThreadPoolExecutor(1)
-        self._waiting: list[str | Vectors] = []  # rows: texts to encode, or vectors that are known
-        self._vectors: list[Vectors] = []
         self._rows = 0
         self._bytes = 0
         self.positions: dict[str, int] = {}
@@ -93,14 +86,14 @@ class Batch:
             rows = [seen_text(document.title, text[start:end]) for start, end in spans]
             coded = [row.encode() for row in rows]
             bounds = list(chain.from_iterable(spans))
-        elif self._dim is not None:
+        elif self._vectors:
             rows = (seen_text(document.title, text),)
         if document.vector is not None:
             known = self._own_vector(document, len(coded))
-        elif known is None and self._load_encoder is None and self._dim is not None:
+        elif known is None and self._vectors and not self._vectors.encodes:
             raise UsageError(
                 f"Document {document.id!r} has no vector, and this index holds vectors that its "
-                f"owner made, of {self._dim} numbers: give the document one."
+                f"owner made, of {self._vectors.dim} numbers: give the document one."
             )
         self.positions[document.id] = len(self._ids)
         self._ids.append(document.id)
@@ -110,29 +103,31 @@ class Batch:
         self._spans.extend(bounds)
         self._texts += coded
         self._rows += len(coded)
-        self._bytes += len(content[1]) + 4 * len(coded) * (self._dim or 0)
+        self._bytes += len(content[1])
         if len(self._texts) >= _TOKENIZE:
             self._tokenize()
-        if self._dim is not None:
-            self._waiting += rows if known is None else list(known)
-            if len(self._waiting) >= _ENCODE:
-                self._encode()
+        if self._vectors:
+            self._bytes += 4 * len(coded) * self._vectors.dim
+            self._vectors.add(rows if known is None else known)
 
     def rooms(self) -> Rooms:
         """Lay out what was collected; each room is there as soon as it is asked for."""
         self._tokenize()
-        self._encode()
-        return self._rooms(self._numbering.submit(self._lay_out))
+        postings = self._numbering.submit(self._lay_out)
+        return self._rooms(postings, self._vectors.blocks() if self._vectors else [])
 
-    def _rooms(self, postings: Future[Arrays]) -> Iterator[tuple[str, Arrays]]:
+    def _rooms(
+        self, postings: Future[Arrays], vectors: Sequence[Vectors]
+    ) -> Iterator[tuple[str, Arrays]]:
         # While the postings are laid out the others are written.
         yield (
             "documents",
             build_documents(self._ids, self._contents, self._spans, self._row_counts),
         )
         yield "columns", build_columns(self._metas)
-        if self._dim is not None:
-            yield "vectors", {"vectors": np.concatenate(self._vectors)}
+        if self._vectors:
+            shape = self._rows, self._vectors.dim
+            yield "vectors", {"vectors": Stream(np.dtype(np.float32), shape, vectors)}
         yield "postings", postings.result()
 
     def _lay_out(self) -> Arrays:
@@ -142,14 +137,14 @@ class Batch:
 
     def _own_vector(self, document: Document, rows: int) -> Vectors:
         what = f"The vector of document {document.id!r}"
-        if self._dim is None:
+        if self._vectors is None:
             raise UsageError(
                 f"{what} has no place in an index without embeddings; create the index with "
                 "OwnVectors(dim), or with an encoder, to have them."
             )
         if rows != 1:
             raise UsageError(f"{what} is one, but the document was split into {rows} passages.")
-        vectors = checked_vectors(document.vector, what, self._dim)
+        vectors = checked_vectors(document.vector, what, self._vectors.dim)
         if len(vectors) != 1:
             raise UsageError(f"{what} must be one vector, not {len(vectors)}.")
         return vectors
@@ -166,23 +161,6 @@ class Batch:
 
     def _count(self, cut: Future[Cut]) -> None:
         self._postings.add(*self._tokenizer.number(cut.result()))
-
-    def _encode(self) -> None:
-        if self._dim is None or not self._waiting:
-            return
-        # A blank text has a zero row: a model would put nothing at all near to something.
-        vectors = np.zeros((len(self._waiting), self._dim), np.float32)
-        texts: dict[int, str] = {}
-        for i, row in enumerate(self._waiting):
-            if not isinstance(row, str):
-                vectors[i] = row
-            elif row and not row.isspace():
-                texts[i] = row
-        if texts and self._load_encoder:
-            found = encode(self._load_encoder(), list(texts.values()), "document")
-            vectors[list(texts)] = found
-        self._vectors.append(vectors)
-        self._waiting = []
 
 
 def _copied(meta: Meta) -> Meta:

@@ -69,6 +69,10 @@ class VecsearchError(Exception):
     exit_code: ClassVar[int] = 1
 
 
+class VecsearchWarning(UserWarning):
+    """What a person should know, though all goes on; the command line prints it."""
+
+
 class UsageError(VecsearchError, ValueError):
     """A call that can't mean anything."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from vecsearch.encoders import DEFAULT, choose_encoder
 from vecsearch.encoders.base import EVEN, Device, Encoder
+from vecsearch.encoding import Encoding, Told
 from vecsearch.errors import (
     EncoderMismatch,
     IndexCorrupt,
@@ -66,6 +67,7 @@ class Index:
         passages: Passages | int | None = None,
         overwrite: bool = False,
         device: Device = "auto",
+        on_encoded: Told | None = None,
     ) -> Index:
         """Create an index of `documents`, possibly none yet, in one commit.
 
@@ -74,6 +76,7 @@ class Index:
         documents: what `Writer.add` takes.
         passages: split documents into passages of at most so many words; None keeps them whole.
         overwrite: replace the index that is in the folder; without it that raises IndexExists.
+        on_encoded: as for `writer`.
         """
         check_place(Path(folder), overwrite=overwrite)
         if isinstance(passages, int) and not isinstance(passages, bool):
@@ -86,7 +89,7 @@ class Index:
                 f"not {analyzer!r} and {passages!r}."
             )
         index = cls(folder, choose_encoder(encoder, device), device)
-        index._replace(analyzer, passages, documents, overwrite=overwrite)
+        index._replace(analyzer, passages, documents, on_encoded, overwrite=overwrite)
         return index
 
     @classmethod
@@ -132,8 +135,11 @@ class Index:
         )
 
     @contextlib.contextmanager
-    def writer(self) -> Iterator[Writer]:
+    def writer(self, on_encoded: Told | None = None) -> Iterator[Writer]:
         """Change the index: all of the block's changes are one commit, or none if it raises.
+
+        on_encoded: is told from time to time how many rows (passages, or whole documents) have
+            their vectors, of how many that were taken: (done, taken).
 
         Raise IndexLocked at once where another writer is at work.
         """
@@ -141,7 +147,7 @@ class Index:
         with self._locked():
             base = self.manifest()
             analyzer = Analyzer.from_dict(base.analyzer)
-            with contextlib.closing(self._new_writer(base, analyzer)) as writer:
+            with contextlib.closing(self._new_writer(base, analyzer, on_encoded)) as writer:
                 yield writer
                 writer.commit()
 
@@ -155,11 +161,13 @@ class Index:
         encoder: Encoder | str | None,
         *,
         through: Callable[[Iterable[Document]], Iterable[Document]] = iter,
+        on_encoded: Told | None = None,
     ) -> None:
         """Make all vectors anew with another encoder, from the stored documents, in one commit.
 
         encoder: as for `create`; None drops the embeddings.
         through: what the documents pass on their way, such as a progress bar.
+        on_encoded: as for `writer`.
         """
         self._encoder = choose_encoder(encoder, self._device)
         with self._locked():
@@ -169,7 +177,8 @@ class Index:
                 # What is copied gets new digests, which would hide damage.
                 if Path(file.path).name.startswith(("documents.", "alive.")):
                     check_file(self.folder, file)
-            self._rebuild(Analyzer.from_dict(old.analyzer), old.passages, through(documents))
+            analyzer = Analyzer.from_dict(old.analyzer)
+            self._rebuild(analyzer, old.passages, through(documents), on_encoded)
 
     def verify(self) -> list[IndexCorrupt]:
         """Read every file that the index consists of; return what isn't as it was written."""
@@ -208,10 +217,11 @@ class Index:
             except IndexCorrupt as problem:
                 yield problem
 
-    def _new_writer(self, base: Manifest, analyzer: Analyzer) -> Writer:
+    def _new_writer(self, base: Manifest, analyzer: Analyzer, on_encoded: Told | None) -> Writer:
+        load = self._loader(base.encoder)
         embeds_text = base.encoder is not None and base.encoder.embeds_text
-        load = self._loader(base.encoder) if embeds_text else None
-        return Writer(self._disk, self.folder, base, analyzer, load)
+        encoding = Encoding(load, on_encoded) if load and embeds_text else None
+        return Writer(self._disk, self.folder, base, analyzer, encoding)
 
     def _loader(self, entry: EncoderEntry | None) -> Callable[[], Encoder] | None:
         """Return what loads the encoder of a state, once, whatever becomes of its files."""
@@ -259,19 +269,26 @@ class Index:
         analyzer: Analyzer,
         passages: Passages | None,
         documents: object,
+        on_encoded: Told | None,
         *,
         overwrite: bool,
     ) -> None:
         with self._made_folder(), self._locked():
             try:
                 check_place(self.folder, overwrite=overwrite)
-                self._rebuild(analyzer, passages, documents)
+                self._rebuild(analyzer, passages, documents, on_encoded)
             except BaseException:
                 if not (self.folder / MANIFEST).exists():
                     clear(self._disk, self.folder)
                 raise
 
-    def _rebuild(self, analyzer: Analyzer, passages: Passages | None, documents: object) -> None:
+    def _rebuild(
+        self,
+        analyzer: Analyzer,
+        passages: Passages | None,
+        documents: object,
+        on_encoded: Told | None,
+    ) -> None:
         """Commit an index of these documents alone, in the place of what there is."""
         generation, next_segment = succession(self.folder)
         entry = None
@@ -280,7 +297,7 @@ class Index:
             with naming_failure(self.folder):
                 entry = keep_encoder(self._disk, self.folder, name, self._encoder)
         base = Manifest(analyzer.to_dict(), entry, passages, generation, next_segment)
-        with contextlib.closing(self._new_writer(base, analyzer)) as writer:
+        with contextlib.closing(self._new_writer(base, analyzer, on_encoded)) as writer:
             writer.add(documents)
             writer.commit(always=True)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vecsearch.batch import Batch
 from vecsearch.corpus import documents_of
-from vecsearch.encoders.base import Encoder
+from vecsearch.encoding import Encoding, Rows
 from vecsearch.errors import IndexProblem, UnknownDocument, UsageError, did_you_mean
 from vecsearch.filters import parse_filter
 from vecsearch.merging import Size, plan_merges
@@ -74,7 +74,7 @@ class Writer:
         folder: Path,
         base: Manifest,
         analyzer: Analyzer,
-        load_encoder: Callable[[], Encoder] | None,
+        encoding: Encoding | None,
     ) -> None:
         self._disk = disk
         self._folder = folder
@@ -83,7 +83,7 @@ class Writer:
         self._user: tuple[int, int] | None = _this_thread()
         self._held = [_Held(entry, open_segment(folder, entry)) for entry in base.segments]
         self._tokenizer = Tokenizer(analyzer)
-        self._load_encoder = load_encoder
+        self._encoding = encoding
         self._batch = self._new_batch()
         self._changed = False
         self._whole: set[str] = set()  # segments whose vectors were checked
@@ -199,6 +199,8 @@ class Writer:
     def close(self) -> None:
         """End the writer's life; what it didn't commit is swept by the next one."""
         self._user = None
+        if self._encoding:
+            self._encoding.close()
 
     def _add(self, documents: object, known: Callable[[Document], Vectors | None]) -> int:
         self._check_use()
@@ -219,8 +221,8 @@ class Writer:
 
     def _new_batch(self) -> Batch:
         encoder = self._base.encoder
-        dim = encoder.dim if encoder else None
-        return Batch(self._tokenizer, self._load_encoder, dim, self._base.passages)
+        vectors = Rows(encoder.dim, self._encoding) if encoder else None
+        return Batch(self._tokenizer, vectors, self._base.passages)
 
     def _known_vectors(self, document: Document) -> Vectors | None:
         """Return the vectors of the document that this one replaces, if they are its own too."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import vecsearch
+from vecsearch.cache import VECTORS, cache_folder
 from vecsearch.errors import VecsearchError
 from vecsearch.runs import Run
 
@@ -27,12 +28,12 @@ from vecsearch.runs import Run
 class Cache:
     """A folder with what was worked out before. Several processes may share it.
 
-    folder: made where it is missing; None is the user's own, $XDG_CACHE_HOME/vecsearch/bench or
-        ~/.cache/vecsearch/bench. It may be removed at any time: it is made again.
+    folder: made where it is missing; None is the user's own, where indexing keeps vectors too. It
+        may be removed at any time: it is made again.
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
-        self.folder = default_folder() if folder is None else Path(folder)
+        self.folder = cache_folder() if folder is None else Path(folder)
         for place in ("rankings", "costs", "scratch"):
             try:
                 (self.folder / place).mkdir(parents=True, exist_ok=True)
@@ -43,7 +44,7 @@ class Cache:
     @property
     def vectors(self) -> Path:
         """The file of `CachedEncoder`."""
-        return self.folder / "vectors.sqlite"
+        return self.folder / VECTORS
 
     def run(self, key: str) -> Run | None:
         """Return a run that was kept, or None; one that can't be read counts as none."""
@@ -73,6 +74,20 @@ class Cache:
         with self._keeping(self._costs(key)) as path:
             path.write_text(json.dumps(costs), encoding="utf-8")
 
+    def bytes(self) -> int:
+        """Return the size of all rankings and costs."""
+        return sum(file.stat().st_size for file in self._results())
+
+    def prune(self, most: int) -> None:
+        """Remove the rankings and costs that were made first, until at most so many bytes stay."""
+        files = sorted(self._results(), key=lambda file: file.stat().st_mtime)
+        left = self.bytes()
+        for file in files:
+            if left <= most:
+                return
+            left -= file.stat().st_size
+            file.unlink()
+
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
         """Give a new folder for indexes, which is removed at the end of the block.
@@ -85,6 +100,9 @@ class Cache:
                 shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=place) as folder:
             yield Path(folder)
+
+    def _results(self) -> list[Path]:
+        return [*self.folder.glob("rankings/*"), *self.folder.glob("costs/*")]
 
     def _run(self, key: str) -> Path:
         return self.folder / "rankings" / f"{key}.json.gz"
@@ -112,12 +130,6 @@ def _is_alive(pid: str) -> bool:
     except OSError:  # there is one, of another user
         pass
     return True
-
-
-def default_folder() -> Path:
-    """Return the folder for caches that the system gives its user."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "vecsearch" / "bench"
 
 
 @functools.cache

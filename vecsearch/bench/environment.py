@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import platform
 import subprocess
@@ -64,13 +63,6 @@ def packages() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-@functools.cache
-def encoder_versions() -> str:
-    """Name the versions of the libraries that a text's vector may depend on besides the model."""
-    names = ("torch", "sentence-transformers", "transformers", "tokenizers")
-    return " ".join(f"{name} {packages().get(name)}" for name in names)
 
 
 def software_digest() -> str:

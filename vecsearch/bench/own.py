@@ -9,6 +9,7 @@ from vecsearch.bench.engine import Stopwatch
 from vecsearch.bench.system import System, located_model
 from vecsearch.bench.vectors import CachedEncoder, Deferred
 from vecsearch.encoders import Encoder, load_encoder
+from vecsearch.encoders.base import precision
 from vecsearch.index import Index
 from vecsearch.retrieve.base import Retriever
 from vecsearch.searcher import Searcher
@@ -104,6 +105,7 @@ class _TimedEncoder:
         self.name = encoder.name
         self.dim = encoder.dim
         self.fingerprint = encoder.fingerprint
+        self.precision = precision(encoder)
         self._encoder = encoder
         self._clock = clock
 

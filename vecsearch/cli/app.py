@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -13,7 +15,7 @@ import click
 
 from vecsearch.cli.output import printable
 from vecsearch.cli.version import version_option
-from vecsearch.errors import VecsearchError, did_you_mean
+from vecsearch.errors import VecsearchError, VecsearchWarning, did_you_mean
 
 _INTERRUPTED = 130
 """The exit code of a process that Ctrl-C ended, as shells have it."""
@@ -38,6 +40,7 @@ _ROOMS: Final = {
     "compact": ("indexing", "compact"),
     "reencode": ("indexing", "reencode"),
     "encoders": ("inspecting", "encoders"),
+    "cache": ("caching", "cache"),
     "completion": ("completion", "completion"),
 }
 """Where each command is, in the order in which people meet them. A room is loaded when it is asked
@@ -67,7 +70,9 @@ class _Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         try:
-            result = super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _shown(warnings.showwarning)
+                result = super().invoke(ctx)
             sys.stdout.flush()
             return result
         except VecsearchError as error:
@@ -88,6 +93,18 @@ def _worded(error: OSError | MemoryError) -> str:
         return "There isn't enough memory."
     place = f"{error.filename}: " if error.filename else ""
     return f"{place}{error.strerror or error}."
+
+
+def _shown(others: Callable[..., None]) -> Callable[..., None]:
+    """Make what shows a warning: ours as a sentence, those of libraries as they were shown."""
+
+    def show(message: Warning | str, category: type[Warning], *place: Any) -> None:  # noqa: ANN401
+        if issubclass(category, VecsearchWarning):
+            click.echo(f"Warning: {printable(str(message))}", err=True)
+        else:
+            others(message, category, *place)
+
+    return show
 
 
 def _open_closed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from vecsearch.cli.options import (
     where_option,
     work_options,
 )
-from vecsearch.cli.output import counted, progress, say, size
+from vecsearch.cli.output import Passing, counted, say, size
 from vecsearch.corpus import Fields, documents, open_corpus, read_vectors, stop
 from vecsearch.encoders import DEFAULT, Device, Encoder, OwnVectors
 from vecsearch.errors import CorpusError
@@ -96,6 +97,7 @@ def index(
             passages=passages,
             overwrite=overwrite,
             device=device,
+            on_encoded=reading.passing.on_encoded,
         )
     reading.report("Indexed", index_folder)
 
@@ -133,7 +135,7 @@ def add(
     with opened(index_folder, device) as index:
         reading = _Reading(corpus_source, Fields(id_field, title_field, text_field), on_error)
         before = index.manifest().documents
-        with reading, index.writer() as writer:
+        with reading, index.writer(reading.passing.on_encoded) as writer:
             if following:
                 changes = sync(writer, reading.corpus, reading.on_error, through=reading.watched)
             elif vectors_file is not None:
@@ -162,11 +164,9 @@ def reencode(index_folder: Path, encoder: str, device: Device) -> None:
     """Make the embeddings of INDEX anew, with another encoder, from its own documents."""
     with opened(index_folder, device) as index:
         count = index.manifest().documents
-
-        def watched(found: Iterable[Document]) -> Iterator[Document]:
-            return progress(found, "documents", done=lambda read: read / count if count else 1.0)
-
-        index.reencode(encoder, through=watched)
+        passing = Passing()
+        with passing.shown(lambda taken: taken / max(count, 1)):
+            index.reencode(encoder, through=passing, on_encoded=passing.on_encoded)
         info = index.info()
     by = f"the embeddings are those of {info['encoder']}" if info["encoder"] else "no embeddings"
     click.echo(f"{index_folder}: {counted(count)}, {by}, {size(info['bytes'])}.")
@@ -209,26 +209,27 @@ class _Reading:
         self._skipped: list[CorpusError] = []
         self.on_error = self._skipped.append if on_error == "skip" else stop
         self._read = 0
+        self._shown = contextlib.ExitStack()
+        self.passing = Passing()
 
     def __iter__(self) -> Iterator[Document]:
         return self.watched(documents(self.corpus, self.on_error))
 
     def watched(self, found: Iterable[Document]) -> Iterator[Document]:
         """Count documents and show progress as they pass."""
-        total = self.corpus.total_bytes
-
-        def share(count: int) -> float:
-            return self.corpus.bytes_read / total if total else 0.0
-
-        for document in progress(found, "documents", done=share if total else None):
+        for document in self.passing(found):
             self._read += 1
             yield document
 
     def __enter__(self) -> None:
-        """Begin the work on the documents."""
+        """Begin to show progress."""
+        total = self.corpus.total_bytes
+        done = (lambda _: self.corpus.bytes_read / total) if total else None
+        self._shown.enter_context(self.passing.shown(done))
 
     def __exit__(self, *_: object) -> None:
         """List what was skipped, whether the work came to its end or not."""
+        self._shown.close()
         for error in self._skipped:
             say(f"Skipped: {error}")
 

@@ -21,6 +21,7 @@ from vecsearch.cli.explaining import (
 )
 from vecsearch.cli.printable import CONTROLS
 from vecsearch.cli.printable import printable as printable  # taken from here by other rooms
+from vecsearch.retrieve.base import Retriever
 from vecsearch.retrieve.clauses import query_terms, query_text
 from vecsearch.retrieve.explanation import Explanation
 from vecsearch.searcher import Searcher
@@ -42,7 +43,11 @@ class Answer(NamedTuple):
 
 
 def answered(
-    searcher: Searcher, query: str | Query, hits: Sequence[Hit], by: str | None, width: int = 240
+    searcher: Searcher,
+    query: str | Query,
+    hits: Sequence[Hit],
+    by: str | Retriever | None,
+    width: int = 240,
 ) -> list[Answer]:
     """Say what to show of the hits of a query; see `Searcher.snippets`."""
     text = query_text(searcher.snapshot, searcher.analyzer, query)
@@ -157,11 +162,41 @@ def progress(
 
     done: tells from the number of items which share of the whole is done, 0 to 1, where known.
     """
-    show = _bar(what, done) if sys.stderr.isatty() else _lines(what)
-    with show as step:
+    with _shown(what, done) as step:
         for count, item in enumerate(items, start=1):
             yield item
             step(count)
+
+
+class Passing:
+    """Documents that are taken first and encoded later; those that were are shown as progress."""
+
+    def __init__(self) -> None:
+        self._taken = 0
+        self._share = 1.0
+        self._step: Callable[[int], None] = lambda count: None
+
+    def __call__(self, items: Iterable[_T]) -> Iterator[_T]:
+        """Yield items, counting them."""
+        for item in items:
+            yield item
+            self._taken += 1
+            self._show()
+
+    def on_encoded(self, done: int, taken: int) -> None:
+        """Be told how many rows were encoded, of how many that were taken."""
+        self._share = done / max(taken, 1)
+        self._show()
+
+    @contextlib.contextmanager
+    def shown(self, done: Callable[[int], float] | None) -> Iterator[None]:
+        """Show progress within the block; `done` as for `progress`, of those that were taken."""
+        share = None if done is None else lambda _: done(self._taken) * self._share
+        with _shown("documents", share) as self._step:
+            yield
+
+    def _show(self) -> None:
+        self._step(int(self._taken * self._share))
 
 
 @contextlib.contextmanager
@@ -190,6 +225,12 @@ def telling() -> Iterator[Callable[[str, int], None]]:
         )
 
 
+def _shown(
+    what: str, done: Callable[[int], float] | None
+) -> contextlib.AbstractContextManager[Callable[[int], None]]:
+    return _bar(what, done) if sys.stderr.isatty() else _lines(what)
+
+
 @contextlib.contextmanager
 def _lines(what: str) -> Iterator[Callable[[int], None]]:
     last = time.monotonic()
@@ -215,9 +256,12 @@ def _bar(what: str, done: Callable[[int], float] | None) -> Iterator[Callable[[i
         columns += [BarColumn(), TimeElapsedColumn()]
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=1.0 if done else None, count=0)
+        shown = 0
 
         def step(count: int) -> None:
-            if count % 16 == 0:
+            nonlocal shown
+            if count // 16 != shown:
+                shown = count // 16
                 bar.update(task, count=count, completed=done(count) if done else 0)
 
         yield step

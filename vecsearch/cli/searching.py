@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
-from vecsearch.cli.completion import complete_file
+from vecsearch.cli.completion import complete_file, complete_folder
 from vecsearch.cli.opening import opened
 from vecsearch.cli.options import by_option, index_argument, json_option, where_option, work_options
 from vecsearch.cli.output import answered, print_answers, progress, say
 from vecsearch.corpus import read_queries, read_vectors
 from vecsearch.encoders import Device
 from vecsearch.errors import UsageError
+from vecsearch.retrieve.base import Retriever
 from vecsearch.runs import write_run
 from vecsearch.searcher import Searcher
 from vecsearch.types import Query, Vectors
@@ -49,6 +50,27 @@ _BLOCK = 64
     "by dense, or with --by hybrid beside the words.",
 )
 @click.option(
+    "--rerank",
+    metavar="MODEL",
+    shell_complete=complete_folder,
+    help="A cross-encoder or late-interaction model, a folder or owner/model on a hub, that reads "
+    "the best documents again and puts them in its own order.",
+)
+@click.option(
+    "--rerank-top",
+    "top",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many documents it reads.  [50]",
+)
+@click.option(
+    "--rerank-seconds",
+    "seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="S",
+    help="After how long it begins no more of a query.  [never]",
+)
+@click.option(
     "--run",
     "run_file",
     metavar="FILE",
@@ -68,6 +90,9 @@ def search(
     queries: str | None,
     vectors_file: str | None,
     run_file: str | None,
+    rerank: str | None,
+    top: int | None,
+    seconds: float | None,
     as_json: bool,
     device: Device,
 ) -> None:
@@ -76,27 +101,34 @@ def search(
     A query is plain text: no character of it is syntax, unless --syntax says so.
     """
     _check_usage(query, queries, vectors_file, run_file, as_json=as_json, explain=explain)
+    if rerank is None and (top or seconds):
+        raise click.UsageError("--rerank-top and --rerank-seconds go with --rerank MODEL.")
+    if rerank is not None and vectors_file is not None:
+        raise click.UsageError("--rerank reads a text: it doesn't go with --vectors.")
     with opened(index_folder, device) as index:
         searcher = index.searcher()
         vectors = None
         if vectors_file is not None:
             vectors, by = read_vectors(vectors_file), by or "dense"
+        ranks: str | Retriever | None = by
+        if rerank is not None:
+            ranks = _reranked(searcher, by, rerank, device, top, seconds)
         if queries is not None:
             asked = read_queries(queries)
             if syntax:
                 asked = [_parsed(each) for each in asked]
-            retriever = searcher.retriever(by)
-            rankings = _rank(searcher, asked, 100 if k is None else k, where, by, vectors)
+            retriever = searcher.retriever(ranks)
+            rankings = _rank(searcher, asked, 100 if k is None else k, where, ranks, vectors)
             write_run(rankings, run_file or "-", retriever.name)
         else:
             question: str | Query = Query.parse(query or "") if syntax else query or ""
             hits = searcher.search_many(
-                [question], 10 if k is None else k, where, by, vectors=vectors
+                [question], 10 if k is None else k, where, ranks, vectors=vectors
             )
-            answers = answered(searcher, question, hits[0], by)
+            answers = answered(searcher, question, hits[0], ranks)
             if explain:
                 ids = [answer.hit.id for answer in answers]
-                told = searcher.explain_many(question, ids, where, by)
+                told = searcher.explain_many(question, ids, where, ranks)
                 answers = [
                     answer._replace(explanation=each)
                     for answer, each in zip(answers, told, strict=True)
@@ -130,6 +162,23 @@ def _check_usage(
         raise click.UsageError("--explain goes with a text: there is nothing to say of a vector.")
 
 
+def _reranked(
+    searcher: Searcher,
+    by: str | None,
+    model: str,
+    device: Device,
+    top: int | None,
+    seconds: float | None,
+) -> Retriever:
+    """Return what ranks by a model the best documents of `by`."""
+    from vecsearch.encoders.rerankers import load_reranker
+    from vecsearch.retrieve.rerank import DEPTH, Reranked
+
+    first = searcher.retriever(by)
+    reranker = load_reranker(model, device)
+    return Reranked(searcher.snapshot, first, reranker, top=top or DEPTH, seconds=seconds)
+
+
 def _parsed(query: Query) -> Query:
     """Read the syntax of a query of a file."""
     try:
@@ -143,7 +192,7 @@ def _rank(
     queries: Sequence[Query],
     k: int,
     where: str | None,
-    by: str | None,
+    by: str | Retriever | None,
     vectors: Vectors | None,
 ) -> Iterator[tuple[str, list[tuple[str, float]]]]:
     if vectors is not None and len(vectors) != len(queries):

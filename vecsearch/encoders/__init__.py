@@ -111,7 +111,7 @@ def locate_encoder(name_or_path: str | Path) -> Located | OwnVectors:
         return _locate_folder(folder)
     if folder.exists():
         raise EncoderError(f"{folder} is a file; an encoder is a folder with a model in it.")
-    if isinstance(name_or_path, str) and _looks_like_hub_name(name):
+    if isinstance(name_or_path, str) and pretrained.is_hub_name(name):
         try:
             return pretrained.locate_hub(name)
         except EncoderError as error:  # or was it a folder that was meant?
@@ -151,11 +151,6 @@ def _locate_folder(folder: Path) -> Located | OwnVectors:
     if named is None:
         raise EncoderError(f"{folder} refers to a packaged model {saved.package!r}, unknown here.")
     return named
-
-
-def _looks_like_hub_name(name: str) -> bool:
-    owner, _, model = name.partition("/")
-    return bool(owner and model) and "/" not in model and owner not in (".", "..", "~")
 
 
 def choose_encoder(encoder: Encoder | str | None, device: Device) -> Encoder | None:

@@ -36,7 +36,8 @@ class Encoder(Protocol):
     def encode(self, texts: Sequence[str], role: Role) -> Vectors:
         """Encode texts, in order, as documents or as queries: (texts, dim) float32.
 
-        Rows have unit length; a text without any known token gets a zero row.
+        Rows have unit length; a text without any known token gets a zero row. A writer calls it
+        from a thread of its own, one call at a time.
         """
         ...
 
@@ -100,6 +101,23 @@ def hybrid_weight(encoder: Encoder | Located) -> float:
     return float(weight)
 
 
+def precision(encoder: Encoder) -> str:
+    """Return the numeric precision that its vectors depend on and its fingerprint leaves out.
+
+    An encoder that has another than "fp32" says so by an attribute `precision`.
+    """
+    return str(getattr(encoder, "precision", "fp32"))
+
+
+def is_costly(encoder: Encoder) -> bool:
+    """Whether keeping a vector on disk and looking it up, some 20 µs, is nothing to encoding it.
+
+    An encoder of which that is true says so by an attribute `costly`, and thereby that its
+    fingerprint can be trusted: vectors are kept for years, in one place for all programs.
+    """
+    return bool(getattr(encoder, "costly", False))
+
+
 def encode(encoder: Encoder, texts: Sequence[str], role: Role) -> Vectors:
     """Encode texts and make sure of what came: anybody may write an encoder.
 
@@ -133,3 +151,10 @@ def require_text(text: object, place: int) -> str:
     if not isinstance(text, str):
         raise UsageError(f"Only text can be encoded; item {place} is {type(text).__name__}.")
     return text
+
+
+def clean_text(text: str, place: int) -> str:
+    """Return a text as tokenizers take it; raise UsageError for anything but text."""
+    require_text(text, place)
+    # Tokenizers take no lone surrogate.
+    return text.encode("utf-8", "replace").decode() if not text.isascii() else text

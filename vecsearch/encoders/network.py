@@ -99,6 +99,8 @@ def _dim(module: Pooled) -> int:
 class Network:
     """An encoder by a trained network. Safe to share between threads."""
 
+    costly = True
+
     def __init__(self, artefact: Artefact, module: Pooled, device: str) -> None:
         if artefact.subwords is None:
             raise EncoderError(f"The network of {artefact.place} has no subwords.")

@@ -17,14 +17,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from vecsearch.encoders.base import Device, TokenVectors, require_list, require_text
+from vecsearch.encoders.base import Device, TokenVectors, clean_text, require_list
 from vecsearch.encoders.words import word_spans
 from vecsearch.errors import EncoderError
 from vecsearch.types import Role, Span, Vectors
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
-
     from vecsearch.encoders import Packaged
 
 SAVED: Final = "encoder.json"
@@ -51,6 +49,8 @@ class Pretrained:
     Rows have unit length, but for a model that is meant for the dot product: its lengths stay.
     """
 
+    costly = True
+
     def __init__(self, located: LocatedModel, device: Device) -> None:
         folder, saved = located
         self.name = saved.name
@@ -67,7 +67,7 @@ class Pretrained:
 
     def encode(self, texts: Sequence[str], role: Role) -> Vectors:
         """See `Encoder.encode`."""
-        clean = [_clean(text, i) for i, text in enumerate(require_list(texts))]
+        clean = [clean_text(text, i) for i, text in enumerate(require_list(texts))]
         if not clean:
             return np.zeros((0, self.dim), np.float32)
         encode = self._model.encode_query if role == "query" else self._model.encode_document
@@ -79,7 +79,7 @@ class Pretrained:
 
     def encode_tokens(self, text: str, role: Role) -> TokenVectors | None:
         """See `TokenEncoder.encode_tokens`; None for all but the mean of the tokens' vectors."""
-        clean = _clean(text, 0)
+        clean = clean_text(text, 0)
         encode = self._model.encode_query if role == "query" else self._model.encode_document
         features: Any  # tensors by name
         with self._guard:
@@ -139,12 +139,6 @@ def _copy(files: Sequence[Path], source: Path, target: Path) -> None:
         copy = target / file.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, copy)
-
-
-def _clean(text: str, place: int) -> str:
-    require_text(text, place)
-    # Tokenizers take no lone surrogate.
-    return text.encode("utf-8", "replace").decode() if not text.isascii() else text
 
 
 class Saved(NamedTuple):
@@ -212,6 +206,12 @@ def locate_folder(folder: Path, saved: Saved) -> LocatedModel:
     return LocatedModel(folder, saved)
 
 
+def is_hub_name(name: str) -> bool:
+    """Whether a name reads as "owner/model", and not as a path."""
+    owner, _, model = name.partition("/")
+    return bool(owner and model) and "/" not in model and owner not in (".", "..", "~")
+
+
 def locate_hub(name: str) -> LocatedModel:
     """Fetch a model from the hub, or from its local cache."""
     try:
@@ -232,12 +232,15 @@ def locate_hub(name: str) -> LocatedModel:
     return LocatedModel(Path(folder), Saved(name, None, None))
 
 
-def load_model(folder: Path, device: Device) -> SentenceTransformer:
-    """Load a model that runs no code of its own; EncoderError says why another can't be."""
+def load_model(folder: Path, device: Device, kind: str = "SentenceTransformer") -> Any:  # noqa: ANN401 - of that kind
+    """Load a model that runs no code of its own; EncoderError says why another can't be.
+
+    kind: the class of sentence_transformers that loads it.
+    """
     _refuse_foreign_code(folder)
     try:
+        import sentence_transformers
         import torch
-        from sentence_transformers import SentenceTransformer
         from transformers.utils.logging import disable_progress_bar
     except ImportError as error:
         raise EncoderError(f"Pretrained encoders need {error.name}. Install {_INSTALL}.") from None
@@ -246,7 +249,7 @@ def load_model(folder: Path, device: Device) -> SentenceTransformer:
         raise EncoderError("The device cuda was asked for, but torch finds no CUDA device.")
     disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        return SentenceTransformer(
+        return getattr(sentence_transformers, kind)(
             str(folder),
             device="cuda" if cuda and device != "cpu" else "cpu",
             trust_remote_code=False,

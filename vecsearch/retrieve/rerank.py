@@ -1,0 +1,149 @@
+"""A retriever over a retriever: the best of a ranking, read again by a slower and better model.
+
+Its cost is bounded: by `top`, so many documents of each query are read, and by `seconds`, after
+which no more are begun. What isn't read follows what is, in the order that it had.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.encoders.rerankers import Reranker
+from vecsearch.errors import EncoderError, UsageError
+from vecsearch.retrieve.base import Ranking, Retriever, check_k, rank, ranking_of, top_k
+from vecsearch.retrieve.explanation import (
+    ArmPart,
+    Explanation,
+    Remainder,
+    Standing,
+    explainer,
+    standings,
+)
+from vecsearch.store.snapshot import Snapshot
+from vecsearch.types import Mask, TopK, seen_text
+
+DEPTH: Final = 50
+"""So many documents are read where nobody says."""
+
+_BATCH: Final = 16
+"""Texts that are read between two looks at the clock."""
+
+_METHOD: Final = (
+    "The model reads query and passage together: its score is of both, and no sum of their parts."
+)
+
+
+class Reranked:
+    """Ranks the best documents of another retriever by how a model scores their best passages.
+
+    top: so many documents of each query are read by the model.
+    seconds: for each query; some are read however short it is. None for no bound. With a bound
+        the ranking depends on how fast the machine is.
+
+    Documents that weren't read keep their order, with scores 1, 2, 3, ... below the least that the
+    model gave: so scores fall, and say nothing else.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        retriever: Retriever,
+        reranker: Reranker,
+        *,
+        top: int = DEPTH,
+        seconds: float | None = None,
+    ) -> None:
+        if not isinstance(top, int) or isinstance(top, bool) or top < 1:
+            raise UsageError(f"A re-ranker reads at least 1 document, not {top!r}.")
+        if seconds is not None and not seconds > 0:
+            raise UsageError(f"A re-ranker's time is more than 0 seconds, not {seconds!r}.")
+        self._snapshot = snapshot
+        self._retriever = retriever
+        self._reranker = reranker
+        self._top = top
+        self._seconds = seconds
+
+    @property
+    def name(self) -> str:
+        """The names of the retriever and of the model, as in "bm25+my-cross-encoder"."""
+        return f"{self._retriever.name}+{self._reranker.name}"
+
+    def retrieve(self, queries: Sequence[str], k: int, allow: Mask) -> TopK:
+        """See `Retriever.retrieve`."""
+        check_k(k)
+        found = self._retriever.retrieve(queries, max(k, self._top), allow)
+        rankings = [
+            self._reranked(query, ranking_of(found, place), k)[0]
+            for place, query in enumerate(queries)
+        ]
+        return top_k(rankings, k)
+
+    def explain(self, query: str, documents: Sequence[slice], allow: Mask) -> list[Explanation]:
+        """See `Explainer.explain`; beside the model's score stands what the retriever said."""
+        before = explainer(self._retriever).explain(query, documents, allow)
+        deepest = max((each.rank for each in before if each.rank is not None), default=1)
+        candidates = self._retriever.retrieve([query], max(deepest, self._top), allow)
+        ranking, read = self._reranked(query, ranking_of(candidates, 0), deepest)
+        found = standings(self._snapshot, documents, lambda k: top_k([_first(ranking, k)], k))
+        return [
+            Explanation(arm.id, self.name, None, None, None, (), "", True, arm.note)
+            if standing is None
+            else self._told(standing, arm, read)
+            for standing, arm in zip(found, before, strict=True)
+        ]
+
+    def _told(self, standing: Standing, arm: Explanation, read: int) -> Explanation:
+        said = f"the score of {self._reranker.name}, which read query and passage"
+        if standing.rank > read:
+            said = f"below the least score of the {read} documents that {self._reranker.name} read"
+        parts = (Remainder(standing.score, said), ArmPart(0.0, 0.0, 0.0, arm))
+        hit = self._snapshot.hit(standing.row, standing.score)
+        return Explanation(
+            hit.id, self.name, standing.score, standing.rank, hit.span, parts, _METHOD, True, ""
+        )
+
+    def _reranked(self, query: str, candidates: Ranking, k: int) -> tuple[Ranking, int]:
+        """Rank the candidates anew; return the k best, and how many were read."""
+        rows, _ = candidates
+        scores = self._scores(query, rows[: self._top])
+        read = len(scores)
+        best_rows, best_scores = rank(self._snapshot, rows[:read], scores, read)
+        rest = rows[read:]
+        lowered = scores.min(initial=np.float32(np.inf)) - np.arange(1, len(rest) + 1)
+        ranked = np.append(best_rows, rest), np.append(best_scores, lowered.astype(np.float32))
+        return _first(ranked, k), read
+
+    def _scores(self, query: str, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Score the passages of the first rows, as many as there is time for."""
+        started = time.monotonic()
+        scores = np.zeros(0, np.float32)
+        while len(scores) < len(rows):
+            if len(scores) and self._seconds and time.monotonic() - started >= self._seconds:
+                break
+            batch = rows[len(scores) : len(scores) + _BATCH]
+            scores = np.append(scores, self._checked(query, list(map(self._text, batch.tolist()))))
+        return scores
+
+    def _checked(self, query: str, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Score texts and make sure of what came: anybody may write a re-ranker."""
+        scores = np.asarray(self._reranker.score(query, texts), np.float32)
+        if scores.shape != (len(texts),) or not np.isfinite(scores).all():
+            raise EncoderError(
+                f"The re-ranker {self._reranker.name!r} gave an array of shape {scores.shape} for "
+                f"{len(texts)} texts; a finite score for each is wanted."
+            )
+        return scores
+
+    def _text(self, row: int) -> str:
+        hit = self._snapshot.hit(row, 0.0)
+        return seen_text(hit.document.title, hit.passage)
+
+
+def _first(ranking: Ranking, k: int) -> Ranking:
+    rows, scores = ranking
+    return rows[:k], scores[:k]
