@@ -40,6 +40,7 @@ from vecsearch.index import Index
 from vecsearch.merging import LARGEST, Size, plan_merges
 from vecsearch.store import manifest as manifests
 from vecsearch.store.arrays import Array, Stream, open_arrays, write_arrays
+from vecsearch.store.blobs import rising
 from vecsearch.store.documents import Documents, build_documents, encode_document, hash_ids
 from vecsearch.store.files import Disk, digest_file
 from vecsearch.store.manifest import (
@@ -54,7 +55,7 @@ from vecsearch.store.manifest import (
     read_manifest,
 )
 from vecsearch.store.postings import Postings
-from vecsearch.store.postings_build import build_postings
+from vecsearch.store.postings_build import PostingsBuilder
 from vecsearch.store.postings_merge import merge_postings
 from vecsearch.store.segment import Rooms, Segment, merge_segments, open_segment, write_segment
 from vecsearch.text import analyzer
@@ -465,23 +466,47 @@ def test_a_merge_equals_a_segment_made_at_once(
         np.testing.assert_array_equal(merged[name], array, err_msg=name, strict=True)
 
 
+@given(
+    strings=st.lists(
+        st.binary(max_size=20)
+        | st.builds(
+            bytes.__add__, st.sampled_from([b"", b"a" * 8, b"a" * 16]), st.binary(max_size=2)
+        )
+        | st.builds(bytes, st.integers(0, 20))
+    )
+)
+def test_strings_rise_as_python_sorts_them(strings: list[bytes]) -> None:
+    """Those that are as one to their sixteenth byte, or to a zero at their end, and equal ones."""
+    order = rising(strings)
+    assert order.dtype == np.int64
+    assert order.tolist() == sorted(range(len(strings)), key=strings.__getitem__)
+
+
 def postings_of(rows: list[list[str]]) -> Postings:
     return Postings({name: np.asarray(array) for name, array in built(rows).items()})
 
 
 def built(rows: list[list[str]]) -> dict[str, Any]:
     vocabulary = ["unused", *dict.fromkeys(term for row in rows for term in row)]
-    tokens = [vocabulary.index(term) for row in rows for term in row]
-    lengths = [len(row) for row in rows]
-    return build_postings(vocabulary, np.array(tokens, np.int32), np.array(lengths, np.int32))
+    builder = PostingsBuilder()
+    for some in (rows[:3], rows[3:4], rows[4:]):
+        tokens = [vocabulary.index(term) for row in some for term in row]
+        lengths = [len(row) for row in some]
+        builder.add(np.array(tokens, np.int32), np.array(lengths, np.int32))
+    return builder.arrays(vocabulary)
 
 
 rows_of_terms = st.lists(st.lists(words, max_size=6), max_size=8)
 
 
-@given(rows=rows_of_terms, bits=st.sampled_from([1, 2, 16]), table=st.sampled_from([0, 1 << 24]))
+@given(
+    rows=rows_of_terms,
+    bits=st.sampled_from([1, 2, 16]),
+    table=st.sampled_from([0, 1 << 24]),
+    many=st.sampled_from([0, 9]),
+)
 @settings(deadline=None)
-def test_postings_count_terms(rows: list[list[str]], bits: int, table: int) -> None:
+def test_postings_count_terms(rows: list[list[str]], bits: int, table: int, many: int) -> None:
     """Whatever the size of blocks, however cells are numbered, and by compiled loops the same."""
     with pytest.MonkeyPatch.context() as patch:
         for room in ("postings", "postings_build", "postings_merge"):
@@ -490,7 +515,7 @@ def test_postings_count_terms(rows: list[list[str]], bits: int, table: int) -> N
             patch.setattr(f"vecsearch.store.{room}.MOST_IN_TABLE", table)
         check_postings(rows)
         plain = built(rows)
-        patch.setattr("vecsearch.store.postings_build.MANY_TOKENS", 1)
+        patch.setattr("vecsearch.store.postings_build.MANY_TOKENS", many)
         compiled = built(rows)
         assert compiled.keys() == plain.keys()
         for name, array in plain.items():

@@ -6,10 +6,9 @@ from array import array
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vecsearch.encoders.own import checked_vectors
 from vecsearch.encoding import Rows
@@ -19,12 +18,10 @@ from vecsearch.store.arrays import Stream
 from vecsearch.store.columns import build_columns
 from vecsearch.store.documents import build_documents, encode_document
 from vecsearch.store.manifest import Passages
-from vecsearch.store.postings_build import build_postings
+from vecsearch.store.postings_build import PostingsBuilder
 from vecsearch.store.segment import Arrays, Rooms
 from vecsearch.tokenizing import Cut, Tokenizer
 from vecsearch.types import Document, Meta, Vectors, seen_text
-
-_Tokens: TypeAlias = tuple[NDArray[np.int32], NDArray[np.int32]]
 
 _TOKENIZE: Final = 1 << 14
 """Rows whose terms are found at a time."""
@@ -59,8 +56,9 @@ class Batch:
         self._metas: list[Meta] = []
         self._spans = array("i")
         self._row_counts = array("i")
-        self._texts: list[str] = []  # rows whose terms aren't known yet
-        self._tokenized: list[Future[_Tokens]] = []
+        self._texts: list[bytes] = []  # rows whose terms aren't known yet
+        self._postings = PostingsBuilder()
+        self._counted: list[Future[None]] = []
         self._cutting = ThreadPoolExecutor(1)  # without a thread until there is work for it
         self._numbering = ThreadPoolExecutor(1)
         self._rows = 0
@@ -79,15 +77,19 @@ class Batch:
         known: the vectors of its rows, (rows, dim), where they needn't be encoded.
         """
         content = encode_document(document)
-        title, text = document.title, document.text
-        rows: Sequence[str] = (seen_text(title, text),)
+        text = document.text
         bounds: Sequence[int] = (0, len(text))
+        coded: Sequence[bytes] = (b" ".join(content[:2]) if content[0] else content[1],)
+        rows: Sequence[str] = ()
         if self._passages:
             spans = split(text, self._passages.words, self._passages.overlap)
-            rows = [seen_text(title, text[start:end]) for start, end in spans]
+            rows = [seen_text(document.title, text[start:end]) for start, end in spans]
+            coded = [row.encode() for row in rows]
             bounds = list(chain.from_iterable(spans))
+        elif self._vectors:
+            rows = (seen_text(document.title, text),)
         if document.vector is not None:
-            known = self._own_vector(document, len(rows))
+            known = self._own_vector(document, len(coded))
         elif known is None and self._vectors and not self._vectors.encodes:
             raise UsageError(
                 f"Document {document.id!r} has no vector, and this index holds vectors that its "
@@ -97,21 +99,21 @@ class Batch:
         self._ids.append(document.id)
         self._contents += content
         self._metas.append(_copied(document.meta) if content[2] else _NO_META)
-        self._row_counts.append(len(rows))
+        self._row_counts.append(len(coded))
         self._spans.extend(bounds)
-        self._texts += rows
-        self._rows += len(rows)
+        self._texts += coded
+        self._rows += len(coded)
         self._bytes += len(content[1])
         if len(self._texts) >= _TOKENIZE:
             self._tokenize()
         if self._vectors:
-            self._bytes += 4 * len(rows) * self._vectors.dim
+            self._bytes += 4 * len(coded) * self._vectors.dim
             self._vectors.add(rows if known is None else known)
 
     def rooms(self) -> Rooms:
         """Lay out what was collected; each room is there as soon as it is asked for."""
         self._tokenize()
-        postings = self._numbering.submit(self._postings)
+        postings = self._numbering.submit(self._lay_out)
         return self._rooms(postings, self._vectors.blocks() if self._vectors else [])
 
     def _rooms(
@@ -128,13 +130,10 @@ class Batch:
             yield "vectors", {"vectors": Stream(np.dtype(np.float32), shape, vectors)}
         yield "postings", postings.result()
 
-    def _postings(self) -> Arrays:
-        found = zip(*(each.result() for each in self._tokenized), strict=True)
-        tokens, lengths = map(np.concatenate, found)
-        whole: Future[_Tokens] = Future()
-        whole.set_result((tokens, lengths))
-        self._tokenized = [whole]  # so that they aren't in memory twice
-        return build_postings(self._tokenizer.vocabulary, tokens, lengths)
+    def _lay_out(self) -> Arrays:
+        for each in self._counted:
+            each.result()
+        return self._postings.arrays(self._tokenizer.vocabulary)
 
     def _own_vector(self, document: Document, rows: int) -> Vectors:
         what = f"The vector of document {document.id!r}"
@@ -154,14 +153,14 @@ class Batch:
         """Find the terms of what waits, while the next documents are taken."""
         if self._texts:
             # Going on while others are behind costs memory, and slows them down by taking the GIL.
-            if len(self._tokenized) >= _AHEAD:
-                self._tokenized[-_AHEAD].result()
+            if len(self._counted) >= _AHEAD:
+                self._counted[-_AHEAD].result()
             cut = self._cutting.submit(self._tokenizer.cut, self._texts)
-            self._tokenized.append(self._numbering.submit(self._number, cut))
+            self._counted.append(self._numbering.submit(self._count, cut))
             self._texts = []
 
-    def _number(self, cut: Future[Cut]) -> _Tokens:
-        return self._tokenizer.number(cut.result())
+    def _count(self, cut: Future[Cut]) -> None:
+        self._postings.add(*self._tokenizer.number(cut.result()))
 
 
 def _copied(meta: Meta) -> Meta:

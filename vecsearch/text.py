@@ -171,14 +171,18 @@ class Analyzer:
         A word is here letters and numbers, of no script without spaces, that stay such when they
         are normalised, and marks on them that normalisation leaves alone.
         """
-        if not words:
-            return []
-        normal = normalise("\n".join(words), self.name).split("\n")  # a break keeps them apart
+        text = "\n".join(words)  # a break keeps them apart
+        normal = normalise(text, self.name)
+        whole = words if normal == text else normal.split("\n")
+        short = whole
+        if max(map(len, whole), default=0) > LONGEST_TERM:
+            short = [word[:LONGEST_TERM] for word in whole]
         with self._lock:
-            stems = self._stem_all([word[:LONGEST_TERM] for word in normal])
+            stems = self._stem_all(list(short))
+        stopwords = self.stopwords
         return [
-            "" if word in self.stopwords else stem[:LONGEST_TERM]
-            for word, stem in zip(normal, stems, strict=True)
+            "" if word in stopwords else stem[:LONGEST_TERM]
+            for word, stem in zip(whole, stems, strict=True)
         ]
 
     def tokens(self, text: str) -> list[Token]:

@@ -11,7 +11,7 @@ import math
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, compress, count, islice
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -22,10 +22,13 @@ from vecsearch.text import Analyzer
 Numbers: TypeAlias = NDArray[np.int32]
 
 LOADING: Final = 1 << 22
-"""Characters that plain Python works off in the time that loading the kernel takes."""
+"""Bytes that plain Python works off in the time that loading the kernel takes."""
 
 BLOCK: Final = 1 << 24
-"""Characters that the kernel gets at a time: few enough that what it makes of them is small."""
+"""Bytes that the kernel gets at a time: few enough that what it makes of them is small."""
+
+NO_TERM: Final = ""
+"""What stands where a chunk has no term; numbered -1."""
 
 MOST_CHUNKS: Final = 1 << 21
 """Chunks that are remembered; some 50 bytes each. Then it starts over."""
@@ -34,7 +37,7 @@ MOST_CHUNKS: Final = 1 << 21
 class Cut(NamedTuple):
     """Texts, and their blocks where the kernel has cut them into chunks."""
 
-    texts: Sequence[str]
+    texts: Sequence[bytes]
     blocks: Sequence[_Block] | None
 
 
@@ -63,8 +66,7 @@ class Tokenizer:
 
     def __init__(self, analyzer: Analyzer) -> None:
         self._analyzer = analyzer
-        self._numbers: defaultdict[str, int] = defaultdict()
-        self._numbers.default_factory = self._numbers.__len__
+        self._numbers = defaultdict(count().__next__, {NO_TERM: -1})
         self._vocabulary: list[str] = []
         self._chunks: _Chunks | None = None
         self._terms = _Terms(analyzer, self._numbers.__getitem__)
@@ -73,8 +75,9 @@ class Tokenizer:
     @property
     def vocabulary(self) -> list[str]:
         """The term of each number; asked for again, the same list has what came since."""
-        if len(self._vocabulary) < len(self._numbers):  # skipping to what is new takes its time
-            self._vocabulary += islice(self._numbers, len(self._vocabulary), None)
+        known = len(self._vocabulary) + 1  # NO_TERM comes before
+        if known < len(self._numbers):  # skipping to what is new takes its time
+            self._vocabulary += islice(self._numbers, known, None)
         return self._vocabulary
 
     def tokenize(self, texts: Sequence[str]) -> tuple[Numbers, Numbers]:
@@ -83,10 +86,10 @@ class Tokenizer:
         (tokens,) int32: of all texts one after another, each text's in their order.
         (texts,) int32.
         """
-        return self.number(self.cut(texts))
+        return self.number(self.cut(_encoded(texts)))
 
-    def cut(self, texts: Sequence[str]) -> Cut:
-        """Cut texts into chunks; without the GIL for most of the time."""
+    def cut(self, texts: Sequence[bytes]) -> Cut:
+        """Cut texts, of UTF-8, into chunks; without the GIL for most of the time."""
         sizes = list(map(len, texts))
         if self._chunks is None:
             self._until_worth -= sum(sizes)
@@ -100,6 +103,8 @@ class Tokenizer:
         """Return what `tokenize` does of texts that were cut."""
         if cut.blocks is None:
             return self._plainly(cut.texts)
+        if len(cut.blocks) == 1:
+            return self._terms.resolve(cut.blocks[0])
         tokens, counts = zip(*map(self._terms.resolve, cut.blocks), strict=True)
         return np.concatenate(tokens), np.concatenate(counts)
 
@@ -109,8 +114,8 @@ class Tokenizer:
         except ImportError:  # numba isn't there, or not for this Python or this numpy
             self._until_worth = math.inf
 
-    def _plainly(self, texts: Sequence[str]) -> tuple[Numbers, Numbers]:
-        found = list(map(self._analyzer.terms, texts))
+    def _plainly(self, texts: Sequence[bytes]) -> tuple[Numbers, Numbers]:
+        found = [self._analyzer.terms(text.decode("utf-8", "surrogatepass")) for text in texts]
         counts = np.fromiter(map(len, found), np.int32, len(found))
         tokens = map(self._numbers.__getitem__, chain.from_iterable(found))
         return np.fromiter(tokens, np.int32, int(counts.sum(dtype=np.int64))), counts
@@ -137,23 +142,21 @@ class _Chunks:
         self._records = np.zeros(2, np.uint64)
         self._tails = np.empty(0, np.uint64)
 
-    def cut(self, texts: Sequence[str]) -> _Block:
+    def cut(self, texts: Sequence[bytes]) -> _Block:
         """Cut a block of texts."""
         if self._used[0] > MOST_CHUNKS:
             self._clear()
         anew = not self._used[0]
-        coded = _encoded(texts)
-        ends = np.cumsum(np.fromiter(map(len, coded), np.int64, len(coded)) + 1) - 1
-        data = np.frombuffer(b" ".join([*coded, b""]), np.uint8)
+        ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + 1) - 1
+        data = np.frombuffer(b" ".join([*texts, bytes(self._kernel.PADDING)]), np.uint8)
         self._make_room(len(data))
-        self._kernel.lowered(data, self._lower, self._texts)
         table = self._kernel.Table(self._slots, self._records, self._tails, self._used)
-        counts, self._slots = self._kernel.read(
-            self._texts, ends, self._kinds, table, self._found, self._new
+        counts, found, self._slots = self._kernel.read(
+            data, ends, self._lower, self._kinds, table, self._texts, self._found, self._new
         )
         size, new = self._new.used.tolist()
         return _Block(
-            self._found[: counts.sum(dtype=np.int64)].copy(),
+            self._found[:found].copy(),
             counts,
             self._new.chunks[:size].tobytes(),
             self._new.forms[:new].copy(),
@@ -166,7 +169,7 @@ class _Chunks:
         self._records = _with_room(self._records, 2 * (chunks + 1), size + 2)
         self._tails = _with_room(self._tails, tails, size)
         if len(self._found) < size:
-            self._texts = np.empty(size + self._kernel.PADDING, np.uint8)
+            self._texts = np.empty(size, np.uint8)
             self._found = np.empty(size, np.int32)
             self._new = self._kernel.New(
                 np.empty(3 * size, np.uint8), np.empty(size, np.int32), np.empty(2, np.int64)
@@ -202,21 +205,16 @@ class _Terms:
         from vecsearch.kernels import words
 
         for form in (words.ASCII, words.WORD):  # those in ASCII need less work
-            places = np.flatnonzero(forms == form).tolist()
-            found = self._analyzer.word_terms([terms[at] for at in places])
-            for at, term in zip(places, found, strict=True):
+            these = forms == form
+            found = self._analyzer.word_terms(list(compress(terms, these.tolist())))
+            for at, term in zip(np.flatnonzero(these).tolist(), found, strict=True):
                 terms[at] = term
         begun = 0
         for at in np.flatnonzero((forms > 0) | (forms == words.MIXED)).tolist():
-            self._learn_terms(terms[begun:at])
+            self._term_of.extend(map(self._number, terms[begun:at]))
             self._learn_mixed(terms[at], int(forms[at]))
             begun = at + 1
-        self._learn_terms(terms[begun:])
-
-    def _learn_terms(self, terms: Sequence[str]) -> None:
-        """Number the terms of chunks that have one each, or none: ""."""
-        number = self._number
-        self._term_of.extend([number(term) if term else -1 for term in terms])
+        self._term_of.extend(map(self._number, terms[begun:]))
 
     def _learn_mixed(self, chunk: str, form: int) -> None:
         terms = self._analyzer.chunk_terms(chunk)
@@ -245,7 +243,7 @@ def _with_room(array: NDArray[np.uint64], used: int, more: int) -> NDArray[np.ui
 
 
 def _blocks(sizes: Sequence[int]) -> Iterator[slice]:
-    """Cut texts of some sizes into blocks of about BLOCK characters, one text at least."""
+    """Cut texts of some sizes into blocks of about BLOCK bytes, one text at least."""
     ends = np.cumsum(np.array(sizes, np.int64))
     first = 0
     while True:

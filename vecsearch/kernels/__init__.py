@@ -20,7 +20,19 @@ def compiled(function: F) -> F:
     The machine code is kept beside the module, or in the user's cache folder where the package
     can't be written to. Where neither can, each process compiles anew.
     """
+    return _compiled(function, {"nogil": True})
+
+
+def part(function: F) -> F:
+    """Compile a function that only compiled ones call, and that makes no array.
+
+    It counts no references: for every array of a tuple that would take longer than a short loop.
+    """
+    return _compiled(function, {"nogil": True, "_nrt": False, "forceinline": True})
+
+
+def _compiled(function: F, options: dict[str, Any]) -> F:
     try:
-        return cast(F, numba.njit(function, cache=True, nogil=True))
+        return cast(F, numba.njit(cache=True, **options)(function))
     except RuntimeError:  # numba found no folder to keep it in
-        return cast(F, numba.njit(function, nogil=True))
+        return cast(F, numba.njit(**options)(function))

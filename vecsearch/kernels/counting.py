@@ -1,12 +1,12 @@
 """Counts the terms of rows and lays their entries out by term, without sorting any.
 
-Three passes over the rows: how often each holds each of its terms; how many entries and chunks each
-term has; and, once it is known where those of each begin, every entry to its place.
+First how often each row holds each of its terms, a stretch of rows at a time; and, once it is known
+how many entries each term has, every entry goes to its place.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,102 +15,135 @@ from vecsearch.kernels import compiled
 
 Numbers: TypeAlias = NDArray[Any]
 
+LATEST: Final = 0
+"""Of what is known of a term: the latest row that holds it, -1 for none."""
+ENTRY: Final = 1
+"""The entry of that row, within its stretch."""
+ENTRIES: Final = 2
+"""How many entries it has."""
+CHUNKS: Final = 3
+"""How many chunks these make up."""
+
+
+class Counted(NamedTuple):
+    """The entries of a stretch of rows, row after row, and the chunks that begin with one."""
+
+    terms: Numbers
+    """(entries,) int32."""
+    counts: Numbers
+    """(entries,) int32: how often the row holds the term."""
+    bounds: Numbers
+    """(rows + 1,) int64: where each row's entries begin, and the end of the last."""
+    chunk_terms: Numbers
+    """(chunks,) int32: of each chunk, in the order in which they begin."""
+    chunk_blocks: Numbers
+    """(chunks,) uint16: the block of rows that it is of."""
+    chunk_starts: Numbers
+    """(chunks,) int64: how many entries its term had before."""
+
 
 @compiled
-def count(
-    tokens: Numbers, lengths: Numbers, numbers: Numbers, terms: int
-) -> tuple[Numbers, Numbers, Numbers]:
-    """Count row by row; return the term and the count of each entry, and where each row's begin.
+def count(tokens: Numbers, lengths: Numbers, first: int, block: int, known: Numbers) -> Counted:
+    """Count the terms of a stretch of rows, of which `first` is the first.
 
     tokens: (tokens,) int32, row after row; lengths: (rows,) int32, how many each row has.
-    numbers: (vocabulary,) int32, the term that a token is, of so many `terms`.
+    block: rows of a block.
+    known: (terms, 4) int32, what is known of each term; it is brought up to date.
     """
-    entry_terms = np.empty(len(tokens), np.int32)
+    terms = np.empty(len(tokens), np.int32)
     counts = np.empty(len(tokens), np.int32)
     bounds = np.zeros(len(lengths) + 1, np.int64)
-    entry_of = np.full(terms, -1, np.int64)  # the latest entry of each term
-    entries = 0
-    at = 0
-    for row in range(len(lengths)):
-        first = entries
-        for token in tokens[at : at + lengths[row]]:
-            term = numbers[token]
-            entry = entry_of[term]
-            if entry >= first:
-                counts[entry] += 1
-            else:
-                entry_of[term] = entries
-                entry_terms[entries] = term
-                counts[entries] = 1
-                entries += 1
-        at += lengths[row]
-        bounds[row + 1] = entries
-    return entry_terms[:entries], counts[:entries], bounds
+    most = min(len(tokens), len(known) * (len(lengths) // block + 2))
+    chunk_terms = np.empty(most, np.int32)
+    chunk_blocks = np.empty(most, np.uint16)
+    chunk_starts = np.empty(most, np.int64)
+    entries = chunks = at = 0
+    for i in range(len(lengths)):
+        row = first + i
+        begun = row - row % block
+        for token in tokens[at : at + lengths[i]]:
+            latest = known[token, LATEST]
+            if latest == row:
+                counts[known[token, ENTRY]] += 1
+                continue
+            if latest < begun:
+                chunk_terms[chunks] = token
+                chunk_blocks[chunks] = row // block
+                chunk_starts[chunks] = known[token, ENTRIES]
+                known[token, CHUNKS] += 1
+                chunks += 1
+            known[token, LATEST] = row
+            known[token, ENTRY] = entries
+            known[token, ENTRIES] += 1
+            terms[entries] = token
+            counts[entries] = 1
+            entries += 1
+        at += lengths[i]
+        bounds[i + 1] = entries
+    return Counted(
+        terms[:entries],
+        counts[:entries],
+        bounds,
+        chunk_terms[:chunks].copy(),
+        chunk_blocks[:chunks].copy(),
+        chunk_starts[:chunks].copy(),
+    )
 
 
 @compiled
-def mark_cells(counts: Numbers, bounds: Numbers, lengths: Numbers, there: Numbers) -> None:
+def place_chunks(
+    part: Counted,
+    first_place: Numbers,
+    next_chunk: Numbers,
+    chunk_blocks: Numbers,
+    chunk_starts: Numbers,
+) -> None:
+    """Put the chunks of a stretch of rows in the order of their terms.
+
+    first_place: (terms,) int64, where each term's entries begin; next_chunk: (terms,) int64, where
+    its next chunk goes. chunk_blocks, chunk_starts: (all chunks,) get them.
+    """
+    for i in range(len(part.chunk_terms)):
+        term = part.chunk_terms[i]
+        to = next_chunk[term]
+        next_chunk[term] += 1
+        chunk_blocks[to] = part.chunk_blocks[i]
+        chunk_starts[to] = first_place[term] + part.chunk_starts[i]
+
+
+@compiled
+def mark_cells(part: Counted, lengths: Numbers, there: Numbers) -> None:
     """Mark the cells that there are: `there` (counts, lengths) bool."""
+    counts, bounds = part.counts, part.bounds
     for row in range(len(lengths)):
         for entry in range(bounds[row], bounds[row + 1]):
             there[counts[entry], lengths[row]] = True
 
 
 @compiled
+def number_cells(part: Counted, lengths: Numbers, numbers: Numbers) -> Numbers:
+    """Return the cell of each entry; numbers: (counts, lengths), the number of each cell."""
+    counts, bounds = part.counts, part.bounds
+    cells = np.empty(len(counts), numbers.dtype)
+    for row in range(len(lengths)):
+        for entry in range(bounds[row], bounds[row + 1]):
+            cells[entry] = numbers[counts[entry], lengths[row]]
+    return cells
+
+
+@compiled
 def place(
-    entry_terms: Numbers,
-    counts: Numbers,
-    bounds: Numbers,
-    lengths: Numbers,
-    terms: int,
-    block: int,
-    cell_numbers: Numbers,
-    both: Numbers,
-) -> tuple[Numbers, Numbers, Numbers, Numbers, Numbers]:
-    """Put the entries in the order of their terms.
+    part: Counted, cells: Numbers, first: int, block: int, next_place: Numbers, both: Numbers
+) -> None:
+    """Put the entries of a stretch of rows, of which `first` is the first, in order of their terms.
 
-    block: rows of a block. cell_numbers: (counts, lengths), the number of each cell.
-    both: (entries,) room for a cell above 16 bits: so an entry takes one write to a place that is
-        in no cache, not two.
-
-    Return each entry's row in its block, uint16, and cell; each chunk's block, uint16, and start,
-    with their end; and the first chunk of each term, with their number.
+    next_place: (terms,) int64, where the next entry of each goes.
+    both: (all entries,) gets a cell above 16 bits of a row in its block.
     """
-    starts = np.zeros(terms + 1, np.int64)
-    term_chunks = np.zeros(terms + 1, np.int64)
-    latest = np.full(terms, -1, np.int64)  # block of each term
-    for row in range(len(lengths)):
-        here = row // block
-        for entry in range(bounds[row], bounds[row + 1]):
-            term = entry_terms[entry]
-            starts[term + 1] += 1
-            if latest[term] != here:
-                latest[term] = here
-                term_chunks[term + 1] += 1
-    for term in range(terms):
-        starts[term + 1] += starts[term]
-        term_chunks[term + 1] += term_chunks[term]
-    chunk_blocks = np.empty(term_chunks[-1], np.uint16)
-    chunk_starts = np.empty(term_chunks[-1] + 1, np.int64)
-    chunk_starts[-1] = starts[-1]
-    next_chunk = term_chunks.copy()
-    latest[:] = -1
-    for row in range(len(lengths)):
-        here = row // block
-        for entry in range(bounds[row], bounds[row + 1]):
-            term = entry_terms[entry]
-            to = starts[term]
-            starts[term] += 1
-            if latest[term] != here:
-                latest[term] = here
-                chunk_blocks[next_chunk[term]] = here
-                chunk_starts[next_chunk[term]] = to
-                next_chunk[term] += 1
-            cell = np.uint64(cell_numbers[counts[entry], lengths[row]])
-            both[to] = (cell << np.uint64(16)) | np.uint64(row - here * block)
-    rows = np.empty(len(both), np.uint16)
-    cells = np.empty(len(both), cell_numbers.dtype)
-    for entry in range(len(both)):
-        rows[entry] = both[entry] & np.uint64(0xFFFF)
-        cells[entry] = both[entry] >> np.uint64(16)
-    return rows, cells, chunk_blocks, chunk_starts, term_chunks
+    terms, bounds = part.terms, part.bounds
+    for i in range(len(bounds) - 1):
+        row = np.uint64((first + i) % block)
+        for entry in range(bounds[i], bounds[i + 1]):
+            term = terms[entry]
+            both[next_place[term]] = np.uint64(cells[entry]) << np.uint64(16) | row
+            next_place[term] += 1

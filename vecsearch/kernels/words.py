@@ -1,7 +1,11 @@
 """Texts as bytes -> numbers of their chunks, each distinct chunk being numbered once.
 
-A chunk is a stretch of UTF-8 whose terms don't depend on what stands around it. The kernel knows
-where it may cut, not what the terms are. The kinds of code points say where that is:
+A chunk is a stretch of UTF-8 whose terms don't depend on what stands around it. Most are stretches
+between two breaks in ASCII: these are found 64 bytes at a time, and looked up as they are. Only
+one that isn't known, and isn't all ASCII, is cut further.
+
+The kernel knows where it may cut, not what the terms are. The kinds of code points say where that
+is:
 
 - BREAK is in no word. What stands between breaks is cut further into pieces, where neighbours are
   of two kinds among LETTER, SPACELESS and PICTOGRAPH, and before each PICTOGRAPH; a MARK goes with
@@ -9,26 +13,34 @@ where it may cut, not what the terms are. The kinds of code points say where tha
 - A piece in a script without spaces is read as overlapping pairs of characters, each a chunk.
 - Where anything less simple comes, the piece goes on to the next break and is one chunk.
 
-Bytes are read eight at a time, as little-endian integers ("eights"): a chunk is looked up by its
-first two, and compared beyond them only if it is longer. `read` goes over the text in batches, each
-of them in steps that keep the processor from waiting: cut, look up without a branch, and settle one
-by one what is new or rare.
+`read` goes over the text in batches, each of them in steps that keep the processor from waiting:
+find the breaks, look up without a branch, and settle one by one what is new or rare.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vecsearch.kernels import compiled
-from vecsearch.kernels.bits import Eight, eight_at, trailing_zeros
-
-Bytes: TypeAlias = NDArray[np.uint8]
-Eights: TypeAlias = NDArray[np.uint64]
-Numbers: TypeAlias = NDArray[np.int32]
-Places: TypeAlias = NDArray[np.int64]
+from vecsearch.kernels import compiled, part
+from vecsearch.kernels.bits import WIDE, trailing_zeros, word_bytes
+from vecsearch.kernels.chunks import (
+    SHORT,
+    Bytes,
+    Eights,
+    Keys,
+    Numbers,
+    Places,
+    add,
+    find,
+    grown,
+    is_ascii,
+    look_up,
+    read_keys,
+)
+from vecsearch.kernels.chunks import New as New
+from vecsearch.kernels.chunks import Table as Table
 
 KINDS: Final = 1 << 17
 """Code points that have a kind of their own; those beyond are PART."""
@@ -58,127 +70,84 @@ MIXED: Final = -3
 # for the terms of both beyond those of the first. Where a TAIL makes several letters of a
 # character, the pair before has brought its terms.
 
-PADDING: Final = 32
+PADDING: Final = 2 * WIDE
 """Bytes that there are beyond the end of a text."""
 
 _BATCH: Final = 1024
-_SHORT: Final = 15  # bytes; the record of a longer chunk, or one of a form above 0, has more to it
+_MOST_WHOLE: Final = 64
+"""Bytes. A longer stretch between breaks is hardly ever met twice."""
 
 _ZERO: Final = np.uint64(0)
 _ONE: Final = np.uint64(1)
-_HALF: Final = np.uint64(32)
-_ONES: Final = np.uint64(0x0101010101010101)
-_HIGHS: Final = np.uint64(0x8080808080808080)
-_FULL: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
-_LOW: Final = np.uint64(0xFFFFFFFF)
-_LONG: Final = np.uint64(0xFF << 56)  # no byte of UTF-8 is 0xFF, or 0xFE
-_APART: Final = np.uint64(0xFE << 56)
-_MIX: Final = np.uint64(0x9E3779B97F4A7C15)  # odd, its bits without a pattern
-_MIX_MORE: Final = np.uint64(0xD6E8FEB86659FD93)
-
-
-class Table(NamedTuple):
-    """The chunks that have a number: an open-addressing hash table, and their bytes beside it."""
-
-    slots: Eights
-    """(a power of two,): 32 bits of a chunk's hash, 32 of its number + 1; 0 where it is free."""
-    records: Eights
-    """From 2 * (number + 1) on: its first and second eight; or its first, and _LONG + a place."""
-    tails: Eights
-    """At that place: what `_length` says, its second eight, and those that follow."""
-    used: Places
-    """(2,): how many chunks there are, and how many tails."""
-
-
-class New(NamedTuple):
-    """The chunks that a text brought, in the order of their numbers."""
-
-    chunks: Bytes
-    """Their bytes one after another, a line feed behind each."""
-    forms: Numbers
-    used: Places
-    """(2,): how many bytes, and how many chunks."""
+_LAST: Final = np.uint64(WIDE - 1)
 
 
 class _Batch(NamedTuple):
-    """Chunks between the text and the table, (_BATCH,) each."""
+    """Stretches between the text and the table, (_BATCH + WIDE,) each."""
 
-    starts: Places
-    ends: Places
-    forms: Numbers
-    firsts: Eights
-    seconds: Eights
-    hashes: Eights
+    keys: Keys
+    numbers: Numbers
     missed: Places
-
-
-class _State(NamedTuple):
-    """Where in a text the cutting stands."""
-
-    at: int
-    """The next byte."""
-    middle: int
-    """Within a spaceless piece, where the second character begins; 0 outside one."""
-    piece: int
-    """Where that piece ends."""
-    split: int
-    """The bytes of the first character if it has a TAIL; -1 if the piece begins with such a one."""
-
-
-@compiled
-def lowered(data: Bytes, lower: bool, text: Bytes) -> None:
-    """Copy UTF-8 so that breaks in ASCII are 0, and its capitals small if `lower`.
-
-    data: (n,) lone surrogates encoded too. text: gets it, n + PADDING bytes.
-    """
-    size = len(data)
-    to_small = np.uint8(0x20) if lower else np.uint8(0)
-    for i in range(size):
-        byte = data[i]
-        letter = np.uint8((byte | np.uint8(0x20)) - np.uint8(97)) < np.uint8(26)
-        digit = np.uint8(byte - np.uint8(48)) < np.uint8(10)
-        small = np.uint8(byte | to_small) if letter else byte
-        text[i] = small if letter or digit or byte >= np.uint8(0x80) else np.uint8(0)
-    text[size : size + PADDING] = 0
 
 
 @compiled
 def read(
-    text: Bytes, ends: Places, kinds: Bytes, table: Table, numbers: Numbers, new: New
-) -> tuple[Numbers, Eights]:
-    """Cut texts into chunks and number them; return how many each text has, (texts,), and slots.
+    data: Bytes,
+    ends: Places,
+    lower: bool,
+    kinds: Bytes,
+    table: Table,
+    text: Bytes,
+    numbers: Numbers,
+    new: New,
+) -> tuple[Numbers, int, Eights]:
+    """Cut texts into chunks and number them.
 
-    text: from `lowered`. ends: (texts,) where each text ends; a break stands between two.
+    Return how many each text has, (texts,), how many that are, and slots.
+
+    data: UTF-8, lone surrogates encoded too; a break stands behind each text, and PADDING breaks
+        behind the last. ends: (texts,) where each text ends.
+    lower: whether capitals in ASCII are as small letters.
     kinds: (KINDS,) the kind of each code point.
-    table: it needs room for half as many chunks more as the text has bytes, and as many tails; its
+    table: it needs room for half as many chunks more as the data has bytes, and as many tails; its
         slots grow, so they are returned.
+    text: room for the data.
     numbers: gets the number of each chunk; it needs room for one a byte.
     new: gets the new chunks; it needs room for three bytes, and half a form, a byte.
     """
     slots, records, tails, used = table
     counts = np.zeros(len(ends), np.int32)
-    batch = _Batch(
-        np.empty(_BATCH, np.int64),
-        np.empty(_BATCH, np.int64),
-        np.empty(_BATCH, np.int32),
-        np.empty(_BATCH, np.uint64),
-        np.empty(_BATCH, np.uint64),
-        np.empty(_BATCH, np.uint64),
-        np.empty(_BATCH, np.int64),
-    )
-    state = _State(0, 0, 0, 0)
-    current = found = 0
+    room = _BATCH + WIDE
+    keys = Keys(np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty(room, np.uint64))
+    batch = _Batch(keys, np.empty(room, np.int32), np.empty(room, np.int64))
+    edges = np.empty(2 * room, np.int64)
+    small = np.uint8(0x20 if lower else 0)
     new.used[:] = 0
-    while current < len(ends):
-        current, state, count = _cut(text, ends, kinds, current, state, counts, batch)
-        if 2 * (used[0] + count) > len(slots):
-            slots = _grown(slots, 2 * (used[0] + count))
-        those = numbers[found : found + count]
-        missed = _look_up(batch, slots, records, those)
-        if missed:
-            _settle(text, batch, missed, Table(slots, records, tails, used), new, those)
-        found += count
-    return counts, slots
+    within = _ZERO
+    current = found = known = 0
+    for at in range(0, len(data) - WIDE, WIDE):
+        words = word_bytes(data, at, small, text)
+        changes = words ^ (words << _ONE | within)
+        within = words >> _LAST
+        while changes:
+            edges[known] = at + trailing_zeros(changes)
+            known += 1
+            changes &= changes - _ONE
+        if known >= 2 * _BATCH or at + 2 * WIDE >= len(data):
+            whole = edges[: known & ~1]
+            read_keys(text, whole, batch.keys)
+            here = Table(slots, records, tails, used)
+            missed = look_up(batch.keys, here, batch.numbers[: known // 2], batch.missed)
+            most = _most_new(whole, batch.missed[:missed])
+            if 2 * (used[0] + most) > len(slots):
+                slots = grown(slots, 2 * (used[0] + most))
+                here = Table(slots, records, tails, used)
+            current, found = _settle(
+                text, ends, kinds, whole, batch, missed, here, current, counts, numbers, found, new
+            )
+            edges[0] = edges[known - 1]
+            known &= 1
+    return counts, found, slots
 
 
 @compiled
@@ -191,10 +160,11 @@ def resolve(
     term_of: (all chunks,) the term of each; -1 for none; where it has several, -place.
     several: at such a place, how many, and the terms.
     """
-    size = 0
-    for number in numbers[: counts.sum()]:
+    size = len(numbers)
+    for number in numbers:
         term = term_of[number]
-        size += 1 if term >= 0 else 0 if term == -1 else several[-term]
+        if term < -1:
+            size += several[-term]
     tokens = np.empty(size + 1, np.int32)
     lengths = np.empty(len(counts), np.int32)
     first = found = 0
@@ -214,229 +184,130 @@ def resolve(
     return tokens[:found], lengths
 
 
-@compiled
-def _cut(
+@part
+def _most_new(edges: Places, missed: Places) -> int:
+    """Return how many new chunks there may be in the stretches that were missed."""
+    most = 0
+    for i in missed:
+        most += (edges[2 * i + 1] - edges[2 * i]) // 2 + 1
+    return most
+
+
+@part
+def _settle(
     text: Bytes,
     ends: Places,
     kinds: Bytes,
-    current: int,
-    state: _State,
-    counts: Numbers,
+    edges: Places,
     batch: _Batch,
-) -> tuple[int, _State, int]:
-    """Fill a batch with chunks; return the text that it came to, where there, and how many."""
-    starts_of, ends_of, forms, firsts, seconds, hashes, _ = batch
-    at, middle, piece, split = state
-    count = 0
-    while current < len(ends):
-        begun = count
-        while at < ends[current] and count < _BATCH:
-            start = at
-            form = ASCII
-            first = eight_at(text, at)
-            second = eight_at(text, at + 8)
-            first_zero = _first_zero(first)
-            second_zero = _first_zero(second)
-            length = trailing_zeros(first_zero) >> 3
-            length += trailing_zeros(second_zero) >> 3 if length == 8 else 0
-            second = second & _below(second_zero) if first_zero == _ZERO else _ZERO
-            first &= _below(first_zero)
-            if length <= _SHORT and not (first | second) & _HIGHS:
-                end = at + length
-                at = end + 1
-            else:
-                end, form, (at, middle, piece, split) = _next(
-                    text, _State(at, middle, piece, split), kinds
-                )
-                first = _within(text, start, end)
-                second = _within(text, start + 8, end)
-                if form > 0:
-                    second |= _APART
-            starts_of[count] = start
-            ends_of[count] = end
-            forms[count] = form
-            firsts[count] = first
-            seconds[count] = second
-            hashes[count] = _hash(first, second)
-            count += end > start  # of breaks in a row only the first ends something
-        counts[current] += count - begun
-        if at < ends[current]:
-            break
-        current += 1
-    return current, _State(at, middle, piece, split), count
+    misses: int,
+    table: Table,
+    current: int,
+    counts: Numbers,
+    numbers: Numbers,
+    found: int,
+    new: New,
+) -> tuple[int, int]:
+    """Write down the numbers of a batch's chunks, those that were missed being found one by one.
 
-
-@compiled
-def _next(text: Bytes, state: _State, kinds: Bytes) -> tuple[int, int, _State]:
-    """Return the end of a chunk that may hold more than ASCII, its form, and how to go on."""
-    at, middle, piece, split = state
-    if not middle:
-        end, made = _piece(text, at, kinds)
-        if made == BREAK:
-            return end, MIXED, _State(at + _code_point(text, at)[1], 0, 0, 0)
-        if made != SPACELESS:
-            return end, WORD if made == LETTER else MIXED, _State(end, 0, 0, 0)
-        middle, wide = _character(text, at, end, kinds)
-        if middle == end:
-            return end, MIXED if wide else OWN_TERM, _State(end, 0, 0, 0)
-        piece, split = end, -1 if wide else 0
-    end, wide = _character(text, middle, piece, kinds)
-    form = split if split > 0 else MIXED if wide or split else OWN_TERM
-    if end == piece:
-        return end, form, _State(end, 0, 0, 0)
-    return end, form, _State(middle, end, piece, end - middle if wide else 0)
-
-
-@compiled
-def _look_up(batch: _Batch, slots: Eights, records: Eights, numbers: Numbers) -> int:
-    """Write down the numbers of those chunks that are where they are first looked for.
-
-    The processor has many loads under way at once, since no branch depends on one. Return how many
-    chunks are missed; `batch.missed` gets them.
+    Return the text that it came to, and how many numbers there are.
     """
-    _, _, _, firsts, seconds, hashes, missed = batch
-    last = np.uint64(len(slots) - 1)
-    misses = 0
-    for i in range(len(numbers)):
-        place = slots[hashes[i] >> _HALF & last] & _LOW
-        numbers[i] = np.int64(place) - 1
-        same = (records[2 * place] == firsts[i]) & (records[2 * place + _ONE] == seconds[i])
-        missed[misses] = i
-        misses += (not same) | (place == _ZERO)
-    return misses
+    done = 0
+    for miss in range(misses + 1):
+        upto = batch.missed[miss] if miss < misses else len(edges) // 2
+        for i in range(done, upto):
+            while edges[2 * i] >= ends[current]:
+                current += 1
+            counts[current] += 1
+            numbers[found] = batch.numbers[i]
+            found += 1
+        if miss < misses:
+            start, end = edges[2 * upto], edges[2 * upto + 1]
+            while start >= ends[current]:
+                current += 1
+            before = found
+            found = _stretch(text, start, end, kinds, table, numbers, found, new)
+            counts[current] += found - before
+        done = upto + 1
+    return current, found
 
 
-@compiled
-def _settle(
-    text: Bytes, batch: _Batch, misses: int, table: Table, new: New, numbers: Numbers
-) -> None:
-    """Find the chunks that were missed one by one; give numbers to those that are new."""
-    starts, ends, forms, firsts, seconds, hashes, missed = batch
-    slots, records, tails, used = table
-    last = np.uint64(len(slots) - 1)
-    for i in missed[:misses]:
-        start, end, form, hashed = starts[i], ends[i], forms[i], hashes[i]
-        short = end - start <= _SHORT and form <= 0
-        for at in range(start + 16, end, 8):
-            hashed = _hash(hashed, _within(text, at, end))
-        slot = hashed >> _HALF & last
-        while True:
-            entry = slots[slot]
-            if entry == _ZERO:
-                slots[slot] = (hashed & ~_LOW) | np.uint64(used[0] + 1)
-                numbers[i] = used[0]
-                _add(text, start, end, form, firsts[i], seconds[i], table, new)
-                break
-            if (entry ^ hashed) >> _HALF == _ZERO:
-                number = np.int64(entry & _LOW)
-                rest = records[2 * number + 1]
-                if records[2 * number] == firsts[i] and (
-                    rest == seconds[i] if short else _is(text, start, end, form, tails, rest)
-                ):
-                    numbers[i] = number - 1
-                    break
-            slot = (slot + _ONE) & last
-
-
-@compiled
-def _add(
+@part
+def _stretch(
     text: Bytes,
     start: int,
     end: int,
-    form: int,
-    first: Eight,
-    second: Eight,
+    kinds: Bytes,
     table: Table,
+    numbers: Numbers,
+    found: int,
     new: New,
-) -> None:
-    """Write down a chunk under the next number."""
-    _, records, tails, used = table
-    used[0] += 1
-    records[2 * used[0]] = first
-    records[2 * used[0] + 1] = second
-    if end - start > _SHORT or form > 0:
-        records[2 * used[0] + 1] = _LONG | np.uint64(used[1])
-        tails[used[1]] = _length(start, end, form)
-        used[1] += 1
-        for at in range(start + 8, end, 8):
-            tails[used[1]] = _within(text, at, end)
-            used[1] += 1
-    chunks, forms, news = new
-    size = end - start
-    chunks[news[0] : news[0] + size] = text[start:end]
-    chunks[news[0] + size] = 10
-    forms[news[1]] = form
-    news[0] += size + 1
-    news[1] += 1
+) -> int:
+    """Number the chunks of a stretch between breaks in ASCII; return how many numbers there are."""
+    # Of several pairs of characters the whole isn't known, and one pair has been found by now.
+    spaceless = _kind(kinds, _code_point(text, start)[0]) == SPACELESS
+    if end - start <= _MOST_WHOLE and not spaceless:
+        number, hashed, slot = find(text, start, end, False, table)
+        if number < 0 and is_ascii(text, start, end):
+            form = ASCII if end - start <= SHORT else WORD
+            number = add(text, start, end, form, hashed, slot, table, new)
+        if number >= 0:
+            numbers[found] = number
+            return found + 1
+    at = start
+    while at < end:
+        piece, made = _piece(text, at, kinds)
+        if made == BREAK:
+            at += _code_point(text, at)[1]
+        elif made == SPACELESS:
+            found = _pairs(text, at, piece, kinds, table, numbers, found, new)
+            at = piece
+        else:
+            form = WORD if made == LETTER else MIXED
+            numbers[found] = _numbered(text, at, piece, form, table, new)
+            found += 1
+            at = piece
+    return found
 
 
-@compiled
-def _is(text: Bytes, start: int, end: int, form: int, tails: Eights, rest: Eight) -> bool:
-    """Tell whether a long chunk is the one that begins alike and whose record ends in `rest`."""
-    if rest < _LONG:
-        return False
-    place = np.int64(rest ^ _LONG)
-    if tails[place] != _length(start, end, form):
-        return False
-    for at in range(start + 8, end, 8):
-        place += 1
-        if tails[place] != _within(text, at, end):
-            return False
-    return True
+@part
+def _pairs(
+    text: Bytes,
+    start: int,
+    end: int,
+    kinds: Bytes,
+    table: Table,
+    numbers: Numbers,
+    found: int,
+    new: New,
+) -> int:
+    """Number the pairs of characters of a spaceless piece, or its one character, as `_stretch`."""
+    middle, wide = _character(text, start, end, kinds)
+    if middle == end:
+        form = MIXED if wide else OWN_TERM
+        numbers[found] = _numbered(text, start, end, form, table, new)
+        return found + 1
+    split = -1 if wide else 0  # the bytes of the first character of a pair, if it has a TAIL
+    while middle < end:
+        last, wide = _character(text, middle, end, kinds)
+        form = split if split > 0 else MIXED if wide or split else OWN_TERM
+        numbers[found] = _numbered(text, start, last, form, table, new)
+        found += 1
+        split = last - middle if wide else 0
+        start, middle = middle, last
+    return found
 
 
-@compiled
-def _length(start: int, end: int, form: int) -> Eight:
-    """Return a chunk's bytes, twice, and 1 more where the terms of its first character go."""
-    return np.uint64(2 * (end - start) + (form > 0))
+@part
+def _numbered(text: Bytes, start: int, end: int, form: int, table: Table, new: New) -> int:
+    """Return the number of a chunk, the next one if it is new."""
+    number, hashed, slot = find(text, start, end, form > 0, table)
+    if number < 0:
+        number = add(text, start, end, form, hashed, slot, table, new)
+    return number
 
 
-@compiled
-def _grown(slots: Eights, least: int) -> Eights:
-    """Return the hash table with twice the slots, or so often twice that there are `least`."""
-    size = len(slots)
-    while size < least:
-        size *= 2
-    larger = np.zeros(size, np.uint64)
-    last = np.uint64(size - 1)
-    for entry in slots:
-        if entry:
-            slot = entry >> _HALF & last
-            while larger[slot]:
-                slot = (slot + _ONE) & last
-            larger[slot] = entry
-    return larger
-
-
-@compiled
-def _first_zero(eight: Eight) -> Eight:
-    """Return an eight whose lowest 1 is the highest bit of the first byte that is 0, if any is."""
-    return (eight - _ONES) & ~eight & _HIGHS
-
-
-@compiled
-def _below(bits: Eight) -> Eight:
-    """Return ones below the lowest 1, everywhere if there is none."""
-    return (bits - _ONE) & ~bits
-
-
-@compiled
-def _within(text: Bytes, at: int, end: int) -> Eight:
-    """Return the eight bytes from a place on, those from `end` on as 0."""
-    beyond = at + 8 - end
-    if beyond >= 8:
-        return _ZERO
-    return eight_at(text, at) & (_FULL >> np.uint64(8 * max(beyond, 0)))
-
-
-@compiled
-def _hash(first: Eight, second: Eight) -> Eight:
-    """Return a hash whose upper half depends on every bit of both."""
-    mixed = first * _MIX ^ second * _MIX_MORE
-    return (mixed ^ (mixed >> _HALF)) * _MIX
-
-
-@compiled
+@part
 def _code_point(text: Bytes, at: int) -> tuple[int, int]:
     """Return the code point at a byte, and how many bytes it takes."""
     lead = np.int64(text[at])
@@ -451,7 +322,13 @@ def _code_point(text: Bytes, at: int) -> tuple[int, int]:
     return (lead & 7) << 18 | second << 12 | third << 6 | (np.int64(text[at + 3]) & 0x3F), 4
 
 
-@compiled
+@part
+def _kind(kinds: Bytes, code: int) -> int:
+    """Return the kind of a code point."""
+    return np.int64(kinds[code]) if code < KINDS else PART
+
+
+@part
 def _piece(text: Bytes, at: int, kinds: Bytes) -> tuple[int, int]:
     """Return the end of the piece at a byte, and what it is made of.
 
@@ -461,7 +338,11 @@ def _piece(text: Bytes, at: int, kinds: Bytes) -> tuple[int, int]:
     marks = place = 0
     while True:
         code, width = _code_point(text, at)
-        kind = np.int64(kinds[code]) if code < KINDS else PART
+        kind = _kind(kinds, code)
+        if kind == made and kind in (LETTER, SPACELESS):  # as most
+            marks = place = 0
+            at += width
+            continue
         if kind == BREAK:
             return at, made
         simple = kind in (LETTER, SPACELESS, PICTOGRAPH)
@@ -483,7 +364,7 @@ def _piece(text: Bytes, at: int, kinds: Bytes) -> tuple[int, int]:
         at += width
 
 
-@compiled
+@part
 def _character(text: Bytes, at: int, end: int, kinds: Bytes) -> tuple[int, bool]:
     """Return the end of the spaceless character at a byte, and whether it has a TAIL."""
     wide = False

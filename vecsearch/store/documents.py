@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from vecsearch.errors import UsageError
 from vecsearch.store.arrays import Array, Stream
-from vecsearch.store.blobs import Blobs, offsets_of, pack, pack_in_blocks, pack_taken
+from vecsearch.store.blobs import Blobs, offsets_of, pack, pack_in_blocks, pack_taken, rising
 from vecsearch.types import Document, Meta, Span
 
 _MOST_DIGITS: Final = 4300  # of an integer that Python reads and writes, unless it is told to
@@ -227,7 +227,7 @@ def _index_ids(ids: list[bytes], hashes: NDArray[np.uint64]) -> dict[str, Array 
     order = np.argsort(hashes, kind="stable")
     ranks = np.empty(len(ids), np.int32)
     # UTF-8 sorts as the text does, code point by code point.
-    ranks[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids), dtype=np.int32)
+    ranks[rising(ids)] = np.arange(len(ids), dtype=np.int32)
     return {
         "ids": data,
         "id_offsets": offsets,

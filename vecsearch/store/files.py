@@ -13,6 +13,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -22,7 +23,7 @@ LOCK: Final = "LOCK"
 """The name of the file that a writer locks."""
 
 BLOCK: Final = 1 << 20
-"""Bytes read at a time when a file is digested."""
+"""Bytes read at a time when a file is digested; so many are digested while they are written."""
 
 
 class Disk:
@@ -32,10 +33,15 @@ class Disk:
         """Write a new file and sync it; return its size in bytes and its digest."""
         digest = hashlib.blake2b(digest_size=16)
         size = 0
-        with path.open("xb") as file:
+        with path.open("xb") as file, ThreadPoolExecutor(1) as digesting:
+            digested: Future[None] | None = None
             for block in blocks:
+                if digested:
+                    digested.result()  # no more than one block is waiting
+                digested = digesting.submit(digest.update, block) if len(block) >= BLOCK else None
                 self.write(file, block)
-                digest.update(block)
+                if not digested:
+                    digest.update(block)
                 size += len(block)
             self.sync(file)
         return size, digest.hexdigest()

@@ -106,12 +106,12 @@ def stretches(sizes: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
 def term_arrays(
     names: Sequence[bytes],
     terms: NDArray[np.int64],
-    blocks: NDArray[np.int64],
+    blocks: NDArray[np.integer[Any]],
     starts: NDArray[np.int64],
 ) -> dict[str, Array | Stream]:
     """Lay out terms and their chunks.
 
-    names: sorted. terms, blocks: (chunks,) int64, of each chunk in order; starts: (chunks + 1,).
+    names: sorted. terms, blocks: (chunks,), of each chunk in order; starts: (chunks + 1,).
     """
     data, offsets = pack(names)
     return {

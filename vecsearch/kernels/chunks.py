@@ -1,0 +1,226 @@
+"""Chunks of text by number: each distinct one is numbered once.
+
+Bytes are read eight at a time, as little-endian integers ("eights"): a chunk is looked up by its
+first two, and compared beyond them only if it is longer.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.kernels import compiled, part
+from vecsearch.kernels.bits import Eight, eight_at
+
+Bytes: TypeAlias = NDArray[np.uint8]
+Eights: TypeAlias = NDArray[np.uint64]
+Numbers: TypeAlias = NDArray[np.int32]
+Places: TypeAlias = NDArray[np.int64]
+
+SHORT: Final = 15
+"""Bytes. The record of a longer chunk, or of one that is apart, has more to it."""
+
+_ZERO: Final = np.uint64(0)
+_ONE: Final = np.uint64(1)
+_HALF: Final = np.uint64(32)
+_FULL: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
+_LOW: Final = np.uint64(0xFFFFFFFF)
+_HIGHS: Final = np.uint64(0x8080808080808080)
+_LONG: Final = np.uint64(0xFF << 56)  # no byte of UTF-8 is 0xFF, or 0xFE
+_APART: Final = np.uint64(0xFE << 56)
+_MIX: Final = np.uint64(0x9E3779B97F4A7C15)  # odd, its bits without a pattern
+_MIX_MORE: Final = np.uint64(0xD6E8FEB86659FD93)
+# What is left of a chunk's first and second eight, by its length up to 16.
+_FIRST: Final = np.array([(1 << 8 * min(n, 8)) - 1 for n in range(17)], np.uint64)
+_SECOND: Final = np.array([(1 << 8 * max(n - 8, 0)) - 1 for n in range(17)], np.uint64)
+
+
+class Table(NamedTuple):
+    """The chunks that have a number: an open-addressing hash table, and their bytes beside it.
+
+    One whose bytes are known but stand for something else may be numbered apart from them.
+    """
+
+    slots: Eights
+    """(a power of two,): 32 bits of a chunk's hash, 32 of its number + 1; 0 where it is free."""
+    records: Eights
+    """From 2 * (number + 1) on: its first and second eight; or its first, and _LONG + a place."""
+    tails: Eights
+    """At that place: what `_length` says, its second eight, and those that follow."""
+    used: Places
+    """(2,): how many chunks there are, and how many tails."""
+
+
+class New(NamedTuple):
+    """The chunks that a text brought, in the order of their numbers."""
+
+    chunks: Bytes
+    """Their bytes one after another, a line feed behind each."""
+    forms: Numbers
+    used: Places
+    """(2,): how many bytes, and how many chunks."""
+
+
+class Keys(NamedTuple):
+    """What chunks are looked up by, (n,) each: the first and second eight, and a hash of both."""
+
+    firsts: Eights
+    seconds: Eights
+    hashes: Eights
+
+
+@part
+def read_keys(text: Bytes, edges: Places, keys: Keys) -> None:
+    """Work out the keys of chunks: `edges` has where each begins and ends, end to end."""
+    firsts, seconds, hashes = keys
+    for i in range(len(edges) // 2):
+        first, second = _first_eights(text, edges[2 * i], edges[2 * i + 1])
+        firsts[i] = first
+        seconds[i] = second
+        hashes[i] = _hash(first, second)
+
+
+@part
+def look_up(keys: Keys, table: Table, numbers: Numbers, missed: Places) -> int:
+    """Write down the numbers of those chunks that are where they are first looked for.
+
+    The processor has many loads under way at once, since no branch depends on one. Return how many
+    chunks are missed; `missed` gets them.
+    """
+    firsts, seconds, hashes = keys
+    slots, records, _, _ = table
+    last = np.uint64(len(slots) - 1)
+    for i in range(len(numbers)):
+        numbers[i] = np.int64(slots[hashes[i] >> _HALF & last] & _LOW) - 1
+    misses = 0
+    for i in range(len(numbers)):
+        place = np.uint64(numbers[i] + 1)
+        differ = (records[2 * place] ^ firsts[i]) | (records[2 * place + _ONE] ^ seconds[i])
+        missed[misses] = i
+        misses += (differ != _ZERO) | (place == _ZERO)
+    return misses
+
+
+@part
+def find(text: Bytes, start: int, end: int, apart: bool, table: Table) -> tuple[int, Eight, Eight]:
+    """Return a chunk's number, -1 where it has none; its hash; and the slot that it has or gets."""
+    slots, records, tails, _ = table
+    last = np.uint64(len(slots) - 1)
+    first, second = _first_eights(text, start, end)
+    hashed = _hash(first, second | _APART if apart else second)
+    for at in range(start + 16, end, 8):
+        hashed = _hash(hashed, _within(text, at, end))
+    short = end - start <= SHORT and not apart
+    slot = hashed >> _HALF & last
+    while True:
+        entry = slots[slot]
+        if entry == _ZERO:
+            return -1, hashed, slot
+        if (entry ^ hashed) >> _HALF == _ZERO:
+            number = np.int64(entry & _LOW)
+            rest = records[2 * number + 1]
+            if records[2 * number] == first and (
+                rest == second if short else _is(text, start, end, apart, tails, rest)
+            ):
+                return number - 1, hashed, slot
+        slot = (slot + _ONE) & last
+
+
+@part
+def add(
+    text: Bytes, start: int, end: int, form: int, hashed: Eight, slot: Eight, table: Table, new: New
+) -> int:
+    """Give the next number to a chunk that `find` hasn't found, which is apart if form > 0."""
+    slots, records, tails, used = table
+    slots[slot] = (hashed & ~_LOW) | np.uint64(used[0] + 1)
+    number = int(used[0])
+    used[0] += 1
+    records[2 * used[0]], records[2 * used[0] + 1] = _first_eights(text, start, end)
+    if end - start > SHORT or form > 0:
+        records[2 * used[0] + 1] = _LONG | np.uint64(used[1])
+        tails[used[1]] = _length(start, end, form > 0)
+        used[1] += 1
+        for at in range(start + 8, end, 8):
+            tails[used[1]] = _within(text, at, end)
+            used[1] += 1
+    chunks, forms, news = new
+    size = end - start
+    for i in range(size):
+        chunks[news[0] + i] = text[start + i]
+    chunks[news[0] + size] = 10
+    forms[news[1]] = form
+    news[0] += size + 1
+    news[1] += 1
+    return number
+
+
+@compiled
+def grown(slots: Eights, least: int) -> Eights:
+    """Return the hash table with so often twice the slots that there are `least`."""
+    size = len(slots)
+    while size < least:
+        size *= 2
+    larger = np.zeros(size, np.uint64)
+    last = np.uint64(size - 1)
+    for entry in slots:
+        if entry:
+            slot = entry >> _HALF & last
+            while larger[slot]:
+                slot = (slot + _ONE) & last
+            larger[slot] = entry
+    return larger
+
+
+@part
+def is_ascii(text: Bytes, start: int, end: int) -> bool:
+    """Tell whether a chunk is all ASCII."""
+    highs = _ZERO
+    for at in range(start, end, 8):
+        highs |= _within(text, at, end)
+    return not highs & _HIGHS
+
+
+@part
+def _is(text: Bytes, start: int, end: int, apart: bool, tails: Eights, rest: Eight) -> bool:
+    """Tell whether a long chunk is the one that begins alike and whose record ends in `rest`."""
+    if rest < _LONG:
+        return False
+    place = np.int64(rest ^ _LONG)
+    if tails[place] != _length(start, end, apart):
+        return False
+    for at in range(start + 8, end, 8):
+        place += 1
+        if tails[place] != _within(text, at, end):
+            return False
+    return True
+
+
+@part
+def _length(start: int, end: int, apart: bool) -> Eight:
+    """Return a chunk's bytes, twice, and 1 more where it is apart."""
+    return np.uint64(2 * (end - start) + apart)
+
+
+@part
+def _first_eights(text: Bytes, start: int, end: int) -> tuple[Eight, Eight]:
+    """Return the first sixteen bytes of a chunk, those that it hasn't as 0."""
+    length = min(end - start, 16)
+    return eight_at(text, start) & _FIRST[length], eight_at(text, start + 8) & _SECOND[length]
+
+
+@part
+def _within(text: Bytes, at: int, end: int) -> Eight:
+    """Return the eight bytes from a place on, those from `end` on as 0."""
+    beyond = at + 8 - end
+    if beyond >= 8:
+        return _ZERO
+    return eight_at(text, at) & (_FULL >> np.uint64(8 * max(beyond, 0)))
+
+
+@part
+def _hash(first: Eight, second: Eight) -> Eight:
+    """Return a hash whose upper half depends on every bit of both."""
+    mixed = first * _MIX ^ second * _MIX_MORE
+    return (mixed ^ (mixed >> _HALF)) * _MIX
