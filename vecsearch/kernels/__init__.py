@@ -24,3 +24,8 @@ def compiled(function: F) -> F:
         return cast(F, numba.njit(function, cache=True, nogil=True))
     except RuntimeError:  # numba found no folder to keep it in
         return cast(F, numba.njit(function, nogil=True))
+
+
+def inlined(function: F) -> F:
+    """Compile a function into those that call it: passing many arrays to it would take longer."""
+    return cast(F, numba.njit(function, nogil=True, forceinline=True))
