@@ -134,3 +134,16 @@ def test_metadata_that_changes_after_it_was_added_is_found_as_it_was(tmp_path):
         meta["tags"].append("b")
     [hit] = index.searcher().search("lamp", where='m = 1 and not tags = "b"')
     assert hit.document.meta == {"m": 1, "tags": ["a"]}
+
+
+def test_the_ids_of_rows_stay_right_when_more_are_asked_for_than_are_remembered(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("vecsearch.store.snapshot._REMEMBERED", 3)
+    index = Index.create(tmp_path / "i", None)
+    for start in (0, 4):
+        with index.writer() as writer:
+            writer.add(Document(f"d{i}", "lamp") for i in range(start, start + 4))
+    snapshot = index.searcher().snapshot
+    for rows in ([0, 7], [7, 0], [3, 4, 5], [0], [6, 1, 2, 0], [7, 7]):
+        assert snapshot.ids_of(np.array(rows, np.int64)) == [f"d{row}" for row in rows]

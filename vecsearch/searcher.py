@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from vecsearch.types import ALL, Document, Hit, Mask, Query, Vector, Vectors, se
 
 _BLOCK = 256
 """Queries ranked at a time, so that memory doesn't grow with their number."""
+
+_QUERIES: Final = (str, Query)
 
 
 class Searcher:
@@ -294,15 +297,15 @@ class Searcher:
         return vectors
 
 
-def _blocks(queries: Sequence[str | Query], asked: Sequence[int]) -> Iterator[list[int]]:
+def _blocks(queries: Sequence[str | Query], asked: list[int]) -> Iterator[list[int]]:
     """Yield the queries to be ranked at a time: one that narrows what it may find goes alone."""
-    free = [i for i in asked if not restricts(queries[i])]
+    alone = [i for i in asked if restricts(queries[i])]
+    free = sorted(set(asked).difference(alone)) if alone else asked
     for start in range(0, len(free), _BLOCK):
         yield free[start : start + _BLOCK]
-    if len(free) < len(asked):
-        yield from ([i] for i in asked if restricts(queries[i]))
+    yield from ([i] for i in alone)
 
 
 def _check_query(query: object) -> None:
-    if not isinstance(query, str | Query):
+    if not isinstance(query, _QUERIES):
         raise UsageError(f"A query is text, not {type(query).__name__}.")

@@ -31,6 +31,11 @@ def part(function: F) -> F:
     return _compiled(function, {"nogil": True, "_nrt": False, "forceinline": True})
 
 
+def inlined(function: F) -> F:
+    """Compile a function into those that call it: passing many arrays to it would take longer."""
+    return _compiled(function, {"nogil": True, "forceinline": True})
+
+
 def _compiled(function: F, options: dict[str, Any]) -> F:
     try:
         return cast(F, numba.njit(cache=True, **options)(function))

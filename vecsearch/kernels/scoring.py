@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.kernels import compiled
+from vecsearch.kernels import compiled, inlined
 from vecsearch.kernels.memory import array_at
 
 Numbers: TypeAlias = NDArray[Any]
@@ -149,7 +149,7 @@ def _longer(array: Numbers, least: int) -> Numbers:
     return longer
 
 
-@compiled
+@inlined
 def _rank_segment(
     its: _Segment,
     peak: float,
@@ -186,7 +186,7 @@ def _rank_segment(
             taken = _drop(best, taken)
 
 
-@compiled
+@inlined
 def _floor(its: _Segment, heap: Numbers, heaped: int, absent: float, norm: float) -> float:
     """Return what a sum must at least be; unknown where each row has a norm of its own."""
     if heaped < len(heap) or len(its.norms):
@@ -195,7 +195,7 @@ def _floor(its: _Segment, heap: Numbers, heaped: int, absent: float, norm: float
     return floor
 
 
-@compiled
+@inlined
 def _segment(row: Numbers, like: Numbers) -> _Segment:
     entries, chunks = row[ENTRIES], row[CHUNKS]
     return _Segment(
@@ -210,7 +210,7 @@ def _segment(row: Numbers, like: Numbers) -> _Segment:
     )
 
 
-@compiled
+@inlined
 def _next_block(
     its: _Segment, next_chunks: Numbers, last_chunks: Numbers, here: _Here
 ) -> tuple[int, int]:
@@ -231,7 +231,7 @@ def _next_block(
     return block, there
 
 
-@compiled
+@inlined
 def _lesser(here: _Here, there: int, terms: Numbers, peak: float, floor: float) -> int:
     """Put the terms in order; return how many of the least together stay below the floor."""
     for i in range(there):
@@ -250,7 +250,7 @@ def _lesser(here: _Here, there: int, terms: Numbers, peak: float, floor: float) 
     return there
 
 
-@compiled
+@inlined
 def _add(its: _Segment, here: _Here, there: int, terms: Numbers, sums: Numbers) -> None:
     """Add up what the terms weigh in the rows of a block, in the order of the query."""
     for i in range(there):
@@ -261,7 +261,7 @@ def _add(its: _Segment, here: _Here, there: int, terms: Numbers, sums: Numbers) 
             sums[rows[j]] += weight * (idf * its.tf[cells[j]] - lacking)
 
 
-@compiled
+@inlined
 def _take(
     its: _Segment,
     here: _Here,
@@ -324,7 +324,7 @@ def _with_room(best: _Best, taken: int, room: int) -> _Best:
     return _Best(rows, scores, ranks, best.heap)
 
 
-@compiled
+@inlined
 def _push(heap: Numbers, heaped: int, score: float) -> int:
     """Put a score into a heap of so many, for its least where it is full; return how many it has.
 
@@ -352,7 +352,7 @@ def _push(heap: Numbers, heaped: int, score: float) -> int:
     return heaped
 
 
-@compiled
+@inlined
 def _drop(best: _Best, taken: int) -> int:
     """Drop what is worse than the heap's least; return how many stay."""
     kept = 0

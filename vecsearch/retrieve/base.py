@@ -43,6 +43,8 @@ NOTHING: Final[Ranking] = (np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 def check_k(k: int) -> None:
     """Raise UsageError unless k is a whole number of at least 1."""
+    if type(k) is int and k >= 1:
+        return
     if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
         raise UsageError(f"k is the number of documents to return, at least 1; it can't be {k!r}.")
 

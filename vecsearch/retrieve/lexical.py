@@ -46,7 +46,7 @@ class Lexical:
     def retrieve(self, queries: Sequence[str], k: int, allow: Mask) -> TopK:
         """See `Retriever.retrieve`."""
         check_k(k)
-        counts = [Counter(self._names(query)) for query in queries]
+        counts = [_counts(self._names(query)) for query in queries]
         return top_k(self._scorer.rank(counts, k, allow), k)
 
     def explain(self, query: str, documents: Sequence[slice], allow: Mask) -> list[Explanation]:
@@ -165,6 +165,12 @@ class Lexical:
             query_weight=query_weight,
             norm=norm,
         )
+
+
+def _counts(names: Sequence[str]) -> Mapping[str, int]:
+    """Count terms; those of most queries come once each, which is faster to find out."""
+    once = dict.fromkeys(names, 1)
+    return once if len(once) == len(names) else Counter(names)
 
 
 def _expansions(query: str) -> tuple[Reading, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,10 @@ from vecsearch.store.documents import hash_ids
 from vecsearch.store.manifest import Manifest
 from vecsearch.store.segment import Segment, open_segment
 from vecsearch.types import ALL, Document, Hit, Mask, Vectors
+
+_REMEMBERED: Final = 1 << 16
+"""Rows whose documents' ids are remembered, since rankings often name the same ones; when there are
+more it starts over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ class Snapshot:
         """How many rows there are, deleted ones included."""
         self.noticed = False
         """Whether somebody who searches was told what there is to tell of this state."""
+        self._known_ids: dict[int, str] = {}
         self._first_rows = np.array([part.first_row for part in self.parts], np.int64)
 
     @classmethod
@@ -150,6 +156,17 @@ class Snapshot:
 
     def ids_of(self, rows: NDArray[np.int64]) -> list[str]:
         """Return the ids of the documents that rows belong to."""
+        numbers = rows.tolist()
+        try:
+            return list(map(self._known_ids.__getitem__, numbers))
+        except KeyError:
+            found = self._read_ids(rows)
+        if len(self._known_ids) >= _REMEMBERED:
+            self._known_ids.clear()
+        self._known_ids.update(zip(numbers, found, strict=True))
+        return found
+
+    def _read_ids(self, rows: NDArray[np.int64]) -> list[str]:
         if len(self.parts) == 1:
             documents = self.parts[0].segment.documents
             return documents.ids(documents.position_of(rows))
