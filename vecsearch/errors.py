@@ -17,6 +17,8 @@ VecsearchError
     ├── IndexCorrupt      a file isn't what the manifest says it is
     └── FormatTooNew      written by a newer vecsearch
 
+Beside them RecallWarning says that a recall which was asked for holds for less than was meant.
+
 The command line prints the message and exits with `exit_code`: 2 for usage, but 1 for an unknown
 document and for the rest. `did_you_mean` and `folder_beside` suggest the nearest name, for every
 error about a name that a person typed.

@@ -66,7 +66,7 @@ def _kept(path: Path, make: Callable[[], None]) -> float:
     return seconds
 
 
-EFS: Final = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536)
+EFS: Final = (32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 
 
 class HNSWLib:
@@ -185,7 +185,7 @@ class Ours:
         self.structure = structure
         lists = structure.lists
         shares = (1.0,) if lists == 1 else (1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2)
-        multiples = (2, 3, 5, 7, 10, 15, 20, 30, 40, 60) if lists == 1 else (5, 10, 20, 40)
+        multiples = (3, 5, 7, 10, 15, 20, 30, 40) if lists == 1 else (5, 10, 20, 40)
         self.efforts = [
             Effort(10, max(1, round(share * lists)), 10 * multiple)
             for share in shares
