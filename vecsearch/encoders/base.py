@@ -133,3 +133,9 @@ def require_text(text: object, place: int) -> str:
     if not isinstance(text, str):
         raise UsageError(f"Only text can be encoded; item {place} is {type(text).__name__}.")
     return text
+
+
+def encodable(text: object, place: int) -> str:
+    """Return a text as tokenizers take it, `?` for each lone surrogate; see `require_text`."""
+    text = require_text(text, place)
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from vecsearch.encoders.base import Device, TokenVectors, require_list, require_text
+from vecsearch.encoders.base import Device, Encoder, TokenVectors, encodable, require_list
+from vecsearch.encoders.bert.encoder import read_bert
+from vecsearch.encoders.bert.processor import may_have_cuda
 from vecsearch.encoders.words import word_spans
 from vecsearch.errors import EncoderError
 from vecsearch.types import Role, Span, Vectors
@@ -54,8 +56,7 @@ class Pretrained:
     def __init__(self, located: LocatedModel, device: Device) -> None:
         folder, saved = located
         self.name = saved.name
-        self._folder = folder
-        self._package = saved.package
+        self._located = located
         self._model = load_model(folder, device)
         dim = self._model.get_embedding_dimension()
         if dim is None:
@@ -67,7 +68,7 @@ class Pretrained:
 
     def encode(self, texts: Sequence[str], role: Role) -> Vectors:
         """See `Encoder.encode`."""
-        clean = [_clean(text, i) for i, text in enumerate(require_list(texts))]
+        clean = [encodable(text, i) for i, text in enumerate(require_list(texts))]
         if not clean:
             return np.zeros((0, self.dim), np.float32)
         encode = self._model.encode_query if role == "query" else self._model.encode_document
@@ -79,7 +80,7 @@ class Pretrained:
 
     def encode_tokens(self, text: str, role: Role) -> TokenVectors | None:
         """See `TokenEncoder.encode_tokens`; None for all but the mean of the tokens' vectors."""
-        clean = _clean(text, 0)
+        clean = encodable(text, 0)
         encode = self._model.encode_query if role == "query" else self._model.encode_document
         features: Any  # tensors by name
         with self._guard:
@@ -119,19 +120,8 @@ class Pretrained:
         return word_spans(places, found.word_ids(), text)
 
     def save(self, folder: Path) -> None:
-        """Copy the model; one that a package carries is named only, since pip can give it back.
-
-        Pickled weights are written as safetensors; the copy keeps the fingerprint by a note.
-        """
-        saved = Saved(self.name, self._package, None)
-        if self._package is None:
-            files = list(_files(self._folder))
-            if any(file.suffix == ".bin" for file in files):
-                saved = saved._replace(fingerprint=self.fingerprint)
-                self._model.save(str(folder), create_model_card=False)
-            else:
-                _copy(files, self._folder, folder)
-        (folder / SAVED).write_text(json.dumps(saved._asdict()), encoding="utf-8")
+        """See `LocatedModel.save`."""
+        self._located.save(folder, self._model)
 
 
 def _copy(files: Sequence[Path], source: Path, target: Path) -> None:
@@ -139,12 +129,6 @@ def _copy(files: Sequence[Path], source: Path, target: Path) -> None:
         copy = target / file.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, copy)
-
-
-def _clean(text: str, place: int) -> str:
-    require_text(text, place)
-    # Tokenizers take no lone surrogate.
-    return text.encode("utf-8", "replace").decode() if not text.isascii() else text
 
 
 class Saved(NamedTuple):
@@ -187,9 +171,30 @@ class LocatedModel(NamedTuple):
         """The size of these files."""
         return sum(file.stat().st_size for file in _files(self.folder))
 
-    def load(self, device: Device) -> Pretrained:
-        """See `Located.load`."""
+    def load(self, device: Device) -> Encoder:
+        """See `Located.load`; a usual BERT on a CPU is run by our own code."""
+        _refuse_foreign_code(self.folder)
+        if device == "cpu" or (device == "auto" and not may_have_cuda()):
+            own = read_bert(self.saved.name, self)
+            if own is not None:
+                return own
         return Pretrained(self, device)
+
+    def save(self, folder: Path, model: SentenceTransformer | None = None) -> None:
+        """Copy the model; one that a package carries is named only, since pip can give it back.
+
+        Pickled weights are written as safetensors by the loaded model; the copy keeps the
+        fingerprint by a note.
+        """
+        saved = self.saved
+        if saved.package is None:
+            files = list(_files(self.folder))
+            if model is not None and any(file.suffix == ".bin" for file in files):
+                saved = saved._replace(fingerprint=self.fingerprint)
+                model.save(str(folder), create_model_card=False)
+            else:
+                _copy(files, self.folder, folder)
+        (folder / SAVED).write_text(json.dumps(saved._asdict()), encoding="utf-8")
 
 
 def locate_packaged(name: str, packaged: Packaged) -> LocatedModel:

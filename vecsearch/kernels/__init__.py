@@ -6,12 +6,18 @@ compilation. So callers import it inside functions, once there is work worth it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar, cast
 
 import numba
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+_QUICKLY: Final = {
+    "fastmath": {"reassoc", "nsz", "contract", "arcp", "nnan", "ninf"},
+    "error_model": "numpy",
+}
 
 
 def compiled(function: F) -> F:
@@ -20,7 +26,19 @@ def compiled(function: F) -> F:
     The machine code is kept beside the module, or in the user's cache folder where the package
     can't be written to. Where neither can, each process compiles anew.
     """
+    return _compiled(function, {})
+
+
+def compiled_quickly(function: F) -> F:
+    """Compile as `compiled` does, but sums may be taken in any order, and nothing is ever NaN.
+
+    So loops become vector instructions.
+    """
+    return _compiled(function, _QUICKLY)
+
+
+def _compiled(function: F, options: Mapping[str, object]) -> F:
     try:
-        return cast(F, numba.njit(function, cache=True, nogil=True))
+        return cast(F, numba.njit(function, cache=True, nogil=True, **options))
     except RuntimeError:  # numba found no folder to keep it in
-        return cast(F, numba.njit(function, nogil=True))
+        return cast(F, numba.njit(function, nogil=True, **options))
