@@ -135,12 +135,15 @@ class Saved(NamedTuple):
     """What `Pretrained.save` notes beside the model.
 
     package: the short name of the package that has the model, if one has.
-    fingerprint: that of the model whose weights were converted; None for a true copy.
+    fingerprint: that of the model whose weights were converted, or that a package has; None for a
+        true copy.
+    seen: what the package's files were like when that was worked out: see `LocatedModel.seen`.
     """
 
     name: str
     package: str | None
     fingerprint: str | None
+    seen: str | None = None
 
 
 def read_saved(folder: Path) -> Saved | None:
@@ -150,7 +153,7 @@ def read_saved(folder: Path) -> Saved | None:
         return None
     try:
         saved = json.loads(path.read_bytes())
-        return Saved(str(saved["name"]), saved["package"], saved.get("fingerprint"))
+        return Saved(str(saved["name"]), saved["package"], saved.get("fingerprint"), saved.get("seen"))
     except (ValueError, KeyError, TypeError) as error:
         raise EncoderError(f"{path} can't be read ({error}).") from None
 
@@ -165,6 +168,18 @@ class LocatedModel(NamedTuple):
     def fingerprint(self) -> str:
         """The digest of the files that its vectors depend on; it takes a reading of them all."""
         return self.saved.fingerprint or _fingerprint(self.folder)
+
+    @property
+    def seen(self) -> str:
+        """A digest of when its files were changed and how large they are: quick, and only here."""
+        states = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in _files(self.folder)]
+        return hashlib.sha256(repr(states).encode()).hexdigest()
+
+    def remembering(self, saved: Saved) -> LocatedModel:
+        """Take a packaged model's fingerprint from a note, if its files are as they were then."""
+        if saved.fingerprint is None or saved.seen != self.seen:
+            return self
+        return self._replace(saved=self.saved._replace(fingerprint=saved.fingerprint))
 
     @property
     def bytes(self) -> int:
@@ -187,7 +202,9 @@ class LocatedModel(NamedTuple):
         fingerprint by a note.
         """
         saved = self.saved
-        if saved.package is None:
+        if saved.package is not None:
+            saved = saved._replace(fingerprint=self.fingerprint, seen=self.seen)
+        else:
             files = list(_files(self.folder))
             if model is not None and any(file.suffix == ".bin" for file in files):
                 saved = saved._replace(fingerprint=self.fingerprint)

@@ -37,7 +37,7 @@ def compiled_quickly(function: F) -> F:
     return _compiled(function, _QUICKLY)
 
 
-def _compiled(function: F, options: Mapping[str, object]) -> F:
+def _compiled(function: F, options: Mapping[str, Any]) -> F:
     try:
         return cast(F, numba.njit(function, cache=True, nogil=True, **options))
     except RuntimeError:  # numba found no folder to keep it in

@@ -6,6 +6,7 @@ free. Another index type is another `VectorIndex`.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
@@ -59,9 +60,43 @@ _BATCH: Final = 16
 depends on its neighbours in the last bits, so that equal vectors would not tie any more."""
 
 
+class _Scan:
+    """Says whether loading FAISS is worth it: once about as much time was spent without it."""
+
+    _PATIENCE = 1e9  # multiplications
+
+    def __init__(self) -> None:
+        self._spent = 0
+
+    def is_little(self, multiplications: int) -> bool:
+        """Take down work to be done; say whether numpy shall do it."""
+        self._spent += multiplications
+        return self._spent < self._PATIENCE and "faiss" not in sys.modules
+
+
+_SCAN: Final = _Scan()
+
+
+def _scan(
+    queries: Vectors, vectors: Vectors, k: int, allow: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Do with numpy what `_inner_product` does; each row's sum alone, so that equal ones tie."""
+    rows = np.full((len(queries), k), -1, np.int64)
+    scores = np.full((len(queries), k), -np.inf, np.float32)
+    passing = np.arange(len(vectors)) if allow is None else np.flatnonzero(allow)
+    for i, query in enumerate(queries):
+        products = np.einsum("ij,j->i", vectors, query)[passing]
+        best = np.argsort(-products, kind="stable")[:k]
+        rows[i, : len(best)] = passing[best]
+        scores[i, : len(best)] = products[best]
+    return rows, scores
+
+
 def _inner_product(
     queries: Vectors, vectors: Vectors, k: int, allow: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    if _SCAN.is_little(queries.size * len(vectors)):
+        return _scan(queries, vectors, k, allow)
     import faiss  # here, so that bag-of-words never pays for it
 
     rows = np.full((len(queries), k), -1, np.int64)

@@ -104,7 +104,8 @@ class Packed:
             firsts: Numbers = states[starts]
             return firsts
         sums: Numbers = np.add.reduceat(states, starts)
-        return sums / lengths[:, None].astype(np.float32)
+        sums /= lengths[:, None]
+        return sums
 
     def _states(
         self, tokens: NDArray[np.int64], starts: NDArray[np.int64], lengths: NDArray[np.int64]
