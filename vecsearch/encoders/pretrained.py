@@ -153,7 +153,8 @@ def read_saved(folder: Path) -> Saved | None:
         return None
     try:
         saved = json.loads(path.read_bytes())
-        return Saved(str(saved["name"]), saved["package"], saved.get("fingerprint"), saved.get("seen"))
+        known = (saved.get("fingerprint"), saved.get("seen"))
+        return Saved(str(saved["name"]), saved["package"], *known)
     except (ValueError, KeyError, TypeError) as error:
         raise EncoderError(f"{path} can't be read ({error}).") from None
 
@@ -172,7 +173,8 @@ class LocatedModel(NamedTuple):
     @property
     def seen(self) -> str:
         """A digest of when its files were changed and how large they are: quick, and only here."""
-        states = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in _files(self.folder)]
+        files = [(file.name, file.stat()) for file in _files(self.folder)]
+        states = [(name, state.st_size, state.st_mtime_ns) for name, state in files]
         return hashlib.sha256(repr(states).encode()).hexdigest()
 
     def remembering(self, saved: Saved) -> LocatedModel:
