@@ -84,7 +84,7 @@ def _scan(
     rows = np.full((len(queries), k), -1, np.int64)
     scores = np.full((len(queries), k), -np.inf, np.float32)
     passing = np.arange(len(vectors)) if allow is None else np.flatnonzero(allow)
-    for i, query in enumerate(queries):
+    for i, query in enumerate(np.ascontiguousarray(queries, np.float32)):
         products = np.einsum("ij,j->i", vectors, query)[passing]
         best = np.argsort(-products, kind="stable")[:k]
         rows[i, : len(best)] = passing[best]
