@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -255,3 +256,27 @@ def test_vectors_of_any_layout(collection):
     found = collection.dense.nearest(queries, 5, ALL)
     assert (found.rows == plain.rows).all()
     assert (found.scores == plain.scores).all()
+
+
+def test_without_faiss_the_same_rows_are_found(monkeypatch):
+    from vecsearch.retrieve.nearest import exact, scan
+
+    rng = np.random.default_rng(7)
+    vectors = np.repeat(rng.standard_normal((60, 24)).astype(np.float32), 3, axis=0)
+    queries = rng.standard_normal((5, 24)).astype(np.float32)
+    for allow in (None, rng.random(len(vectors)) < 0.3):
+        for k in (1, 20, len(vectors)):
+            rows, scores = scan.scan(queries, vectors, k, allow)
+            _, theirs = exact._kernel(queries, vectors, k, allow)
+            np.testing.assert_allclose(scores, theirs, atol=1e-5)
+            passing = np.arange(len(vectors)) if allow is None else np.flatnonzero(allow)
+            for row, score, query in zip(rows, scores, queries, strict=True):
+                real = row[row >= 0]
+                assert set(real) <= set(passing)
+                assert len(set(real)) == len(real) == min(k, len(passing))
+                np.testing.assert_allclose(score[row >= 0], vectors[real] @ query, atol=1e-5)
+                assert set(score[row < 0]) <= {-np.inf}
+    monkeypatch.delitem(sys.modules, "faiss", raising=False)
+    scans = scan.Scans()
+    assert scans.suit(10**8)
+    assert not scans.suit(10**9)

@@ -562,8 +562,10 @@ def test_minilm_is_the_official_model(minilm):
     assert (minilm.name, minilm.dim) == ("minilm", 384)
     texts = ["A lighthouse keeper.", "Wie hell ist die Lampe?", "", "lamp " * 400]
     expected = peer(folder).encode(texts)
-    for role in ("query", "document"):
-        np.testing.assert_allclose(minilm.encode(texts, role), expected, atol=1e-6)
+    np.testing.assert_allclose(minilm.encode(texts, "query"), expected, atol=1e-6)
+    # Documents may be encoded in bfloat16.
+    cosines = (minilm.encode(texts, "document") * expected).sum(axis=1)
+    assert cosines.min() > 1 - (1e-6 if minilm.precision == "fp32" else 1e-3)
 
 
 @needs_minilm

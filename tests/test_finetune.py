@@ -204,7 +204,7 @@ def test_the_folder_of_an_encoder_goes_with_it(finetuned):
 
     _, model = finetuned()
     encoder = model.encoder()
-    folder = encoder._folder
+    folder = encoder._located.folder
     assert folder.is_dir()
     del encoder
     gc.collect()

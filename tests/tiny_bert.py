@@ -20,6 +20,9 @@ def make_bert(
     similarity: str | None = None,
     prompts: dict[str, str] | None = None,
     most: int = 32,
+    width: int = DIM,
+    heads: int = 2,
+    **config: object,
 ) -> Path:
     """Write a BERT of two layers over a few dozen word pieces."""
     import torch
@@ -28,15 +31,16 @@ def make_bert(
     folder.mkdir(parents=True)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        config = BertConfig(
+        shape = BertConfig(
             vocab_size=len(PIECES),
-            hidden_size=DIM,
+            hidden_size=width,
             num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=32,
+            num_attention_heads=heads,
+            intermediate_size=2 * width,
             max_position_embeddings=64,
+            **config,
         )
-        BertModel(config).save_pretrained(folder)
+        BertModel(shape).save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(PIECES), encoding="utf-8")
     BertTokenizerFast.from_pretrained(folder).save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(PIECES), encoding="utf-8")
@@ -49,7 +53,7 @@ def make_bert(
     _write(folder / "modules.json", modules)
     modes = ("mean_tokens", "cls_token", "max_tokens")
     pool = {f"pooling_mode_{mode}": mode == pooling for mode in modes}
-    _write(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": DIM, **pool})
+    _write(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": width, **pool})
     (folder / "2_Normalize").mkdir()
     _write(folder / "sentence_bert_config.json", {"max_seq_length": most, "do_lower_case": False})
     settings = {"prompts": prompts or {}, "similarity_fn_name": similarity}

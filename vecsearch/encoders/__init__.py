@@ -150,7 +150,7 @@ def _locate_folder(folder: Path) -> Located | OwnVectors:
     named = _locate_named(saved.package)
     if named is None:
         raise EncoderError(f"{folder} refers to a packaged model {saved.package!r}, unknown here.")
-    return named
+    return named.remembering(saved) if isinstance(named, pretrained.LocatedModel) else named
 
 
 def choose_encoder(encoder: Encoder | str | None, device: Device) -> Encoder | None:

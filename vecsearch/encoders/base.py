@@ -153,8 +153,7 @@ def require_text(text: object, place: int) -> str:
     return text
 
 
-def clean_text(text: str, place: int) -> str:
-    """Return a text as tokenizers take it; raise UsageError for anything but text."""
-    require_text(text, place)
-    # Tokenizers take no lone surrogate.
-    return text.encode("utf-8", "replace").decode() if not text.isascii() else text
+def encodable(text: object, place: int) -> str:
+    """Return a text as tokenizers take it, `?` for each lone surrogate; see `require_text`."""
+    text = require_text(text, place)
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

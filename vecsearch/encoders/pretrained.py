@@ -17,12 +17,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from vecsearch.encoders.base import Device, TokenVectors, clean_text, require_list
+from vecsearch.encoders.base import Device, Encoder, TokenVectors, encodable, require_list
+from vecsearch.encoders.bert.encoder import read_bert
+from vecsearch.encoders.bert.processor import may_have_cuda
 from vecsearch.encoders.words import word_spans
 from vecsearch.errors import EncoderError
 from vecsearch.types import Role, Span, Vectors
 
 if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
     from vecsearch.encoders import Packaged
 
 SAVED: Final = "encoder.json"
@@ -54,8 +58,7 @@ class Pretrained:
     def __init__(self, located: LocatedModel, device: Device) -> None:
         folder, saved = located
         self.name = saved.name
-        self._folder = folder
-        self._package = saved.package
+        self._located = located
         self._model = load_model(folder, device)
         dim = self._model.get_embedding_dimension()
         if dim is None:
@@ -67,7 +70,7 @@ class Pretrained:
 
     def encode(self, texts: Sequence[str], role: Role) -> Vectors:
         """See `Encoder.encode`."""
-        clean = [clean_text(text, i) for i, text in enumerate(require_list(texts))]
+        clean = [encodable(text, i) for i, text in enumerate(require_list(texts))]
         if not clean:
             return np.zeros((0, self.dim), np.float32)
         encode = self._model.encode_query if role == "query" else self._model.encode_document
@@ -79,7 +82,7 @@ class Pretrained:
 
     def encode_tokens(self, text: str, role: Role) -> TokenVectors | None:
         """See `TokenEncoder.encode_tokens`; None for all but the mean of the tokens' vectors."""
-        clean = clean_text(text, 0)
+        clean = encodable(text, 0)
         encode = self._model.encode_query if role == "query" else self._model.encode_document
         features: Any  # tensors by name
         with self._guard:
@@ -119,19 +122,8 @@ class Pretrained:
         return word_spans(places, found.word_ids(), text)
 
     def save(self, folder: Path) -> None:
-        """Copy the model; one that a package carries is named only, since pip can give it back.
-
-        Pickled weights are written as safetensors; the copy keeps the fingerprint by a note.
-        """
-        saved = Saved(self.name, self._package, None)
-        if self._package is None:
-            files = list(_files(self._folder))
-            if any(file.suffix == ".bin" for file in files):
-                saved = saved._replace(fingerprint=self.fingerprint)
-                self._model.save(str(folder), create_model_card=False)
-            else:
-                _copy(files, self._folder, folder)
-        (folder / SAVED).write_text(json.dumps(saved._asdict()), encoding="utf-8")
+        """See `LocatedModel.save`."""
+        self._located.save(folder, self._model)
 
 
 def _copy(files: Sequence[Path], source: Path, target: Path) -> None:
@@ -145,12 +137,15 @@ class Saved(NamedTuple):
     """What `Pretrained.save` notes beside the model.
 
     package: the short name of the package that has the model, if one has.
-    fingerprint: that of the model whose weights were converted; None for a true copy.
+    fingerprint: that of the model whose weights were converted, or that a package has; None for a
+        true copy.
+    seen: what the package's files were like when that was worked out: see `LocatedModel.seen`.
     """
 
     name: str
     package: str | None
     fingerprint: str | None
+    seen: str | None = None
 
 
 def read_saved(folder: Path) -> Saved | None:
@@ -160,7 +155,8 @@ def read_saved(folder: Path) -> Saved | None:
         return None
     try:
         saved = json.loads(path.read_bytes())
-        return Saved(str(saved["name"]), saved["package"], saved.get("fingerprint"))
+        known = (saved.get("fingerprint"), saved.get("seen"))
+        return Saved(str(saved["name"]), saved["package"], *known)
     except (ValueError, KeyError, TypeError) as error:
         raise EncoderError(f"{path} can't be read ({error}).") from None
 
@@ -177,13 +173,49 @@ class LocatedModel(NamedTuple):
         return self.saved.fingerprint or _fingerprint(self.folder)
 
     @property
+    def seen(self) -> str:
+        """A digest of when its files were changed and how large they are: quick, and only here."""
+        files = [(file.name, file.stat()) for file in _files(self.folder)]
+        states = [(name, state.st_size, state.st_mtime_ns) for name, state in files]
+        return hashlib.sha256(repr(states).encode()).hexdigest()
+
+    def remembering(self, saved: Saved) -> LocatedModel:
+        """Take a packaged model's fingerprint from a note, if its files are as they were then."""
+        if saved.fingerprint is None or saved.seen != self.seen:
+            return self
+        return self._replace(saved=self.saved._replace(fingerprint=saved.fingerprint))
+
+    @property
     def bytes(self) -> int:
         """The size of these files."""
         return sum(file.stat().st_size for file in _files(self.folder))
 
-    def load(self, device: Device) -> Pretrained:
-        """See `Located.load`."""
+    def load(self, device: Device) -> Encoder:
+        """See `Located.load`; a usual BERT on a CPU is run by our own code."""
+        _refuse_foreign_code(self.folder)
+        if device == "cpu" or (device == "auto" and not may_have_cuda()):
+            own = read_bert(self.saved.name, self)
+            if own is not None:
+                return own
         return Pretrained(self, device)
+
+    def save(self, folder: Path, model: SentenceTransformer | None = None) -> None:
+        """Copy the model; one that a package carries is named only, since pip can give it back.
+
+        Pickled weights are written as safetensors by the loaded model; the copy keeps the
+        fingerprint by a note.
+        """
+        saved = self.saved
+        if saved.package is not None:
+            saved = saved._replace(fingerprint=self.fingerprint, seen=self.seen)
+        else:
+            files = list(_files(self.folder))
+            if model is not None and any(file.suffix == ".bin" for file in files):
+                saved = saved._replace(fingerprint=self.fingerprint)
+                model.save(str(folder), create_model_card=False)
+            else:
+                _copy(files, self.folder, folder)
+        (folder / SAVED).write_text(json.dumps(saved._asdict()), encoding="utf-8")
 
 
 def locate_packaged(name: str, packaged: Packaged) -> LocatedModel:

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.encoders.base import Device, clean_text
+from vecsearch.encoders.base import Device, encodable
 from vecsearch.errors import EncoderError, folder_beside
 
 _COLBERT: Final = "HF_ColBERT"
@@ -53,8 +53,8 @@ class _Model:
             return np.zeros(0, np.float32)
         with self._guard:
             scores = self._score(
-                clean_text(query, 0),
-                [clean_text(text, place) for place, text in enumerate(texts)],
+                encodable(query, 0),
+                [encodable(text, place) for place, text in enumerate(texts)],
             )
         return np.ascontiguousarray(scores, np.float32)
 

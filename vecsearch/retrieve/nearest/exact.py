@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from vecsearch.retrieve.nearest.base import Found
 from vecsearch.retrieve.nearest.library import load_faiss
+from vecsearch.retrieve.nearest.scan import SCANS, scan
 from vecsearch.types import ALL, Mask, Vectors
 
 BATCH: Final = 8
@@ -47,6 +48,8 @@ class Flat:
     def search(self, queries: Vectors, k: int, allow: Mask) -> Found:
         """See `VectorIndex.search`."""
         queries = np.ascontiguousarray(queries, np.float32)
+        if SCANS.suit(queries.size * len(self._vectors)):
+            return scan(queries, self._vectors, k, None if allow is ALL else allow)
         if allow is not ALL and (
             len(queries) >= BATCH or np.count_nonzero(allow) * self._GATHER < len(allow)
         ):

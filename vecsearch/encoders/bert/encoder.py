@@ -1,0 +1,146 @@
+"""A model of BERT's architecture as an encoder, which needs torch only once that is worth it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+
+import numpy as np
+
+from vecsearch.encoders.base import TokenVectors, encodable, require_list
+from vecsearch.encoders.bert.architecture import Architecture, read_architecture
+from vecsearch.encoders.bert.plain import forward
+from vecsearch.encoders.bert.processor import has_bfloat16
+from vecsearch.encoders.bert.tokens import Tokens
+from vecsearch.encoders.bert.weights import Numbers, Weights, read_weights
+from vecsearch.types import Role, Vectors
+
+if TYPE_CHECKING:
+    from vecsearch.encoders.bert.packed import Packed
+
+Precision: TypeAlias = Literal["bf16", "fp32"]
+
+_PATIENCE: Final = 1e11
+"""Multiplications that numpy does, in a second or so, before torch is loaded, which takes two."""
+
+_NARROW: Final = 64
+"""A model of fewer dimensions gains nothing by bfloat16."""
+
+_SMALLEST: Final = 1e-12
+
+
+class Source(Protocol):
+    """Where a model comes from."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """The digest of the files that its vectors depend on."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Copy or name it, so that it is found again."""
+        ...
+
+
+class BertEncoder:
+    """Encodes as sentence-transformers does, faster. Safe to share between threads.
+
+    Documents are encoded in `precision`, by torch where that is bf16. Queries are always encoded in
+    float32: by numpy, and by torch once enough was encoded to be worth loading it.
+    """
+
+    costly = True
+
+    def __init__(
+        self, name: str, source: Source, architecture: Architecture, weights: Weights
+    ) -> None:
+        self.name = name
+        self.dim = architecture.width
+        self.precision: Precision = "fp32"
+        if architecture.width >= _NARROW and has_bfloat16():
+            self.precision = "bf16"
+        self.fingerprint = source.fingerprint
+        self._source = source
+        self._architecture = architecture
+        self._weights = weights
+        self._tokens = Tokens(source.folder / "tokenizer.json", architecture.most)
+        self._spent = 0.0
+        self._packed: dict[Precision, Packed] = {}
+        # One call at a time has all the threads.
+        self._guard = threading.Lock()
+
+    def encode(self, texts: Sequence[str], role: Role) -> Vectors:
+        """See `Encoder.encode`."""
+        prompt = self._architecture.prompts[role]
+        clean = [prompt + encodable(text, i) for i, text in enumerate(require_list(texts))]
+        if not clean:
+            return np.zeros((0, self.dim), np.float32)
+        with self._guard:
+            tokens = self._tokens.numbers(clean)
+            precision: Precision = self.precision if role == "document" else "fp32"
+            if self._is_little(tokens, precision):
+                states = (forward(self._weights, self._architecture, each) for each in tokens)
+                pooled = np.stack([self._pooled(each) for each in states])
+            else:
+                pooled = self._by_torch(precision).encode(tokens)
+        return self._scaled(pooled)
+
+    def encode_tokens(self, text: str, role: Role) -> TokenVectors | None:
+        """See `TokenEncoder.encode_tokens`; None for all but the mean of the tokens' vectors."""
+        if self._architecture.pooling != "mean":
+            return None
+        prompt = self._architecture.prompts[role]
+        numbers, spans = self._tokens.placed(prompt, encodable(text, 0))
+        states = forward(self._weights, self._architecture, numbers)
+        mean = states.mean(axis=0)
+        length = np.linalg.norm(self._scaled(mean[None]))
+        scale = length / max(float(np.linalg.norm(mean)), _SMALLEST) / len(numbers)
+        return TokenVectors(spans, np.ascontiguousarray(states * scale, np.float32))
+
+    def save(self, folder: Path) -> None:
+        """Copy the model; one that a package carries is named only, since pip can give it back."""
+        self._source.save(folder)
+
+    def _is_little(self, tokens: Sequence[Sequence[int]], precision: Precision) -> bool:
+        """Whether numpy shall encode this, and take down that it did."""
+        if precision in self._packed or precision == "bf16":
+            return False
+        self._spent += self._architecture.multiplications * sum(map(len, tokens))
+        return self._spent < _PATIENCE or find_spec("torch") is None
+
+    def _by_torch(self, precision: Precision) -> Packed:
+        if precision not in self._packed:
+            from vecsearch.encoders.bert.packed import Packed
+
+            packed = Packed(self._weights, self._architecture, bfloat16=precision == "bf16")
+            self._packed[precision] = packed
+        return self._packed[precision]
+
+    def _pooled(self, states: Numbers) -> Numbers:
+        pooled: Numbers = states[0] if self._architecture.pooling == "cls" else states.mean(axis=0)
+        return pooled
+
+    def _scaled(self, vectors: Numbers) -> Vectors:
+        if self._architecture.unit:
+            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+            vectors = vectors / np.maximum(lengths, np.float32(_SMALLEST))
+        return np.ascontiguousarray(vectors, np.float32)
+
+
+def read_bert(name: str, source: Source) -> BertEncoder | None:
+    """Load a model; None where it isn't a BERT of the usual kind, or can't be run here."""
+    if find_spec("tokenizers") is None:
+        return None
+    architecture = read_architecture(source.folder)
+    weights = architecture and read_weights(source.folder, architecture)
+    if architecture is None or weights is None:
+        return None
+    return BertEncoder(name, source, architecture, weights)

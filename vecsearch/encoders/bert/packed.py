@@ -1,0 +1,182 @@
+"""The forward pass with torch, for many texts on a CPU.
+
+Texts of similar length come together, packed without padding, some thousand tokens at a time.
+torch multiplies matrices, in bfloat16 where the processor does that at once; what stands between,
+compiled loops do in few passes over memory (`vecsearch.kernels.bert`). Several batches are worked
+on beside each other, a thread each, instead of one batch by all threads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from vecsearch.encoders.bert.architecture import Architecture
+from vecsearch.encoders.bert.weights import Norm, Numbers, Weights
+from vecsearch.kernels import bert as kernels
+
+_BATCH: Final = 2048
+"""Tokens that are worked on at once: enough for the multiplications, and few for the cache."""
+
+_SCORES: Final = 1 << 22
+"""Most scores of attention that are held at once, but for those of a single text."""
+
+_Apply: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
+
+
+class _Layer(NamedTuple):
+    attend: _Apply  # to queries, keys and values, one after another
+    output: _Apply
+    attention_norm: Norm
+    widen: _Apply
+    narrow: _Apply
+    output_norm: Norm
+
+
+class Packed:
+    """A model's weights, laid out for torch, in bfloat16 or in float32."""
+
+    def __init__(self, weights: Weights, architecture: Architecture, bfloat16: bool) -> None:
+        self._weights = weights
+        self._architecture = architecture
+        self._dtype = torch.bfloat16 if bfloat16 else torch.float32
+        self._layers = [
+            _Layer(
+                self._linear(
+                    *map(np.concatenate, zip(each.query, each.key, each.value, strict=True))
+                ),
+                self._linear(*each.output),
+                each.attention_norm,
+                self._linear(*each.widen),
+                self._linear(*each.narrow),
+                each.output_norm,
+            )
+            for each in weights.layers
+        ]
+
+    def _linear(self, weight: Numbers, bias: Numbers) -> _Apply:
+        # A copy of its own: the mapped file can't be written to, and torch insists.
+        numbers = torch.tensor(weight, dtype=self._dtype)
+        added = torch.tensor(bias, dtype=self._dtype)
+        if self._dtype == torch.bfloat16:
+            packs = getattr(torch.ops.mkldnn, "_reorder_linear_weight", None)
+            if packs is not None:
+                ready = packs(numbers, _BATCH)
+                return lambda x: torch.ops.mkldnn._linear_pointwise(x, ready, added, "none", [], "")
+        return lambda x: functional.linear(x, numbers, added)
+
+    def encode(self, texts: Sequence[Sequence[int]]) -> Numbers:
+        """Return the pooled vector of each text, given by its tokens' numbers: (texts, width)."""
+        vectors = np.empty((len(texts), self._architecture.width), np.float32)
+        batches = _batches(texts)
+
+        def work(batch: list[int]) -> None:
+            with torch.inference_mode():
+                vectors[batch] = self._pooled([texts[i] for i in batch])
+
+        threads = torch.get_num_threads()
+        workers = min(threads, len(batches))
+        if workers <= 1:
+            for batch in batches:
+                work(batch)
+            return vectors
+        try:
+            with ThreadPoolExecutor(workers, initializer=partial(torch.set_num_threads, 1)) as pool:
+                for done in [pool.submit(work, batch) for batch in batches]:
+                    done.result()
+        finally:
+            torch.set_num_threads(threads)
+        return vectors
+
+    def _pooled(self, texts: Sequence[Sequence[int]]) -> Numbers:
+        lengths = np.array([len(text) for text in texts], np.int64)
+        starts = np.cumsum(lengths) - lengths
+        states = self._states(np.concatenate(texts), starts, lengths).float().numpy()
+        if self._architecture.pooling == "cls":
+            firsts: Numbers = states[starts]
+            return firsts
+        sums: Numbers = np.add.reduceat(states, starts)
+        sums /= lengths[:, None]
+        return sums
+
+    def _states(
+        self, tokens: NDArray[np.int64], starts: NDArray[np.int64], lengths: NDArray[np.int64]
+    ) -> torch.Tensor:
+        """Return the last layer's vectors of packed tokens, (tokens, width)."""
+        places = np.arange(len(tokens)) - np.repeat(starts, lengths)
+        weights, epsilon = self._weights, self._architecture.epsilon
+        words = weights.words[tokens]
+        kernels.add_and_norm(words, weights.positions[places], *weights.norm, epsilon)
+        x = torch.from_numpy(words).to(self._dtype)
+        for layer in self._layers:
+            attended = layer.output(self._attention(layer.attend(x), starts, lengths))
+            kernels.add_and_norm(_array(x), _array(attended), *layer.attention_norm, epsilon)
+            inner = layer.widen(x)
+            if inner.dtype == torch.bfloat16:
+                kernels.gelu(_array(inner).reshape(-1))
+            else:
+                inner = functional.gelu(inner)
+            narrowed = layer.narrow(inner)
+            kernels.add_and_norm(_array(x), _array(narrowed), *layer.output_norm, epsilon)
+        return x
+
+    def _attention(
+        self, packed: torch.Tensor, starts: NDArray[np.int64], lengths: NDArray[np.int64]
+    ) -> torch.Tensor:
+        """Return what each token takes from its text's: softmax(q k^T / sqrt(d)) v, packed."""
+        heads, width = self._architecture.heads, self._architecture.width
+        size = width // heads
+        taken = packed.new_empty(len(packed), width)
+        source = _array(packed).reshape(-1, 3, heads, size)
+        target = _array(taken).reshape(-1, heads, size)
+        for group in _groups(lengths, heads):
+            own, most = lengths[group], int(lengths[group].max())
+            shape = (len(own), heads, most)
+            longest = -most // kernels.VECTOR * -kernels.VECTOR
+            laid = packed.new_empty(3, len(own), heads, longest, size)
+            kernels.unpack(source, starts[group], own, _array(laid))
+            q, k, v = laid.view(3, -1, longest, size)
+            scores = torch.bmm(q[:, :most], k.transpose(1, 2))
+            sums = np.empty(shape, np.float32)
+            rows = _array(scores).reshape(*shape, longest)
+            kernels.exponentials(rows, own, 1 / math.sqrt(size), sums)
+            values = _array(torch.bmm(scores, v)).reshape(*shape, size)
+            kernels.pack(values, sums, starts[group], own, target)
+        return taken
+
+
+def _array(tensor: torch.Tensor) -> NDArray[Any]:
+    """Return a tensor's memory as the kernels take it."""
+    return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+
+def _batches(texts: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Group texts of similar length, the longest first: no thread shall end with a long batch."""
+    batches: list[list[int]] = []
+    room = 0
+    for i in sorted(range(len(texts)), key=lambda i: -len(texts[i])):
+        if len(texts[i]) > room:
+            batches.append([])
+            room = max(_BATCH, len(texts[i]))
+        batches[-1].append(i)
+        room -= len(texts[i])
+    return batches
+
+
+def _groups(lengths: NDArray[np.int64], heads: int) -> list[slice]:
+    """Cut a batch into groups whose scores are few enough."""
+    groups = []
+    first = 0
+    while first < len(lengths):
+        fit = max(1, _SCORES // (heads * int(lengths[first]) ** 2))
+        groups.append(slice(first, first + fit))
+        first += fit
+    return groups

@@ -1,0 +1,24 @@
+"""What this machine has for arithmetic, found without loading torch."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+_PROCESSOR: Final = Path("/proc/cpuinfo")
+_MULTIPLIES: Final = re.compile(r"\b(?:amx_bf16|avx512_bf16)\b")
+_NVIDIA: Final = Path("/dev/nvidiactl")
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 by instructions of its own; Linux says so."""
+    try:
+        return bool(_MULTIPLIES.search(_PROCESSOR.read_text(encoding="utf-8")))
+    except OSError:
+        return False
+
+
+def may_have_cuda() -> bool:
+    """Whether there is a driver of NVIDIA's, so that torch may find a device to use."""
+    return _NVIDIA.exists()

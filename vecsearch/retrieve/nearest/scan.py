@@ -1,0 +1,47 @@
+"""What a cold search does instead of loading FAISS, whose import takes longer than a small scan.
+
+Scores are the kernel's but for rounding in their last bits; equal vectors have equal scores.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.retrieve.nearest.base import Found
+from vecsearch.types import Vectors
+
+_PATIENCE: Final = 1e9
+"""Multiplications that take about as long as FAISS takes to load."""
+
+
+class Scans:
+    """Says whether loading FAISS is worth it: once about as much time was spent without it."""
+
+    def __init__(self) -> None:
+        self._spent = 0
+
+    def suit(self, multiplications: int) -> bool:
+        """Take down work to be done; say whether numpy shall do it."""
+        self._spent += multiplications
+        return self._spent < _PATIENCE and "faiss" not in sys.modules
+
+
+SCANS: Final = Scans()
+"""Those of this process."""
+
+
+def scan(queries: Vectors, vectors: Vectors, k: int, allow: NDArray[np.bool_] | None) -> Found:
+    """Score every row that passes, (rows,) bool; each sum alone, so that equal rows tie."""
+    rows = np.full((len(queries), k), -1, np.int64)
+    scores = np.full((len(queries), k), -np.inf, np.float32)
+    passing = np.arange(len(vectors)) if allow is None else np.flatnonzero(allow)
+    for i, query in enumerate(queries):
+        products = np.einsum("ij,j->i", vectors, query)[passing]
+        best = np.argsort(-products, kind="stable")[:k]
+        rows[i, : len(best)] = passing[best]
+        scores[i, : len(best)] = products[best]
+    return rows, scores
