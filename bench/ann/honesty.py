@@ -68,14 +68,14 @@ def _repeated(
         else:
             true = by_trial[found[0]][judges].mean()
             proved += 1
-            honoured += true >= target
-            shortfalls.append(max(target - true, 0.0))
+            honoured += bool(true >= target)
+            shortfalls.append(max(target - float(true), 0.0))
             costs.append(found[0].microseconds / min(able))
         # What others do: the fastest whose recall on all the queries is the target.
         rows = drawn[:queries]
         point = [t for t, r in by_trial.items() if r[rows].mean() >= target]
         plain = min(point, key=lambda trial: trial.microseconds)
-        naive += by_trial[plain][judges].mean() >= target
+        naive += bool(by_trial[plain][judges].mean() >= target)
     told = {
         "target": target,
         "queries": queries,
