@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from toy import HashEncoder
 
 from vecsearch.corpus import DocumentFiles, documents, open_corpus
-from vecsearch.corpus.formats import FORMATS, SUFFIXES, Unreadable
+from vecsearch.corpus.formats import SUFFIXES, Unreadable
 from vecsearch.corpus.formats.front_matter import front_matter
 from vecsearch.corpus.formats.markdown import Slugs, headings, sections
 from vecsearch.corpus.formats.pdf import unbroken
@@ -109,7 +109,7 @@ def test_files_of_every_kind_that_are_none_are_told_and_the_others_read(tmp_path
     errors = []
     good = list(documents(open_corpus(tmp_path), errors.append))
     assert [document.id for document in good] == ["z.TXT"]
-    assert [error.path for error in errors] == sorted(str(tmp_path / f"broken{s}") for s in FORMATS)
+    assert [error.path for error in errors] == sorted(str(tmp_path / f"broken{s}") for s in SUFFIXES)
     for error in errors:
         assert re.search(r"binary file|isn't a |needs py", error.problem)
     with pytest.raises(CorpusError, match=r"broken\.docx: "):

@@ -16,7 +16,6 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
@@ -65,6 +64,8 @@ def cache_folder() -> Path:
 @functools.cache
 def _versions() -> str:
     """Name the versions of what a text's vector may depend on besides the model."""
+    from importlib.metadata import PackageNotFoundError, version
+
     found = []
     for name in ("vecsearch", "torch", "sentence-transformers", "transformers", "tokenizers"):
         with contextlib.suppress(PackageNotFoundError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
 import click
@@ -34,6 +33,8 @@ def _show(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 
 def _versions() -> Iterator[str]:
     """Read what is installed; importing it would take seconds."""
+    from importlib.metadata import PackageNotFoundError, version  # here: no other command waits
+
     ours, *others = _PACKAGES
     yield f"{ours} {version(ours)}"
     yield f"Python {platform.python_version()}"

@@ -10,8 +10,7 @@ from typing import Final
 
 from vecsearch.corpus.base import Record
 from vecsearch.corpus.files import reason, shown, suffix
-from vecsearch.corpus.formats import FORMATS, SUFFIXES, Part, Unreadable
-from vecsearch.corpus.formats.text import read as read_plain
+from vecsearch.corpus.formats import SUFFIXES, Part, Unreadable, format_of
 from vecsearch.corpus.seen import unique
 from vecsearch.corpus.walking import walk
 from vecsearch.errors import CorpusError
@@ -74,7 +73,7 @@ def _read(path: Path, id: str) -> Iterator[Record | CorpusError]:
         return
     try:
         place = {"file": shown(os.path.abspath(path)), "modified": _modified(path)}  # noqa: PTH100
-        for part in FORMATS.get(suffix(path), read_plain)(path):
+        for part in format_of(suffix(path))(path):
             if isinstance(part, Unreadable):
                 yield CorpusError(name, part.line, str(part))
             else:
