@@ -599,7 +599,7 @@ def test_the_command(corpus, tmp_path):
     assert found["measures"] == ["nDCG@10", "R@2"]
     assert "tfidf" in done.stdout
     assert "No difference shown" in done.stdout
-    assert (tmp_path / "cache" / "vecsearch" / "bench" / "rankings").is_dir()
+    assert (tmp_path / "cache" / "vecsearch" / "rankings").is_dir()
     for wrong, code, problem in [
         (["--system", "bm52"], 2, "Did you mean 'bm25'"),
         (["--run", "theirs"], 2, "isn't NAME=PATH"),
@@ -617,7 +617,7 @@ def test_the_command(corpus, tmp_path):
 @pytest.mark.slow
 def test_ctrl_c_leaves_what_was_done(tmp_path):
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    rankings = tmp_path / "cache" / "vecsearch" / "bench" / "rankings"
+    rankings = tmp_path / "cache" / "vecsearch" / "rankings"
     process = subprocess.Popen(
         [sys.executable, "-m", "vecsearch", "bench", str(LIGHTHOUSE), "--system", "tfidf",
          "--system", "bm25"],
