@@ -109,7 +109,9 @@ def test_files_of_every_kind_that_are_none_are_told_and_the_others_read(tmp_path
     errors = []
     good = list(documents(open_corpus(tmp_path), errors.append))
     assert [document.id for document in good] == ["z.TXT"]
-    assert [error.path for error in errors] == sorted(str(tmp_path / f"broken{s}") for s in SUFFIXES)
+    assert [error.path for error in errors] == sorted(
+        str(tmp_path / f"broken{s}") for s in SUFFIXES
+    )
     for error in errors:
         assert re.search(r"binary file|isn't a |needs py", error.problem)
     with pytest.raises(CorpusError, match=r"broken\.docx: "):

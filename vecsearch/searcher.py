@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from vecsearch.encoders.base import Encoder
+from vecsearch.encoders.base import Encoder, is_costly
 from vecsearch.encoders.own import checked_vectors
 from vecsearch.errors import UnknownDocument, UsageError, did_you_mean
 from vecsearch.filters import parse_filter
@@ -64,6 +64,11 @@ class Searcher:
     def default(self) -> Mode:
         """What ranks where nobody says: hybrid, or bm25 where no encoder takes a query's text."""
         return self._named.default
+
+    @property
+    def encodes_at_once(self) -> bool:
+        """Whether texts are encoded in no time worth speaking of; True where none ever are."""
+        return self._load_encoder is None or not is_costly(self._load_encoder())
 
     def retriever(self, by: str | Retriever | None = None) -> Retriever:
         """Return a retriever by name: "hybrid", "bm25", "tfidf" or "dense"; the default for None.

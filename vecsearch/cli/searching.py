@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from vecsearch.corpus import read_queries, read_vectors
 from vecsearch.encoders import Device
 from vecsearch.errors import UsageError
 from vecsearch.retrieve.base import Retriever
+from vecsearch.retrieve.lexical import Lexical
 from vecsearch.runs import write_run
 from vecsearch.searcher import Searcher
 from vecsearch.types import Query, Vectors
@@ -125,7 +127,7 @@ def search(
             hits = searcher.search_many(
                 [question], 10 if k is None else k, where, ranks, vectors=vectors
             )
-            answers = answered(searcher, question, hits[0], ranks)
+            answers = answered(searcher, question, hits[0], _shown_by(searcher, ranks))
             if explain:
                 ids = [answer.hit.id for answer in answers]
                 told = searcher.explain_many(question, ids, where, ranks)
@@ -160,6 +162,12 @@ def _check_usage(
         raise click.UsageError("--explain goes with QUERY: a TREC run holds no explanations.")
     if vectors_file is not None and explain:
         raise click.UsageError("--explain goes with a text: there is nothing to say of a vector.")
+
+
+def _shown_by(searcher: Searcher, ranks: str | Retriever | None) -> str | Retriever | None:
+    """Return by what snippets are chosen: by terms where one search would load torch for them."""
+    ready = isinstance(searcher.retriever(ranks), Lexical) or "torch" in sys.modules
+    return ranks if ready or searcher.encodes_at_once else "bm25"
 
 
 def _reranked(
