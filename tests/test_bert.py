@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -92,6 +93,28 @@ def test_documents_equal_sentence_transformers_but_for_precision(family, precisi
     cosines = (vectors * theirs).sum(axis=1) / lengths
     assert cosines.mean() > 0.9999
     assert cosines.min() > 0.999
+
+
+NARROWED = """
+import numpy as np
+from vecsearch.kernels.bert import pack
+
+given = np.random.default_rng(0).normal(size=(1, 1, 40, 33)).astype(np.float32)
+given[0, 0, :4, 0] = [1 + 2**-8, 1 + 3 * 2**-8, 0, -1]  # two in the middle: the even one is taken
+packed = np.zeros((40, 1, 33), np.uint16)
+ones = np.ones((1, 1, 40), np.float32)
+pack(given, ones, np.array([0]), np.array([40]), packed)
+found = (packed.astype(np.uint32) << 16).view(np.float32)[:, 0]
+assert found[:4, 0].tolist() == [1, 1 + 2**-6, 0, -1]
+assert np.all(np.abs(found - given[0, 0]) <= np.abs(given[0, 0]) * 2**-8)
+"""
+
+
+@pytest.mark.parametrize("processor", [{}, {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}])
+def test_a_processor_without_bfloat16_rounds_to_it_too(processor, tmp_path):
+    """LLVM calls a function that isn't there, which ends the process."""
+    environment = {**os.environ, **processor, "NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", NARROWED], check=True, env=environment)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
