@@ -206,6 +206,20 @@ assert encoder.encode(["red lamp"], "document").any()
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_without_compiled_loops_sentence_transformers_runs_a_model(models):
+    code = f"""
+import sys
+
+from vecsearch import load_encoder
+
+sys.modules["numba"] = None
+encoder = load_encoder({str(models["MiniLM"][0])!r}, "cpu")
+assert type(encoder).__name__ == "Pretrained"
+assert encoder.encode(["red lamp"], "document").any()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_a_tokenizer_that_cant_be_read_is_left_to_sentence_transformers(tmp_path):
     folder = make_bert(tmp_path / "m")
     tokenizer = json.loads((folder / "tokenizer.json").read_bytes())

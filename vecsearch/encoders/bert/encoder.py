@@ -144,6 +144,8 @@ def read_bert(name: str, source: Source) -> BertEncoder | None:
     """Load a model; None where it isn't a BERT of the usual kind, or can't be run here."""
     if find_spec("tokenizers") is None:
         return None
+    if find_spec("torch") is not None and find_spec("numba") is None:
+        return None  # sentence-transformers is faster than numpy, and needs no compiled loops
     architecture = read_architecture(source.folder)
     weights = architecture and read_weights(source.folder, architecture)
     tokens = architecture and read_tokens(source.folder / "tokenizer.json", architecture.most)
