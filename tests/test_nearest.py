@@ -411,7 +411,7 @@ def test_few_rows_are_searched_exactly(tmp_path):
     assert (contract.name, contract.bound) == ("flat", 1.0)
     assert recall_against(index.searcher(), QUERIES, TABLE[:500]) == 1
     few = Index.create(tmp_path / "few", OwnVectors(DIM), documents=documents(TABLE[:20]))
-    few.compact(0.99, vectors=QUERIES)
+    few.compact(np.float32(0.99), k=np.int64(10), vectors=QUERIES)
     assert few.check_recall()[0][1].bound == 1  # whatever 20 queries could prove
     empty = Index.create(tmp_path / "empty", OwnVectors(DIM))
     assert empty.compact(0.9, vectors=QUERIES) is None
