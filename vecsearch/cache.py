@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 import numpy as np
 
 from vecsearch.encoders.base import Encoder, precision
-from vecsearch.errors import VecsearchWarning
+from vecsearch.errors import VecsearchError, VecsearchWarning
 from vecsearch.types import Role, Vectors
 
 if TYPE_CHECKING:
@@ -56,8 +56,16 @@ _EVICTED: Final = 32
 
 
 def cache_folder() -> Path:
-    """Return the folder for caches that the system gives its user, or XDG_CACHE_HOME names."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    """Return the folder for caches that the system gives its user, or XDG_CACHE_HOME names.
+
+    Raise VecsearchError where neither is there, as for a user whom the system doesn't know.
+    """
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:
+        raise VecsearchError(
+            "There is no home folder to keep a cache in; XDG_CACHE_HOME may name another."
+        ) from None
     return Path(base) / "vecsearch"
 
 
@@ -110,7 +118,7 @@ class KeptVectors:
     """
 
     def __init__(self, path: Path | None = None, limit: int = LIMIT) -> None:
-        self._path = path or cache_folder() / VECTORS
+        self._path = path  # that of the user is found once it is needed: there may be none
         self._limit = limit
         self._now = int(time.time())
         self._base: Connection | None = None
@@ -166,12 +174,20 @@ class KeptVectors:
             while self._usable:
                 try:
                     return work(self._opened())
-                except (sqlite3.Error, OSError, TypeError, ValueError, OverflowError) as error:
+                except (
+                    sqlite3.Error,
+                    OSError,
+                    TypeError,
+                    ValueError,
+                    OverflowError,
+                    VecsearchError,
+                ) as error:
                     self.close()
                     if self._mended or not _is_damage(error) or not self._removed():
                         self._usable = False
+                        place = f"{self._path}: the" if self._path else "The"
                         warnings.warn(
-                            f"{self._path}: the cache of vectors can't be used ({error}), so what "
+                            f"{place} cache of vectors can't be used ({error}), so what "
                             "is encoded isn't kept. It may be removed: it is made again.",
                             VecsearchWarning,
                             stacklevel=4,
@@ -190,6 +206,7 @@ class KeptVectors:
 
     def _opened(self) -> Connection:
         if self._base is None or self._pid != os.getpid():  # none is carried into a forked process
+            self._path = self._path or cache_folder() / VECTORS
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._base, self._pid = _connect(self._path), os.getpid()
         return self._base

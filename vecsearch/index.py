@@ -197,6 +197,7 @@ class Index:
             return None
         request = Request(recall, k, memory_per_vector, seconds)
         request.check()
+        request = request._replace(target=float(recall), k=int(k))  # numpy's own can't be kept
         with self.writer() as writer:
             given = self._asked(queries, vectors)
             if given is None:

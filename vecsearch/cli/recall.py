@@ -44,6 +44,8 @@ def evidence(contract: Contract) -> Iterator[str]:
 
 def checked(contract: Contract, found: Checked) -> str:
     """Say whether a recall that was measured again is what was promised."""
+    if contract.structure is None:
+        return f"flat: recall@{contract.k} of {contract.target:g} is kept; search is exact."
     kept = "kept" if found.bound >= contract.target else "not proved"
     return (
         f"{contract.name}: recall@{contract.k} of {contract.target:g} is {kept}; "

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias, cast
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import types
 from numba.extending import intrinsic
 
@@ -23,6 +23,9 @@ Float: TypeAlias = Any
 _INT16: Final = ir.IntType(16)
 _INT32: Final = ir.IntType(32)
 _FLOAT: Final = ir.FloatType()
+
+_KNOWS_BFLOAT: Final = binding.llvm_version_info >= (20, 0, 0)
+"""Earlier versions of LLVM may end the process where a float32 becomes a bfloat."""
 
 
 class _BFloat(ir.Type):  # type: ignore[misc]  # llvmlite has no types
@@ -56,7 +59,14 @@ def _narrowed(typing: _Untyped, number: _Untyped, like: _Untyped) -> _Untyped:
     ) -> _Untyped:
         if like == types.float32:
             return given[0]
-        return builder.bitcast(builder.fptrunc(given[0], _BFloat()), _INT16)
+        if _KNOWS_BFLOAT and "+avx512bf16" in context.codegen().magic_tuple()[2].split(","):
+            return builder.bitcast(builder.fptrunc(given[0], _BFloat()), _INT16)
+        # No other processor does that, and LLVM would call a function that isn't there.
+        word = builder.bitcast(given[0], _INT32)
+        half = ir.Constant(_INT32, 16)
+        odd = builder.and_(builder.lshr(word, half), ir.Constant(_INT32, 1))
+        word = builder.add(word, builder.add(odd, ir.Constant(_INT32, 0x7FFF)))
+        return builder.trunc(builder.lshr(word, half), _INT16)
 
     return like(types.float32, like), code
 

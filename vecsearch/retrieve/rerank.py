@@ -87,8 +87,9 @@ class Reranked:
         """See `Explainer.explain`; beside the model's score stands what the retriever said."""
         before = explainer(self._retriever).explain(query, documents, allow)
         deepest = max((each.rank for each in before if each.rank is not None), default=1)
-        candidates = self._retriever.retrieve([query], max(deepest, self._top), allow)
-        ranking, read = self._reranked(query, ranking_of(candidates, 0), deepest)
+        depth = max(deepest, self._top)  # the model may have put any of these anywhere among them
+        candidates = self._retriever.retrieve([query], depth, allow)
+        ranking, read = self._reranked(query, ranking_of(candidates, 0), depth)
         found = standings(self._snapshot, documents, lambda k: top_k([_first(ranking, k)], k))
         return [
             Explanation(arm.id, self.name, None, None, None, (), "", True, arm.note)

@@ -14,7 +14,7 @@ from vecsearch.encoders.base import TokenVectors, encodable, require_list
 from vecsearch.encoders.bert.architecture import Architecture, read_architecture
 from vecsearch.encoders.bert.plain import forward
 from vecsearch.encoders.bert.processor import has_bfloat16
-from vecsearch.encoders.bert.tokens import Tokens
+from vecsearch.encoders.bert.tokens import Tokens, read_tokens
 from vecsearch.encoders.bert.weights import Numbers, Weights, read_weights
 from vecsearch.types import Role, Vectors
 
@@ -60,18 +60,23 @@ class BertEncoder:
     costly = True
 
     def __init__(
-        self, name: str, source: Source, architecture: Architecture, weights: Weights
+        self,
+        name: str,
+        source: Source,
+        architecture: Architecture,
+        weights: Weights,
+        tokens: Tokens,
     ) -> None:
         self.name = name
         self.dim = architecture.width
         self.precision: Precision = "fp32"
-        if architecture.width >= _NARROW and has_bfloat16():
+        if architecture.width >= _NARROW and has_bfloat16() and find_spec("torch") is not None:
             self.precision = "bf16"
         self.fingerprint = source.fingerprint
         self._source = source
         self._architecture = architecture
         self._weights = weights
-        self._tokens = Tokens(source.folder / "tokenizer.json", architecture.most)
+        self._tokens = tokens
         self._spent = 0.0
         self._packed: dict[Precision, Packed] = {}
         # One call at a time has all the threads.
@@ -139,8 +144,11 @@ def read_bert(name: str, source: Source) -> BertEncoder | None:
     """Load a model; None where it isn't a BERT of the usual kind, or can't be run here."""
     if find_spec("tokenizers") is None:
         return None
+    if find_spec("torch") is not None and find_spec("numba") is None:
+        return None  # sentence-transformers is faster than numpy, and needs no compiled loops
     architecture = read_architecture(source.folder)
     weights = architecture and read_weights(source.folder, architecture)
-    if architecture is None or weights is None:
+    tokens = architecture and read_tokens(source.folder / "tokenizer.json", architecture.most)
+    if architecture is None or weights is None or tokens is None:
         return None
-    return BertEncoder(name, source, architecture, weights)
+    return BertEncoder(name, source, architecture, weights, tokens)

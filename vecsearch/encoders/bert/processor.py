@@ -8,7 +8,8 @@ from typing import Final
 
 _PROCESSOR: Final = Path("/proc/cpuinfo")
 _MULTIPLIES: Final = re.compile(r"\b(?:amx_bf16|avx512_bf16)\b")
-_NVIDIA: Final = Path("/dev/nvidiactl")
+_NVIDIA: Final = (Path("/dev/nvidiactl"), Path("/usr/lib/wsl/lib/libcuda.so.1"))
+"""What its driver brings, on Linux and on the Linux within Windows."""
 
 
 def has_bfloat16() -> bool:
@@ -21,4 +22,4 @@ def has_bfloat16() -> bool:
 
 def may_have_cuda() -> bool:
     """Whether there is a driver of NVIDIA's, so that torch may find a device to use."""
-    return _NVIDIA.exists()
+    return any(path.exists() for path in _NVIDIA)

@@ -48,3 +48,11 @@ class Tokens:
         before = len(prompt)
         places = [(start - before, end - before) for start, end in found.offsets]
         return found.ids, word_spans(places, found.word_ids, text)
+
+
+def read_tokens(path: Path, most: int) -> Tokens | None:
+    """Load a tokenizer; None where the library can't, which says so by a bare Exception."""
+    try:
+        return Tokens(path, most)
+    except Exception:
+        return None

@@ -21,7 +21,7 @@ def load_faiss() -> Any:  # noqa: ANN401 - FAISS has no types worth the name
         try:
             import faiss
         finally:
-            del os.environ[_POLICY]
+            os.environ.pop(_POLICY, None)  # another thread may be here too
         return faiss
     import faiss
 
