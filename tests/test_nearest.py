@@ -349,6 +349,15 @@ def test_growth_is_said_once(copy):
     assert litter(copy) == set()
 
 
+def test_an_index_of_one_segment_is_searched_exactly_again(copy):
+    index = Index.open(copy)
+    assert index.info()["nearest"] is not None
+    index.compact()
+    assert index.info()["nearest"] is None
+    assert recall_against(index.searcher(), QUERIES, TABLE) == 1
+    assert litter(copy) == set()
+
+
 def test_a_reader_goes_on_while_it_is_compacted(copy):
     index = Index.open(copy)
     with index.writer() as writer:
@@ -462,6 +471,7 @@ def test_queries_that_prove_nothing(tmp_path, tuned):
     words = Index.create(tmp_path / "words", None, documents=[Document("a", "b")])
     with pytest.raises(UsageError, match="no embeddings"):
         words.compact(0.9)
+    assert words.check_recall() == []
     assert Index.open(tuned).info()["nearest"]["bound"] >= 0.9
 
 

@@ -210,6 +210,10 @@ def test_what_is_no_reranker_is_refused(cross, tmp_path):
         load_reranker(make_cross_encoder(tmp_path / "three", labels=3), "cpu")
     with pytest.raises(EncoderError, match="Did you mean"):
         load_reranker(cross.with_name("cros"))
+    with pytest.raises(EncoderError, match="'minilm' is an encoder"):
+        load_reranker("minilm")
+    with pytest.raises(UsageError, match="is empty"):
+        load_reranker("")
     (tmp_path / "empty").mkdir()
     with pytest.raises(EncoderError, match="this is no model"):
         load_reranker(tmp_path / "empty")

@@ -178,8 +178,7 @@ class Index:
 
         recall: the share of the k nearest documents that searches by embeddings find at least, on
             average: the fastest way to search is taken that keeps it, by measurement on this
-            index, with 95% confidence. None for exact search; the segment is then as it was
-            tuned before only where there is nothing to compact.
+            index, with 95% confidence. None for exact search.
         queries, vectors: what is really asked, as texts or as vectors, (queries, dim); best some
             2,000. Without them vectors of documents ask: questions are harder than documents are,
             so the recall is then one for queries that are like documents.
@@ -213,14 +212,11 @@ class Index:
 
         The list is empty where nothing was promised.
         """
-        given = self._asked(queries, vectors)
         parts = self.searcher().snapshot.parts
-        contracts = ((part, contract_of(part.segment)) for part in parts)
-        return [
-            (contract, check(part, given, contract))
-            for part, contract in contracts
-            if contract is not None
-        ]
+        contracts = [(part, contract_of(part.segment)) for part in parts]
+        promises = [(part, contract) for part, contract in contracts if contract is not None]
+        given = self._asked(queries, vectors) if promises else None
+        return [(contract, check(part, given, contract)) for part, contract in promises]
 
     def _asked(
         self,

@@ -165,13 +165,17 @@ class Writer:
         return deleted
 
     def compact(self) -> None:
-        """Make all segments one, of the living documents alone."""
+        """Make all segments one, of the living documents alone, searched exactly."""
         self._check_use()
         self._flush()
         alone = len(self._held) == 1 and self._held[0].segment.alive is None
         if self._held and not alone:
             self._merge([range(len(self._held))])
             self._changed = True
+        for held in self._held:
+            if held.entry.nearest is not None:
+                held.entry = dataclasses.replace(held.entry, nearest=None)
+                self._changed = True
 
     def tune(self, search: Callable[[Part], Tuned]) -> Contract | None:
         """Make all segments one and let its search be tuned; None where nothing is to be tuned.

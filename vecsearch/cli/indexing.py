@@ -230,7 +230,8 @@ def compact(
     """Rewrite INDEX as one segment without what was deleted; with --recall, tune its search.
 
     What --recall promises is proved with queries that took no part in the choice: give some 2,000
-    real ones. Documents that are added later are searched exactly, until the next compact.
+    real ones. Documents that are added later are searched exactly, until the next compact. Without
+    --recall all search is exact again.
     """
     if recall is None and (queries or vectors_file or memory_per_vector):
         raise click.UsageError("What the search is tuned by goes with --recall.")

@@ -17,8 +17,9 @@ from typing import Any, Final, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.encoders import encoder_names
 from vecsearch.encoders.base import Device, encodable
-from vecsearch.errors import EncoderError, folder_beside
+from vecsearch.errors import EncoderError, UsageError, folder_beside
 
 _COLBERT: Final = "HF_ColBERT"
 """What ColBERT's own checkpoints call their architecture."""
@@ -109,6 +110,10 @@ def _located(name_or_path: str | Path) -> Path:
     from vecsearch.encoders import pretrained
 
     folder, name = Path(name_or_path), str(name_or_path)
+    if not name:
+        raise UsageError("The name of the re-ranker is empty; a dot stands for this folder.")
+    if name in encoder_names() and not folder.exists():
+        raise EncoderError(f"{name!r} is an encoder: it gives texts vectors, and scores no pairs.")
     if folder.is_dir():
         return folder
     if isinstance(name_or_path, str) and pretrained.is_hub_name(name) and not folder.exists():
