@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from vecsearch import tokenizing as module
 from vecsearch.characters import kinds
+from vecsearch.kernels import drop_outdated
 from vecsearch.kernels import words as kernel
 from vecsearch.text import analyzer, normalise
 from vecsearch.tokenizing import Tokenizer
@@ -163,6 +164,19 @@ def test_many_chunks_are_told_apart():
     """Those with equal beginnings, and more than the table had slots for at first."""
     texts = [" ".join(f"{'x' * (n % 40)}{n}" for n in range(200_000))]
     assert terms_of(at_once("plain"), texts)[0] == texts[0].split()
+
+
+def test_machine_code_older_than_any_kernel_is_dropped(tmp_path):
+    cache = tmp_path / "__pycache__"
+    cache.mkdir()
+    for name, when in (("a.py", 100), ("b.py", 300), ("c.py", 1 << 40)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (when, when))
+    for name, when in (("old.nbi", 200), ("new.nbi", 400), ("other.pyc", 50)):
+        (cache / name).touch()
+        os.utime(cache / name, (when, when))
+    drop_outdated(tmp_path)
+    assert {each.name for each in cache.iterdir()} == {"new.nbi", "other.pyc"}
 
 
 def test_kernels_of_two_threads_run_side_by_side():

@@ -6,13 +6,32 @@ compilation. So callers import it inside functions, once there is work worth it.
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import numba
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+def drop_outdated(folder: Path) -> None:
+    """Remove machine code beside modules of which any is newer.
+
+    numba compares it with the one file that its function is in, and a function takes in others of
+    other files. A file whose time is yet to come tells nothing.
+    """
+    with contextlib.suppress(OSError):  # of a package that can't be written to nothing is changed
+        times = [file.stat().st_mtime for file in folder.glob("*.py")]
+        newest = max((each for each in times if each <= time.time()), default=0.0)
+        for index in folder.glob("__pycache__/*.nbi"):
+            if index.stat().st_mtime < newest:
+                index.unlink(missing_ok=True)
+
+
+drop_outdated(Path(__file__).parent)
 
 _QUICKLY: Final = {
     "fastmath": {"reassoc", "nsz", "contract", "arcp", "nnan", "ninf"},
