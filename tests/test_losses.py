@@ -337,6 +337,7 @@ def test_a_large_batch_is_embedded_in_chunks():
 
 
 def test_half_precision_gives_nearly_the_same(monkeypatch):
+    monkeypatch.setattr(precision, "_pays", lambda device: False)
     exact = gradients(ContrastiveTask(TinyModel(), MIXED, ContrastiveSettings(batch=13, chunk=5)))
     monkeypatch.setattr(precision, "_pays", lambda device: True)
     half = gradients(ContrastiveTask(TinyModel(), MIXED, ContrastiveSettings(batch=13, chunk=5)))

@@ -88,6 +88,14 @@ def queries() -> list[str]:
     return [query.text for query in read_queries(LIGHTHOUSE / "queries.jsonl")]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def in_float32():
+    """Encode in float32, as sentence-transformers does, whatever the processor has."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vecsearch.encoders.bert.encoder.has_bfloat16", lambda: False)
+        yield
+
+
 @pytest.fixture(scope="module")
 def ours(sample, queries, tmp_path_factory):
     """Our own rankings of all documents, by system; made when they are first asked for."""
