@@ -128,7 +128,7 @@ def test_a_folder_half_written_is_no_encoder(folder, monkeypatch):
     def fail(*args):
         raise OSError("the disk is full")
 
-    monkeypatch.setattr("vecsearch.encoders.artefact.save", fail)
+    monkeypatch.setattr("safetensors.numpy.save", fail)
     with pytest.raises(OSError, match="full"):
         made("other").write(folder)
     assert read_artefact(folder) is None

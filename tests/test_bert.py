@@ -241,7 +241,8 @@ def test_minilm_in_bfloat16_is_near_itself():
 
 
 def test_a_packaged_model_whose_files_changed_is_read_again(tmp_path):
-    from vecsearch.encoders.pretrained import LocatedModel, Saved, read_saved
+    from vecsearch.encoders.pretrained import LocatedModel
+    from vecsearch.encoders.saved import Saved, read_saved
 
     located = LocatedModel(make_bert(tmp_path / "m"), Saved("m", "package", None))
     (tmp_path / "note").mkdir()

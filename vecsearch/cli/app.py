@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import io
 import os
 import sys
@@ -119,6 +121,8 @@ def _stop(message: str, code: int) -> NoReturn:
 @version_option
 def main() -> None:
     """Index documents and search them by words, by meaning, or both."""
+    # At the end the system frees all memory at once: Python needn't look for what could be freed.
+    atexit.register(gc.freeze)
     _open_closed()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal that can't show a character shows another; that is no error.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -19,6 +18,8 @@ INSTALL: Final = "pip install 'vecsearch[datasets]'"
 @contextmanager
 def quiet(*loggers: str) -> Iterator[None]:
     """Let no warning pass, nor what is logged by these loggers; all is as before afterwards."""
+    import logging
+
     levels = {name: logging.getLogger(name).level for name in loggers}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from vecsearch.encoders.base import Device, Encoder, Located
 from vecsearch.encoders.own import OwnVectors, read_own
+from vecsearch.encoders.saved import Saved, read_saved
 from vecsearch.errors import EncoderError, UnknownName, UsageError, folder_beside
+
+if TYPE_CHECKING:
+    from vecsearch.encoders.pretrained import LocatedModel
 
 __all__ = [
     "Device",
@@ -100,8 +104,6 @@ def load_encoder(name_or_path: str | Path, device: Device = "auto") -> Encoder:
 
 def locate_encoder(name_or_path: str | Path) -> Located | OwnVectors:
     """Find an encoder without loading it; see `load_encoder`."""
-    from vecsearch.encoders import pretrained
-
     name = str(name_or_path)
     named = _locate_named(name)
     if named is not None:
@@ -111,6 +113,8 @@ def locate_encoder(name_or_path: str | Path) -> Located | OwnVectors:
         return _locate_folder(folder)
     if folder.exists():
         raise EncoderError(f"{folder} is a file; an encoder is a folder with a model in it.")
+    from vecsearch.encoders import pretrained
+
     if isinstance(name_or_path, str) and pretrained.is_hub_name(name):
         try:
             return pretrained.locate_hub(name)
@@ -129,28 +133,36 @@ def locate_encoder(name_or_path: str | Path) -> Located | OwnVectors:
 
 
 def _locate_named(name: str) -> Located | None:
-    from vecsearch.encoders import pretrained, trained
-
     if name in SHIPPED:
-        return trained.locate_trained(SHIPPED[name], name)
-    return pretrained.locate_packaged(name, PACKAGED[name]) if name in PACKAGED else None
+        from vecsearch.encoders.trained import locate_trained
+
+        return locate_trained(SHIPPED[name], name)
+    return _locate_packaged(name) if name in PACKAGED else None
+
+
+def _locate_packaged(name: str) -> LocatedModel:
+    from vecsearch.encoders.pretrained import locate_packaged
+
+    return locate_packaged(name, PACKAGED[name])
 
 
 def _locate_folder(folder: Path) -> Located | OwnVectors:
-    from vecsearch.encoders import pretrained, trained
+    from vecsearch.encoders.trained import locate_trained
 
-    found = read_own(folder) or trained.locate_trained(folder)
+    found = read_own(folder) or locate_trained(folder)
     if found is not None:
         return found
-    saved = pretrained.read_saved(folder)
-    if saved is None:
-        saved = pretrained.Saved(folder.resolve().name, None, None)
-    if saved.package is None:
-        return pretrained.locate_folder(folder, saved)
+    saved = read_saved(folder)
+    if saved is None or saved.package is None:
+        from vecsearch.encoders.pretrained import locate_folder
+
+        return locate_folder(folder, saved or Saved(folder.resolve().name, None, None))
+    if saved.package in PACKAGED:
+        return _locate_packaged(saved.package).remembering(saved)
     named = _locate_named(saved.package)
     if named is None:
         raise EncoderError(f"{folder} refers to a packaged model {saved.package!r}, unknown here.")
-    return named.remembering(saved) if isinstance(named, pretrained.LocatedModel) else named
+    return named
 
 
 def choose_encoder(encoder: Encoder | str | None, device: Device) -> Encoder | None:

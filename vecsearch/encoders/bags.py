@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from vecsearch.encoders.artefact import Artefact
 from vecsearch.encoders.base import TokenVectors
 from vecsearch.encoders.subwords import Tokens
+from vecsearch.groups import groups
 from vecsearch.text import PLAIN, analyzer
 from vecsearch.types import Role, Span, Vectors
 
@@ -75,15 +76,16 @@ class Bag(NamedTuple):
     def shares(self, ids: NDArray[np.int32]) -> Vectors:
         """Return what each token of one text adds to its vector: (tokens, dim)."""
         length = np.linalg.norm(self._sum(ids))
-        _, place, counts = np.unique(ids, return_inverse=True, return_counts=True)
-        weights = (self._gain(counts) / counts)[place] * self.scales[ids]
+        same = groups(ids)
+        weights = (self._gain(same.counts) / same.counts)[same.which] * self.scales[ids]
         rows = self.rows[ids].astype(np.float32)
         rows *= (weights / length if length > 0 else 0 * weights)[:, np.newaxis]
         return rows
 
     def _sum(self, ids: NDArray[np.int32]) -> NDArray[np.float32]:
-        distinct, counts = np.unique(ids, return_counts=True)
-        weights = self._gain(counts) * self.scales[distinct]
+        same = groups(ids)
+        distinct = same.values
+        weights = self._gain(same.counts) * self.scales[distinct]
         total = np.zeros(self.rows.shape[1], np.float32)
         for start in range(0, len(distinct), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)

@@ -20,6 +20,7 @@ import numpy as np
 from vecsearch.encoders.base import Device, Encoder, TokenVectors, encodable, require_list
 from vecsearch.encoders.bert.encoder import read_bert
 from vecsearch.encoders.bert.processor import may_have_cuda
+from vecsearch.encoders.saved import SAVED, Saved
 from vecsearch.encoders.words import word_spans
 from vecsearch.errors import EncoderError
 from vecsearch.types import Role, Span, Vectors
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from vecsearch.encoders import Packaged
 
-SAVED: Final = "encoder.json"
 TRAINING: Final = "training.json"
 """How a model was trained here, in its folder; its vectors don't depend on that."""
 
@@ -131,34 +131,6 @@ def _copy(files: Sequence[Path], source: Path, target: Path) -> None:
         copy = target / file.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, copy)
-
-
-class Saved(NamedTuple):
-    """What `Pretrained.save` notes beside the model.
-
-    package: the short name of the package that has the model, if one has.
-    fingerprint: that of the model whose weights were converted, or that a package has; None for a
-        true copy.
-    seen: what the package's files were like when that was worked out: see `LocatedModel.seen`.
-    """
-
-    name: str
-    package: str | None
-    fingerprint: str | None
-    seen: str | None = None
-
-
-def read_saved(folder: Path) -> Saved | None:
-    """Read the note of a folder that `Pretrained.save` filled; None for any other folder."""
-    path = folder / SAVED
-    if not path.is_file():
-        return None
-    try:
-        saved = json.loads(path.read_bytes())
-        known = (saved.get("fingerprint"), saved.get("seen"))
-        return Saved(str(saved["name"]), saved["package"], *known)
-    except (ValueError, KeyError, TypeError) as error:
-        raise EncoderError(f"{path} can't be read ({error}).") from None
 
 
 class LocatedModel(NamedTuple):

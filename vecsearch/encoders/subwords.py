@@ -48,15 +48,14 @@ class Subwords:
     def __init__(self, analyzer: Analyzer, pieces: Sequence[str]) -> None:
         self.analyzer = analyzer
         self.pieces = tuple(pieces)
-        self._first: dict[str, int] = {}
-        self._further: dict[str, int] = {}
-        for id, piece in enumerate(self.pieces):
-            if not isinstance(piece, str) or piece in ("", GOES_ON):
+        for piece in self.pieces:
+            if piece.__class__ is not str or not piece or piece == GOES_ON:
                 raise UsageError(f"A piece is a text of a character or more, not {piece!r}.")
-            known = self._further if piece.startswith(GOES_ON) else self._first
-            if known.setdefault(piece.removeprefix(GOES_ON), id) != id:
-                raise UsageError(f"The piece {piece!r} is listed twice.")
-        self._longest = max(map(len, chain(self._first, self._further)), default=0)
+        self._ids = {piece: id for id, piece in enumerate(self.pieces)}
+        if len(self._ids) < len(self.pieces):
+            piece = next(each for i, each in enumerate(self.pieces) if self._ids[each] != i)
+            raise UsageError(f"The piece {piece!r} is listed twice.")
+        self._longest = max(map(len, self.pieces), default=0)
         self._cut_of = functools.lru_cache(_MEMO)(self._cut)
 
     def __reduce__(self) -> tuple[type[Subwords], tuple[Analyzer, tuple[str, ...]]]:
@@ -90,9 +89,11 @@ class Subwords:
         ids = []
         start = 0
         while start < len(term):
-            known = self._further if start else self._first
-            for end in range(min(len(term), start + self._longest), start, -1):
-                id = known.get(term[start:end])
+            mark = GOES_ON if start else ""
+            # At the start of a word, "##a" isn't the piece for "a" within one.
+            longest = 1 if not start and term.startswith(GOES_ON) else self._longest
+            for end in range(min(len(term), start + longest), start, -1):
+                id = self._ids.get(mark + term[start:end])
                 if id is not None:
                     ids.append(id)
                     start = end

@@ -19,7 +19,7 @@ from vecsearch.encoders.bags import HYBRID_WEIGHT
 from vecsearch.encoders.base import EVEN, Device, Encoder
 from vecsearch.encoders.lsa import KIND as LSA_KIND
 from vecsearch.encoders.lsa import LSA
-from vecsearch.encoders.pretrained import SAVED, Saved
+from vecsearch.encoders.saved import SAVED, Saved
 from vecsearch.encoders.table import TokenTable
 from vecsearch.errors import EncoderError
 
@@ -39,7 +39,7 @@ class LocatedTrained(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
-        """See `Located.fingerprint`; it is the one noted, which `load` makes sure of."""
+        """See `Located.fingerprint`; it is the one noted."""
         return self.note.fingerprint
 
     @property
@@ -60,20 +60,26 @@ class LocatedTrained(NamedTuple):
 
     def load(self, device: Device) -> Encoder:
         """See `Located.load`."""
-        artefact = read_artefact(self.folder)
+        artefact = read_artefact(self.folder, trusted=self.shipped_as is not None)
         if artefact is None:
             raise EncoderError(f"{self.folder / NOTE} is gone.")
         if self.shipped_as is not None:
-            return Shipped(artefact, self.shipped_as)
+            return Shipped(artefact, self.shipped_as, self.fingerprint)
         return build(artefact, device)
 
 
 class Shipped(TokenTable):
     """A table that vecsearch ships; an index keeps its name only."""
 
-    def __init__(self, artefact: Artefact, name: str) -> None:
+    def __init__(self, artefact: Artefact, name: str, fingerprint: str) -> None:
         super().__init__(artefact)
         self.name = name
+        self._fingerprint = fingerprint
+
+    @property
+    def fingerprint(self) -> str:
+        """See `Encoder.fingerprint`; working it out would take longer than a query."""
+        return self._fingerprint
 
     def save(self, folder: Path) -> None:
         """See `Encoder.save`."""

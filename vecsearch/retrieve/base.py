@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.errors import UsageError
+from vecsearch.groups import groups
 from vecsearch.store.snapshot import Part, Snapshot
 from vecsearch.types import Mask, TopK
 
@@ -67,8 +68,7 @@ def best_documents(
     # The last key counts most: score, then id, both falling; then the row, rising.
     order = np.lexsort((rows, -documents.id_ranks[positions], -scores))
     if not whole:
-        _, first = np.unique(positions[order], return_index=True)
-        order = order[np.sort(first)]
+        order = order[np.sort(groups(positions[order]).first)]
     order = order[:k]
     return rows[order] + part.first_row, scores[order]
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.errors import UsageError
+from vecsearch.groups import groups
 from vecsearch.retrieve.base import Ranking, Retriever, check_k, rank, ranking_of, top_k
 from vecsearch.retrieve.explanation import (
     FILTERED,
@@ -257,9 +258,9 @@ def _add(
     """Add up what each arm gives a document, in the order of the arms: rows and their sums."""
     rows = np.concatenate([rows for rows, _ in parts])
     shares = np.concatenate([shares for _, shares in parts])
-    documents, which = np.unique(snapshot.document_of(rows), return_inverse=True)
-    sums = np.bincount(which, shares, minlength=len(documents))
+    which = groups(snapshot.document_of(rows)).which
+    sums = np.bincount(which, shares)
     # Stable, by share falling: the first of each document is the arm that adds most.
     order = np.argsort(-shares, kind="stable")
-    _, first = np.unique(which[order], return_index=True)
+    first = groups(which[order]).first
     return rows[order][first], sums.astype(np.float64, copy=False)

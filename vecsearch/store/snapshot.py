@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.groups import groups
 from vecsearch.store.documents import hash_ids
 from vecsearch.store.manifest import Manifest
 from vecsearch.store.segment import Segment, open_segment
@@ -128,7 +129,7 @@ class Snapshot:
         """Return the number, within the snapshot, of the document that each row belongs to."""
         documents = np.empty(len(rows), np.int64)
         owners = np.searchsorted(self._first_rows, rows, side="right") - 1
-        for number in np.unique(owners).tolist():
+        for number in groups(owners).values.tolist():
             part, mine = self.parts[number], owners == number
             local = part.segment.documents.position_of(rows[mine] - part.first_row)
             documents[mine] = local + part.first_document

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Final, cast
 
 from vecsearch.encoders import locate_encoder
 from vecsearch.encoders.base import Device
-from vecsearch.encoders.pretrained import PROMPTS, LocatedModel, Pretrained, Saved, load_model
+from vecsearch.encoders.pretrained import PROMPTS, LocatedModel, Pretrained, load_model
+from vecsearch.encoders.saved import Saved
 from vecsearch.errors import EncoderError, UsageError
 from vecsearch.types import Role
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from vecsearch.encoders.artefact import NOTE
-from vecsearch.encoders.pretrained import SAVED, TRAINING
+from vecsearch.encoders.pretrained import TRAINING
+from vecsearch.encoders.saved import SAVED
 from vecsearch.errors import UsageError, VecsearchError
 
 _ENDING: Final = ".training"

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import mmap
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.encoders.bert.architecture import Architecture
+from vecsearch.encoders.tensors import map_tensors
 
 Numbers = NDArray[np.float32]
-_DTYPES: Final = {"F32": np.float32, "F16": np.float16}
 
 
 class Norm(NamedTuple):
@@ -59,35 +58,28 @@ class Weights(NamedTuple):
 def read_weights(folder: Path, architecture: Architecture) -> Weights | None:
     """Map the weights of a model; None where they are stored in another way."""
     try:
-        return _Named(folder / "model.safetensors").weights(architecture)
+        return _Named(map_tensors(folder / "model.safetensors")).weights(architecture)
     except (OSError, ValueError, LookupError, TypeError):
         return None
 
 
 class _Named:
-    """Arrays by name, in a safetensors file: a header's size, the header as JSON, the bytes."""
+    """Arrays by the names that transformers gives them."""
 
-    def __init__(self, path: Path) -> None:
-        with path.open("rb") as file:
-            self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self._start = 8 + int.from_bytes(self._bytes[:8], "little")
-        self._header = json.loads(self._bytes[8 : self._start])
-        self._prefix = "" if "embeddings.word_embeddings.weight" in self._header else "bert."
+    def __init__(self, tensors: Mapping[str, NDArray[Any]]) -> None:
+        self._tensors = tensors
+        self._prefix = "" if "embeddings.word_embeddings.weight" in tensors else "bert."
 
     def get(self, name: str, *shape: int) -> Numbers:
         """Return an array as float32; raise ValueError for one of another shape (-1: any)."""
-        entry = self._header[self._prefix + name]
-        found = entry["shape"]
-        if len(found) != len(shape) or any(
-            wanted not in (-1, size) for wanted, size in zip(shape, found, strict=True)
+        found = self._tensors[self._prefix + name]
+        if found.dtype not in (np.float32, np.float16):
+            raise ValueError(f"{name} is {found.dtype}.")
+        if found.ndim != len(shape) or any(
+            wanted not in (-1, size) for wanted, size in zip(shape, found.shape, strict=True)
         ):
-            raise ValueError(f"{name} has shape {found}, not {shape}.")
-        first, last = entry["data_offsets"]
-        dtype = np.dtype(_DTYPES[entry["dtype"]])
-        numbers = np.frombuffer(
-            self._bytes, dtype, (last - first) // dtype.itemsize, self._start + first
-        )
-        array: Numbers = numbers.reshape(found).astype(np.float32, copy=False)
+            raise ValueError(f"{name} has shape {found.shape}, not {shape}.")
+        array: Numbers = found.astype(np.float32, copy=False)
         return array
 
     def weights(self, architecture: Architecture) -> Weights:
@@ -105,7 +97,7 @@ class _Named:
         )
 
     def _layer(self, name: str, width: int) -> Layer:
-        inner = self._header[f"{self._prefix}{name}.intermediate.dense.weight"]["shape"][0]
+        inner = len(self._tensors[f"{self._prefix}{name}.intermediate.dense.weight"])
         return Layer(
             query=self._linear(f"{name}.attention.self.query", width, width),
             key=self._linear(f"{name}.attention.self.key", width, width),

@@ -1,0 +1,50 @@
+"""The arrays of a safetensors file, mapped: nothing is read, or copied, before it is used.
+
+The layout: eight bytes that say how long the header is, the header as JSON, which gives each
+array's dtype, shape and place, then the arrays.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+from math import prod
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_NOTES: Final = "__metadata__"
+_DTYPES: Final = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BOOL": "?",
+    "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1",
+}  # fmt: skip
+
+
+def map_tensors(path: Path) -> dict[str, NDArray[Any]]:
+    """Map the arrays of a file, by name, read-only.
+
+    Raise OSError where it can't be read, and ValueError where it is no such file, is cut short, or
+    holds a dtype that numpy doesn't have.
+    """
+    with path.open("rb") as file:
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    start = 8 + int.from_bytes(content[:8], "little")
+    try:
+        header = json.loads(content[8:start])
+        return {
+            name: _array(content, start, entry) for name, entry in header.items() if name != _NOTES
+        }
+    except (LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"its header isn't that of safetensors: {error!r}") from None
+
+
+def _array(content: mmap.mmap, start: int, entry: dict[str, Any]) -> NDArray[Any]:
+    dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
+    first, last = entry["data_offsets"]
+    size = prod(shape)
+    if first < 0 or min(shape, default=0) < 0 or last - first != size * dtype.itemsize:
+        raise ValueError(f"an array of shape {shape} doesn't fit into bytes {first} to {last}")
+    return np.frombuffer(content, dtype, size, start + first).reshape(shape)
