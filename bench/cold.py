@@ -16,7 +16,7 @@ are skipped:
     pip install --no-deps --target FOLDER txtai==... chromadb==... ...
 
 Warm: `Searcher.search` by dense, MiniLM, against `SentenceTransformer.encode` of the query alone,
-one thread each, every query new. Queries are the corpus's own of ten words.
+one thread each, every query new, ten at a time in turns. Queries are the corpus's own of ten words.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 K = 10
+TURN = 10
 
 
 def show(answers: Iterable[tuple[str, float, str]]) -> None:
@@ -131,7 +132,9 @@ PEERS: dict[str, tuple[Callable[[str, str], None], Callable[[str, str, str], Non
 
 
 def warm(model: str, index: str, queries: Sequence[str]) -> dict[str, list[float]]:
-    """Return the seconds of each query, by who answers it, in turns, in one thread.
+    """Return the seconds of each query, by who answers it, in one thread; ten by each in turns.
+
+    One by each would measure how long it takes to bring another model's weights into the cache.
 
     stock: SentenceTransformer.encode alone. numpy, torch: vecsearch's whole search, encoding by
     either; it begins with numpy, and loads torch for those who go on asking.
@@ -161,12 +164,14 @@ def warm(model: str, index: str, queries: Sequence[str]) -> dict[str, list[float
         "torch": searching(float("inf")),
     }
     times: dict[str, list[float]] = {name: [] for name in asked}
-    for query in (*queries[:5], *queries):
+    for first in range(0, len(queries), TURN):
         for name, answer in asked.items():
-            started = time.perf_counter()
-            answer(query)
-            times[name].append(time.perf_counter() - started)
-    return {name: taken[5:] for name, taken in times.items()}
+            answer(f"{queries[first]} again")
+            for query in queries[first : first + TURN]:
+                started = time.perf_counter()
+                answer(query)
+                times[name].append(time.perf_counter() - started)
+    return times
 
 
 def main(work: str, *words: str) -> None:

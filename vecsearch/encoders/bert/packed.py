@@ -36,7 +36,7 @@ class _Layer(NamedTuple):
     attend: _Apply  # to queries, keys and values, one after another
     output: _Apply
     attention_norm: Norm
-    widen: _Apply
+    widen: _Apply  # with GELU
     narrow: _Apply
     output_norm: Norm
 
@@ -51,27 +51,40 @@ class Packed:
         self._layers = [
             _Layer(
                 self._linear(
-                    *map(np.concatenate, zip(each.query, each.key, each.value, strict=True))
+                    np.concatenate([each.query.weight, each.key.weight, each.value.weight]),
+                    np.concatenate([each.query.bias, each.key.bias, each.value.bias]),
                 ),
                 self._linear(*each.output),
                 each.attention_norm,
-                self._linear(*each.widen),
+                self._widening(*each.widen),
                 self._linear(*each.narrow),
                 each.output_norm,
             )
             for each in weights.layers
         ]
 
-    def _linear(self, weight: Numbers, bias: Numbers) -> _Apply:
+    def _linear(self, weight: Numbers, bias: Numbers, then: str = "none") -> _Apply:
         # A copy of its own: the mapped file can't be written to, and torch insists.
         numbers = torch.tensor(weight, dtype=self._dtype)
         added = torch.tensor(bias, dtype=self._dtype)
-        if self._dtype == torch.bfloat16:
-            packs = getattr(torch.ops.mkldnn, "_reorder_linear_weight", None)
-            if packs is not None:
-                ready = packs(numbers, _BATCH)
-                return lambda x: torch.ops.mkldnn._linear_pointwise(x, ready, added, "none", [], "")
-        return lambda x: functional.linear(x, numbers, added)
+        lays_out = getattr(torch.ops.mkldnn, "_reorder_linear_weight", None)
+        if lays_out is None:
+            after = functional.gelu if then == "gelu" else torch.nn.Identity()
+            return lambda x: after(functional.linear(x, numbers, added))
+        ready = lays_out(numbers, _BATCH)
+        return lambda x: torch.ops.mkldnn._linear_pointwise(x, ready, added, then, [], "none")
+
+    def _widening(self, weight: Numbers, bias: Numbers) -> _Apply:
+        if self._dtype == torch.float32:
+            return self._linear(weight, bias, "gelu")
+        linear = self._linear(weight, bias)
+
+        def widened(x: torch.Tensor) -> torch.Tensor:
+            inner = linear(x)
+            kernels.gelu(_array(inner).reshape(-1))
+            return inner
+
+        return widened
 
     def encode(self, texts: Sequence[Sequence[int]]) -> Numbers:
         """Return the pooled vector of each text, given by its tokens' numbers: (texts, width)."""
@@ -119,12 +132,7 @@ class Packed:
         for layer in self._layers:
             attended = layer.output(self._attention(layer.attend(x), starts, lengths))
             kernels.add_and_norm(_array(x), _array(attended), *layer.attention_norm, epsilon)
-            inner = layer.widen(x)
-            if inner.dtype == torch.bfloat16:
-                kernels.gelu(_array(inner).reshape(-1))
-            else:
-                inner = functional.gelu(inner)
-            narrowed = layer.narrow(inner)
+            narrowed = layer.narrow(layer.widen(x))
             kernels.add_and_norm(_array(x), _array(narrowed), *layer.output_norm, epsilon)
         return x
 
@@ -132,6 +140,8 @@ class Packed:
         self, packed: torch.Tensor, starts: NDArray[np.int64], lengths: NDArray[np.int64]
     ) -> torch.Tensor:
         """Return what each token takes from its text's: softmax(q k^T / sqrt(d)) v, packed."""
+        if self._dtype == torch.float32:
+            return self._attention_by_torch(packed, starts, lengths)
         heads, width = self._architecture.heads, self._architecture.width
         size = width // heads
         taken = packed.new_empty(len(packed), width)
@@ -150,6 +160,19 @@ class Packed:
             kernels.exponentials(rows, own, 1 / math.sqrt(size), sums)
             values = _array(torch.bmm(scores, v)).reshape(*shape, size)
             kernels.pack(values, sums, starts[group], own, target)
+        return taken
+
+    def _attention_by_torch(
+        self, packed: torch.Tensor, starts: NDArray[np.int64], lengths: NDArray[np.int64]
+    ) -> torch.Tensor:
+        """Do the same text by text, which is faster in float32 than the compiled loops are."""
+        heads, width = self._architecture.heads, self._architecture.width
+        taken = packed.new_empty(len(packed), width)
+        for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
+            rows = slice(start, start + length)
+            q, k, v = packed[rows].view(1, length, 3, heads, -1).permute(2, 0, 3, 1, 4)
+            own = functional.scaled_dot_product_attention(q, k, v)
+            taken[rows].view(length, heads, -1).copy_(own[0].transpose(0, 1))
         return taken
 
 

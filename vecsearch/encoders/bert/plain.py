@@ -44,7 +44,8 @@ def _attention(x: Numbers, layer: Layer, heads: int) -> Numbers:
 
 
 def _applied(linear: Linear, x: Numbers) -> Numbers:
-    applied: Numbers = x @ linear.weight.T + linear.bias
+    # Of few tokens, this way round it is twice as fast as x @ weight.T.
+    applied: Numbers = np.add((linear.weight @ x.T).T, linear.bias, order="C")
     return applied
 
 
