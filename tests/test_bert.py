@@ -10,6 +10,8 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tiny_bert import make_bert
 
 from vecsearch import load_encoder
@@ -138,15 +140,24 @@ def test_more_than_a_batch_takes_is_split_between_threads(models, monkeypatch, t
         torch.set_num_threads(before)
 
 
-def test_batches_hold_each_text_once_and_no_more_tokens_than_they_may():
-    from vecsearch.encoders.bert.packed import _BATCH, _batches, _groups
+@given(st.lists(st.integers(2, 700), min_size=1, max_size=200), st.integers(1, 5))
+def test_batches_hold_each_text_once_and_as_many_tokens(lengths, threads):
+    from vecsearch.encoders.bert.packed import _BATCH, _batches
+
+    batches = _batches(lengths, threads)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    tokens = [sum(lengths[i] for i in batch) for batch in batches]
+    assert len(batches) == 1 or max(tokens) <= _BATCH + max(lengths)
+    if sum(lengths) > _BATCH and max(lengths) < 0.1 * _BATCH:
+        assert len(batches) % threads == 0
+        assert max(tokens) - min(tokens) <= 2 * max(lengths)
+
+
+def test_groups_of_a_batch_follow_on_one_another():
+    from vecsearch.encoders.bert.packed import _batches, _groups
 
     texts = [[0] * n for n in (5000, *range(2, 300), 2, 2)]
-    batches = _batches(texts)
-    assert sorted(i for batch in batches for i in batch) == list(range(len(texts)))
-    assert all(
-        sum(len(texts[i]) for i in each) <= max(_BATCH, len(texts[each[0]])) for each in batches
-    )
+    batches = _batches([len(text) for text in texts], 1)
     lengths = np.array([len(texts[i]) for i in batches[1]])
     cut = [lengths[group] for group in _groups(lengths, 12)]
     assert np.concatenate(cut).tolist() == lengths.tolist()

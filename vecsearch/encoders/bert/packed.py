@@ -89,13 +89,13 @@ class Packed:
     def encode(self, texts: Sequence[Sequence[int]]) -> Numbers:
         """Return the pooled vector of each text, given by its tokens' numbers: (texts, width)."""
         vectors = np.empty((len(texts), self._architecture.width), np.float32)
-        batches = _batches(texts)
+        threads = torch.get_num_threads()
+        batches = _batches([len(text) for text in texts], threads)
 
         def work(batch: list[int]) -> None:
             with torch.inference_mode():
                 vectors[batch] = self._pooled([texts[i] for i in batch])
 
-        threads = torch.get_num_threads()
         workers = min(threads, len(batches))
         if workers <= 1:
             for batch in batches:
@@ -181,17 +181,22 @@ def _array(tensor: torch.Tensor) -> NDArray[Any]:
     return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
-def _batches(texts: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Group texts of similar length, the longest first: no thread shall end with a long batch."""
-    batches: list[list[int]] = []
-    room = 0
-    for i in sorted(range(len(texts)), key=lambda i: -len(texts[i])):
-        if len(texts[i]) > room:
-            batches.append([])
-            room = max(_BATCH, len(texts[i]))
-        batches[-1].append(i)
-        room -= len(texts[i])
-    return batches
+def _batches(lengths: Sequence[int], threads: int) -> list[list[int]]:
+    """Group texts of similar length, the longest first: no thread shall end with a long batch.
+
+    All have about as many tokens, and where there are several, there are as many for each thread:
+    none waits for another.
+    """
+    total = sum(lengths)
+    count = -(-total // _BATCH)
+    if count > 1:
+        count = -(-count // threads) * threads
+    batches: list[list[int]] = [[] for _ in range(count)]
+    before = 0
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        batches[(2 * before + lengths[i]) * count // (2 * total)].append(i)
+        before += lengths[i]
+    return [batch for batch in batches if batch]
 
 
 def _groups(lengths: NDArray[np.int64], heads: int) -> list[slice]:
