@@ -16,7 +16,7 @@ from vecsearch.kernels import compiled, inlined, part
 from vecsearch.kernels.bits import trailing_zeros
 from vecsearch.kernels.floats import larger, narrowed, widened
 from vecsearch.kernels.heaps import push
-from vecsearch.kernels.memory import array_at, prefetch
+from vecsearch.kernels.memory import array_at
 from vecsearch.kernels.tiles import (
     DEPTH,
     SIDE,
@@ -32,9 +32,6 @@ Numbers: TypeAlias = NDArray[Any]
 
 BLOCK: Final = 256
 """Rows that are narrowed at once: with the queries they fit the cache of a core."""
-
-_LINE: Final = 16
-"""Numbers of a line of the cache."""
 
 _APART: Final = DEPTH
 """More numbers to a row than are used, so that rows don't lie in the same places of the cache."""
@@ -128,22 +125,14 @@ def collect(
     floors = np.empty(len(queries.near), np.float32)
     tiles, block, sums = queries.tiles, work.block, work.sums  # counted here, not in the loops
     configure(_WHOLE)
-    fetched = -(-SIDE * SIDE // len(floors))
     for start in range(first, last, BLOCK):
         count = min(BLOCK, last - start)
         if _narrow_block(vectors, dim, rows, start, count, block, found) or start == first:
             for query in range(len(floors)):
                 floors[query] = _floor(query, queries, found)
-        ahead = start + BLOCK
         for row in range(0, count, SIDE):
             rest = min(SIDE, count - row)
             for column in range(0, len(floors), SIDE):
-                # While it multiplies, memory brings what is narrowed next.
-                for i in range(ahead, min(ahead + fetched, last)):
-                    at = dim * (rows[i] if len(rows) else i)
-                    for j in range(0, dim, _LINE):
-                        prefetch(vectors, at + j)
-                ahead += fetched
                 multiply(block, row, tiles, column, sums)
                 over = exceeding(sums, floors, column)
                 while over:
