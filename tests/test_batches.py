@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from test_dense import unit
 
 from vecsearch.retrieve.nearest import exact, tiled
-from vecsearch.retrieve.nearest.exact import Flat, best, inner_products
+from vecsearch.retrieve.nearest.exact import Flat, inner_products
 
 KERNELS = tiled._load()
 
@@ -28,7 +28,7 @@ def found(queries, table, k, rows=None, threads=1):
     if not able.all():
         assert not able.any()
         return None
-    return best(candidates, inner_products(queries, table, candidates), k)
+    return exact._first(candidates, inner_products(queries, table, candidates), k)
 
 
 def check(queries, table, k, rows=None, threads=1):
@@ -91,12 +91,15 @@ def test_any_batch(rows, dim, count, k, scale, threads, share, seed):
 @tiles
 def test_any_number_of_threads_and_any_batch_gives_the_same():
     table, queries = decaying(20_000, 64, 3), decaying(300, 64, 4)
-    one = found(queries, table, 10)
+    table[10_000:10_900] = table[:900]  # ties
+    one = found(queries, table, 9)
     for threads in (2, 3, 4):
-        more = found(queries, table, 10, threads=threads)
+        more = found(queries, table, 9, threads=threads)
         assert [each.tobytes() for each in more] == [each.tobytes() for each in one]
+    by_numpy = exact._settled(queries, table, None, 9, None)
+    assert [each.tobytes() for each in by_numpy] == [each.tobytes() for each in one]
     for first in range(0, 300, 70):
-        part = found(queries[first : first + 70], table, 10)
+        part = found(queries[first : first + 70], table, 9)
         assert part[0].tobytes() == one[0][first : first + 70].tobytes()
         assert part[1].tobytes() == one[1][first : first + 70].tobytes()
 
@@ -175,6 +178,9 @@ def test_a_query_with_too_many_candidates_leaves_the_others_alone():
 )
 def test_rows_that_bfloat16_cannot_tell_apart_are_left_to_the_kernel(table):
     assert found(unit((20, 40), 2), table, 5) is None
+    if np.abs(table).max() < 1e38:
+        _, scores = exact._settled(unit((20, 40), 2), table, None, 5, KERNELS)
+        assert scores.tobytes() == exact._kernel(unit((20, 40), 2), table, 5, None)[1].tobytes()
 
 
 @tiles

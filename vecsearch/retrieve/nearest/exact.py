@@ -95,6 +95,15 @@ def best(rows: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Found:
     return found, values
 
 
+def _first(rows: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Found:
+    """Keep the k best of each query's candidates, which rise; of equal ones the first rows.
+
+    So what is found doesn't depend on how many candidates there are, unlike by `best`.
+    """
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
+
+
 def _kernel(queries: Vectors, vectors: Vectors, k: int, allow: NDArray[np.bool_] | None) -> Found:
     """Score every row that passes, one query after the other."""
     faiss = load_faiss()
@@ -153,7 +162,7 @@ def _settled(
             return _kernel(queries, vectors, k, None)
         found, scores = _kernel(queries, np.ascontiguousarray(vectors[rows]), k, None)
         return np.append(rows, -1)[found], scores  # so that -1 stays -1
-    return best(candidates, inner_products(queries, vectors, candidates), k)
+    return _first(candidates, inner_products(queries, vectors, candidates), k)
 
 
 def _by_tiles(
@@ -165,7 +174,9 @@ def _by_tiles(
 ) -> Found:
     threads = load_faiss().omp_get_max_threads()
     candidates, able = tiled.candidates(kernels, queries, vectors, rows, k, threads)
-    found = best(candidates, inner_products(queries, vectors, candidates), k)
+    if not able.any():
+        return _settled(queries, vectors, rows, k, None)
+    found = _first(candidates, inner_products(queries, vectors, candidates), k)
     left = np.flatnonzero(~able)
     if len(left):
         found[0][left], found[1][left] = _settled(queries[left], vectors, rows, k, None)
