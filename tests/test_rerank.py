@@ -206,26 +206,110 @@ def test_what_is_no_reranker_is_refused(cross, tmp_path):
 
     with pytest.raises(EncoderError, match="holds no re-ranker"):
         load_reranker(make_bert(tmp_path / "bi"))
+    three = load_reranker(make_cross_encoder(tmp_path / "three", labels=3), "cpu")
     with pytest.raises(EncoderError, match="gives a pair 3 scores"):
-        load_reranker(make_cross_encoder(tmp_path / "three", labels=3), "cpu")
+        three.score("red", ["lamp"])
     with pytest.raises(EncoderError, match="Did you mean"):
         load_reranker(cross.with_name("cros"))
     with pytest.raises(EncoderError, match="'minilm' is an encoder"):
         load_reranker("minilm")
     with pytest.raises(UsageError, match="is empty"):
         load_reranker("")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(EncoderError, match="this is no model"):
-        load_reranker(tmp_path / "empty")
-    (tmp_path / "empty" / "config.json").write_text("{")
-    with pytest.raises(EncoderError, match=r"config\.json can't be read"):
-        load_reranker(tmp_path / "empty")
-    (tmp_path / "empty" / "config.json").write_text(
-        '{"architectures": ["XForSequenceClassification"]}'
-    )
-    (tmp_path / "empty" / "modules.json").write_text('[{"type": "mine.Own", "path": ""}]')
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"architectures": ["XForSequenceClassification"]}')
+    (folder / "modules.json").write_text('[{"type": "mine.Own", "path": ""}]')
     with pytest.raises(EncoderError, match="code of its own"):
-        load_reranker(tmp_path / "empty")
+        load_reranker(folder)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (None, "this is no model"),
+        ("{}", "this is no model"),
+        ('{"architectures": null}', "this is no model"),
+        ('{"architectures": []}', "this is no model"),
+        ("{", r"config\.json can't be read"),
+        ("\xff", r"config\.json can't be read"),
+        ("[" * 100_000, r"config\.json can't be read"),
+        ("[1]", "holds a list; a model's holds an object"),
+        ("null", "holds null; a model's holds an object"),
+        ('{"architectures": "BertForSequenceClassification"}', "is a text; it would be a list"),
+        ('{"architectures": {"0": "x"}}', "is an object; it would be a list"),
+        ('{"architectures": 5}', "is a number; it would be a list"),
+        ('{"architectures": [5]}', "names the architecture 5, which is no text"),
+        ('{"architectures": [null]}', "names the architecture None, which is no text"),
+    ],
+)
+def test_a_folder_with_an_odd_config_is_told_of_in_a_sentence(tmp_path, config, said):
+    if config is not None:
+        (tmp_path / "config.json").write_text(config, encoding="latin-1")
+    with pytest.raises(EncoderError, match=said) as caught:
+        load_reranker(tmp_path)
+    assert str(caught.value).endswith(".")
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_an_odd_kind_of_model_is_told_of_in_a_sentence(tmp_path):
+    (tmp_path / "config_sentence_transformers.json").write_text('{"model_type": ["CrossEncoder"]}')
+    with pytest.raises(EncoderError, match=r"model_type of .* is a list; it would be a text"):
+        load_reranker(tmp_path)
+
+
+def test_a_model_is_loaded_when_there_is_something_to_read(cross, searcher, monkeypatch):
+    from vecsearch.encoders import pretrained
+
+    loaded = []
+    load = pretrained.load_model
+    monkeypatch.setattr(
+        pretrained, "load_model", lambda *given: loaded.append(given) or load(*given)
+    )
+    reranker = load_reranker(cross, "cpu")
+    retriever = Reranked(searcher.snapshot, searcher.retriever("bm25"), reranker)
+    assert searcher.search("unheard", by=retriever) == []
+    assert reranker.score("red", []).shape == (0,)
+    assert loaded == []
+    assert searcher.search("red", by=retriever)
+    assert searcher.search("lamp", by=retriever)
+    assert len(loaded) == 1
+
+
+@pytest.mark.parametrize(
+    ("drivers", "version", "expected"),
+    [
+        ((), "2.13.0", False),
+        (("nvidia",), "2.13.0+cpu", True),
+        (("amd",), "2.13.0", False),
+        (("amd",), "2.13.0+cpu", False),
+        (("amd",), "2.13.0+rocm6.4", True),
+    ],
+)
+def test_a_device_of_either_maker_is_looked_for(monkeypatch, tmp_path, drivers, version, expected):
+    from vecsearch.encoders.bert import processor
+
+    for name in drivers:
+        (tmp_path / name).touch()
+    monkeypatch.setattr(processor, "_NVIDIA", (tmp_path / "nvidia",))
+    monkeypatch.setattr(processor, "_AMD", tmp_path / "amd")
+    monkeypatch.setattr("importlib.metadata.version", lambda name: version)
+    assert processor.may_have_cuda() is expected
+
+
+def test_it_is_told_how_many_were_read(searcher):
+    told = []
+    retriever = Reranked(
+        searcher.snapshot,
+        searcher.retriever("bm25"),
+        Lengths(),
+        top=5,
+        on_read=lambda *counts: told.append(counts),
+    )
+    candidates = len(searcher.search("red lamp", 8, by="bm25"))
+    searcher.rank_many(["red lamp", "unheard"], 8, by=retriever)
+    assert told == [(5, candidates), (0, 0)]
+    searcher.explain_many("red lamp", ["d01"], by=retriever)
+    assert len(told) == 2
 
 
 @pytest.mark.slow
@@ -251,6 +335,17 @@ def test_the_command_reranks(cross, tmp_path):
     assert [hit["id"] for hit in hits] == [name for name, _ in expected] + [first[3]]
     np.testing.assert_allclose([hit["score"] for hit in hits[:3]], [s for _, s in expected], 1e-5)
     assert hits[0]["explanation"]["by"] == "bm25+cross"
+    assert [hit["read"] for hit in hits] == [True] * 3 + [False]
+    assert "The re-ranker read 3 documents; those below keep the order" in ran.stderr
+    ran = run("search", tmp_path / "index", "unheard", "--rerank", cross)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    queries = tmp_path / "queries.tsv"
+    queries.write_text("q1\tred lamp\nq2\tunheard\n")
+    ran = run(
+        *("search", tmp_path / "index", "--queries", queries, "-k", "4"),
+        *("--rerank", cross, "--rerank-top", "3"),
+    )
+    assert "read 3 documents for 1 of the 2 queries; those below" in ran.stderr
     for words, said in (
         (("--rerank", tmp_path / "none"), "no re-ranker"),
         (("--rerank-top", "3"), "go with --rerank"),

@@ -31,7 +31,7 @@ PARTS: Final[dict[str, tuple[Callable[[Vectors, Vectors, Path], Any], int | None
     "pareto": (pareto, 200_000),
     "honesty": (honesty, 100_000),
     "filters": (filters, 200_000),
-    "batches": (batches, 50_000),
+    "batches": (batches, 200_000),
     "growth": (growth, None),
 }
 """What is measured, over so many of the passages."""

@@ -36,12 +36,22 @@ _QUIET_SECONDS: Final = 10
 
 
 class Answer(NamedTuple):
-    """A hit with what to show of its title and of its best passage, explained if asked for."""
+    """A hit with what to show of its title and of its best passage, explained if asked for.
+
+    read: whether a re-ranker read it, since otherwise its score only keeps its place; None where
+        there is no re-ranker.
+    """
 
     hit: Hit
     title: Snippet
     snippet: Snippet
     explanation: Explanation | None = None
+    read: bool | None = None
+
+    @property
+    def score(self) -> str:
+        """The score for a person; a dash for one that isn't any."""
+        return "-" if self.read is False else f"{self.hit.score:.4f}"
 
 
 def answered(
@@ -71,8 +81,11 @@ def print_json(value: object) -> None:
 def print_answers(answers: Sequence[Answer], *, as_json: bool) -> None:
     """Print hits: a table for a terminal, a line of JSON each otherwise."""
     if as_json or not sys.stdout.isatty():
-        for rank, (hit, _, snippet, explanation) in enumerate(answers, start=1):
-            told = {} if explanation is None else {"explanation": explanation_json(explanation)}
+        for rank, answer in enumerate(answers, start=1):
+            hit, _, snippet, explanation, read = answer
+            told: dict[str, Any] = {} if read is None else {"read": read}
+            if explanation is not None:
+                told["explanation"] = explanation_json(explanation)
             print_json(
                 {
                     "rank": rank,
@@ -100,10 +113,11 @@ def _print_table(answers: Sequence[Answer]) -> None:
     table.add_column(justify="right", style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     console = Console(highlight=False)
-    score_width = max(len(f"{answer.hit.score:.4f}") for answer in answers)
+    score_width = max(len(answer.score) for answer in answers)
     room = console.width - len(str(len(answers))) - score_width - 6  # what padding takes
     methods = shared_methods([each.explanation for each in answers if each.explanation])
-    for rank, (hit, title, snippet, explanation) in enumerate(answers, start=1):
+    for rank, answer in enumerate(answers, start=1):
+        hit, title, snippet, explanation, _ = answer
         head, body = Text(printable(title.text), style="bold"), Text(printable(snippet.text))
         for text, highlights in ((head, title.highlights), (body, snippet.highlights)):
             for start, end in highlights:
@@ -113,7 +127,7 @@ def _print_table(answers: Sequence[Answer]) -> None:
         if explanation is not None:
             lines = explanation_lines(explanation, max(room, 30), methods)
             shown.append("".join(f"{line}\n" for line in ("", *lines)))
-        table.add_row(str(rank), f"{hit.score:.4f}", shown)
+        table.add_row(str(rank), answer.score, shown)
     console.print(table)
     for line in method_lines(methods, console.width):
         console.print(line, markup=False)

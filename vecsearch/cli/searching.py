@@ -11,7 +11,7 @@ import click
 from vecsearch.cli.completion import complete_file, complete_folder
 from vecsearch.cli.opening import opened
 from vecsearch.cli.options import by_option, index_argument, json_option, where_option, work_options
-from vecsearch.cli.output import answered, print_answers, progress, say
+from vecsearch.cli.output import answered, counted, print_answers, progress, say
 from vecsearch.corpus import read_queries, read_vectors
 from vecsearch.encoders import Device
 from vecsearch.errors import UsageError
@@ -113,8 +113,9 @@ def search(
         if vectors_file is not None:
             vectors, by = read_vectors(vectors_file), by or "dense"
         ranks: str | Retriever | None = by
+        read: list[tuple[int, int]] = []
         if rerank is not None:
-            ranks = _reranked(searcher, by, rerank, device, top, seconds)
+            ranks = _reranked(searcher, by, rerank, device, top, seconds, read)
         if queries is not None:
             asked = read_queries(queries)
             if syntax:
@@ -122,12 +123,17 @@ def search(
             retriever = searcher.retriever(ranks)
             rankings = _rank(searcher, asked, 100 if k is None else k, where, ranks, vectors)
             write_run(rankings, run_file or "-", retriever.name)
+            _say_unread(read, 100 if k is None else k)
         else:
             question: str | Query = Query.parse(query or "") if syntax else query or ""
             hits = searcher.search_many(
                 [question], 10 if k is None else k, where, ranks, vectors=vectors
             )
             answers = answered(searcher, question, hits[0], _shown_by(searcher, ranks))
+            if read:
+                answers = [
+                    answer._replace(read=place < read[0][0]) for place, answer in enumerate(answers)
+                ]
             if explain:
                 ids = [answer.hit.id for answer in answers]
                 told = searcher.explain_many(question, ids, where, ranks)
@@ -136,6 +142,7 @@ def search(
                     for answer, each in zip(answers, told, strict=True)
                 ]
             print_answers(answers, as_json=as_json)
+            _say_unread(read, len(answers))
         if not len(searcher):
             say(f"{index_folder} holds no document.")
 
@@ -177,14 +184,38 @@ def _reranked(
     device: Device,
     top: int | None,
     seconds: float | None,
+    read: list[tuple[int, int]],
 ) -> Retriever:
-    """Return what ranks by a model the best documents of `by`."""
+    """Return what ranks by a model the best documents of `by`.
+
+    read: gets for each query how many documents the model read, and of how many.
+    """
     from vecsearch.encoders.rerankers import load_reranker
     from vecsearch.retrieve.rerank import DEPTH, Reranked
 
     first = searcher.retriever(by)
     reranker = load_reranker(model, device)
-    return Reranked(searcher.snapshot, first, reranker, top=top or DEPTH, seconds=seconds)
+    return Reranked(
+        searcher.snapshot,
+        first,
+        reranker,
+        top=top or DEPTH,
+        seconds=seconds,
+        on_read=lambda *counts: read.append(counts),
+    )
+
+
+def _say_unread(read: Sequence[tuple[int, int]], k: int) -> None:
+    """Say whose scores are no model's: of documents that are shown, and that it hadn't read."""
+    short = [done for done, of in read if done < min(of, k)]
+    if short:
+        least, most = min(short), max(short)
+        count = counted(most) if least == most else f"{least:,} to {counted(most)}"
+        where = "" if len(read) == 1 else f" for {len(short):,} of the {len(read):,} queries"
+        say(
+            f"The re-ranker read {count}{where}; those below keep the order that they had, and "
+            "their scores say nothing else."
+        )
 
 
 def _parsed(query: Query) -> Query:

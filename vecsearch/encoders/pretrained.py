@@ -164,7 +164,7 @@ class LocatedModel(NamedTuple):
 
     def load(self, device: Device) -> Encoder:
         """See `Located.load`; a usual BERT on a CPU is run by our own code."""
-        _refuse_foreign_code(self.folder)
+        refuse_foreign_code(self.folder)
         if device == "cpu" or (device == "auto" and not may_have_cuda()):
             own = read_bert(self.saved.name, self)
             if own is not None:
@@ -241,7 +241,7 @@ def load_model(folder: Path, device: Device, kind: str = "SentenceTransformer") 
 
     kind: the class of sentence_transformers that loads it.
     """
-    _refuse_foreign_code(folder)
+    refuse_foreign_code(folder)
     try:
         import sentence_transformers
         import torch
@@ -268,7 +268,8 @@ def load_model(folder: Path, device: Device, kind: str = "SentenceTransformer") 
         raise EncoderError(f"The model in {folder} can't be loaded: {error}") from error
 
 
-def _refuse_foreign_code(folder: Path) -> None:
+def refuse_foreign_code(folder: Path) -> None:
+    """Raise EncoderError for a model that wants to run code of its own."""
     for module in _modules(folder):
         if not module.kind.startswith("sentence_transformers."):
             raise EncoderError(

@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, ClassVar, Final, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,19 @@ from numpy.typing import NDArray
 from vecsearch.encoders import encoder_names
 from vecsearch.encoders.base import Device, encodable
 from vecsearch.errors import EncoderError, UsageError, folder_beside
+
+_T = TypeVar("_T")
+
+_JSON: Final[dict[type, str]] = {
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    int: "a number",
+    float: "a number",
+    bool: "true or false",
+    type(None): "null",
+}
+"""What a value of JSON is called, by its type."""
 
 _COLBERT: Final = "HF_ColBERT"
 """What ColBERT's own checkpoints call their architecture."""
@@ -40,11 +54,18 @@ class Reranker(Protocol):
 
 
 class _Model:
-    """A model of sentence-transformers; how it scores is what its kinds differ in."""
+    """A model of sentence-transformers; how it scores is what its kinds differ in.
 
-    def __init__(self, name: str, model: Any) -> None:  # noqa: ANN401 - untyped there
+    It is loaded when there is a text to be read: torch alone takes seconds.
+    """
+
+    _kind: ClassVar[str]
+    """What loads it in sentence-transformers, by which models also say what they are."""
+
+    def __init__(self, name: str, folder: Path, device: Device) -> None:
         self.name = name
-        self._model = model
+        self._folder = folder
+        self._device = device
         # Tokenizers change their own state while they work: one thread at a time.
         self._guard = threading.Lock()
 
@@ -62,9 +83,24 @@ class _Model:
     def _score(self, query: str, texts: Sequence[str]) -> Any:  # noqa: ANN401 - what numpy takes
         raise NotImplementedError
 
+    @cached_property
+    def _model(self) -> Any:  # noqa: ANN401 - untyped there
+        from vecsearch.encoders import pretrained  # here, since few programs come here
+
+        model = pretrained.load_model(self._folder, self._device, self._kind)
+        labels = getattr(model, "num_labels", 1)
+        if labels != 1:
+            raise EncoderError(
+                f"The model in {self._folder} gives a pair {labels} scores; a re-ranker gives it "
+                "one."
+            )
+        return model
+
 
 class CrossEncoder(_Model):
     """A cross-encoder of sentence-transformers, or a sequence classifier with one output."""
+
+    _kind = "CrossEncoder"
 
     def _score(self, query: str, texts: Sequence[str]) -> Any:  # noqa: ANN401
         return self._model.predict([(query, text) for text in texts], show_progress_bar=False)
@@ -73,37 +109,28 @@ class CrossEncoder(_Model):
 class LateInteraction(_Model):
     """A multi-vector encoder of sentence-transformers."""
 
+    _kind = "MultiVectorEncoder"
+
     def _score(self, query: str, texts: Sequence[str]) -> Any:  # noqa: ANN401
         asked = self._model.encode_query([query], show_progress_bar=False)
         given = self._model.encode_document(list(texts), show_progress_bar=False)
         return self._model.similarity(asked, given)[0].float().cpu().numpy()
 
 
-_KINDS: Final[dict[str, type[_Model]]] = {
-    "CrossEncoder": CrossEncoder,
-    "MultiVectorEncoder": LateInteraction,
-}
-"""By the name of what loads them in sentence-transformers, by which they also say what they are."""
-
-
 def load_reranker(name_or_path: str | Path, device: Device = "auto") -> Reranker:
-    """Load a cross-encoder or a late-interaction model, from a folder or a hub ("owner/model").
+    """Find a cross-encoder or a late-interaction model: a folder, or "owner/model" on a hub.
 
-    Raise EncoderError where there is none, where it would run code of its own, and for a model that
-    gives texts vectors instead of pairs a score.
+    It is loaded when it first scores a text. Raise EncoderError where there is none, where it would
+    run code of its own, and for a model that gives texts vectors instead of pairs a score. One that
+    can't be loaded, or gives a pair several scores, raises EncoderError when it first scores.
     """
-    from vecsearch.encoders import pretrained  # here, since few programs come here
+    from vecsearch.encoders import pretrained
 
     folder = _located(name_or_path)
     kind = _kind(folder)
-    model = pretrained.load_model(folder, device, kind)
-    labels = getattr(model, "num_labels", 1)
-    if labels != 1:
-        raise EncoderError(
-            f"The model in {folder} gives a pair {labels} scores; a re-ranker gives it one."
-        )
+    pretrained.refuse_foreign_code(folder)
     name = "-".join(Path(name_or_path).resolve().name.split())  # it is a column of a run
-    return _KINDS[kind](name, model)
+    return kind(name, folder, device)
 
 
 def _located(name_or_path: str | Path) -> Path:
@@ -125,27 +152,41 @@ def _located(name_or_path: str | Path) -> Path:
     )
 
 
-def _kind(folder: Path) -> str:
+def _kind(folder: Path) -> type[_Model]:
     """Tell what a folder holds by what it says of itself; raise EncoderError for anything else."""
-    said = _read(folder / "config_sentence_transformers.json").get("model_type")
-    architecture = str((_read(folder / "config.json").get("architectures") or [""])[0])
-    if said in _KINDS:
-        return str(said)
+    said = _read(folder / "config_sentence_transformers.json", "model_type", str)
+    architectures = _read(folder / "config.json", "architectures", list) or [""]
+    architecture = architectures[0]
+    if not isinstance(architecture, str):
+        raise EncoderError(
+            f"{folder / 'config.json'} names the architecture {architecture!r}, which is no text."
+        )
+    for kind in (CrossEncoder, LateInteraction):
+        if said == kind._kind:
+            return kind
     if architecture == _COLBERT:
-        return "MultiVectorEncoder"
+        return LateInteraction
     if said is None and architecture.endswith("ForSequenceClassification"):
-        return "CrossEncoder"
+        return CrossEncoder
     raise EncoderError(
         f"{folder} holds no re-ranker: that is a cross-encoder, a sequence classifier or a "
         f"multi-vector encoder, and this is {said or architecture or 'no model'}."
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, name: str, wanted: type[_T]) -> _T | None:
+    """Read one value of a JSON file; None where there is no file, or no such value."""
     if not path.is_file():
-        return {}
+        return None
     try:
         found = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise EncoderError(f"{path} can't be read ({error}).") from None
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        raise EncoderError(f"{path} holds {_JSON[type(found)]}; a model's holds an object.")
+    value = found.get(name)
+    if value is not None and not isinstance(value, wanted):
+        raise EncoderError(
+            f"{name} of {path} is {_JSON[type(value)]}; it would be {_JSON[wanted]}."
+        )
+    return value

@@ -24,21 +24,21 @@ _INT16: Final = ir.IntType(16)
 _INT32: Final = ir.IntType(32)
 _FLOAT: Final = ir.FloatType()
 
-_KNOWS_BFLOAT: Final = binding.llvm_version_info >= (20, 0, 0)
+KNOWS_BFLOAT: Final = binding.llvm_version_info >= (20, 0, 0)
 """Earlier versions of LLVM may end the process where a float32 becomes a bfloat."""
 
 
-class _BFloat(ir.Type):  # type: ignore[misc]  # llvmlite has no types
+class BFloat(ir.Type):  # type: ignore[misc]  # llvmlite has no types
     """LLVM's bfloat, which llvmlite doesn't name."""
 
     def _to_string(self) -> str:
         return "bfloat"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _BFloat)
+        return isinstance(other, BFloat)
 
     def __hash__(self) -> int:
-        return hash(_BFloat)
+        return hash(BFloat)
 
 
 def _widened(typing: _Untyped, number: _Untyped) -> _Untyped:
@@ -59,8 +59,8 @@ def _narrowed(typing: _Untyped, number: _Untyped, like: _Untyped) -> _Untyped:
     ) -> _Untyped:
         if like == types.float32:
             return given[0]
-        if _KNOWS_BFLOAT and "+avx512bf16" in context.codegen().magic_tuple()[2].split(","):
-            return builder.bitcast(builder.fptrunc(given[0], _BFloat()), _INT16)
+        if KNOWS_BFLOAT and "+avx512bf16" in context.codegen().magic_tuple()[2].split(","):
+            return builder.bitcast(builder.fptrunc(given[0], BFloat()), _INT16)
         # No other processor does that, and LLVM would call a function that isn't there.
         word = builder.bitcast(given[0], _INT32)
         half = ir.Constant(_INT32, 16)

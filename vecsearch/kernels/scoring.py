@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.kernels import compiled, inlined
+from vecsearch.kernels.heaps import push
 from vecsearch.kernels.memory import array_at
 
 Numbers: TypeAlias = NDArray[Any]
@@ -296,7 +297,7 @@ def _take(
             score = np.float32(total / norm)
             if heaped == len(best.heap) and score < best.heap[0]:
                 continue
-            heaped = _push(best.heap, heaped, score)
+            heaped = push(best.heap, heaped, score)
             floor = _floor(its, best.heap, heaped, absent, norm)
             best.rows[taken] = first_row + row
             best.scores[taken] = score
@@ -322,34 +323,6 @@ def _with_room(best: _Best, taken: int, room: int) -> _Best:
     scores[:taken] = best.scores[:taken]
     ranks[:taken] = best.ranks[:taken]
     return _Best(rows, scores, ranks, best.heap)
-
-
-@inlined
-def _push(heap: Numbers, heaped: int, score: float) -> int:
-    """Put a score into a heap of so many, for its least where it is full; return how many it has.
-
-    The score isn't below that least.
-    """
-    at = heaped
-    if heaped < len(heap):
-        while at > 0 and heap[(at - 1) >> 1] > score:
-            heap[at] = heap[(at - 1) >> 1]
-            at = (at - 1) >> 1
-        heap[at] = score
-        return heaped + 1
-    at = 0
-    while True:
-        child = 2 * at + 1
-        if child >= len(heap):
-            break
-        if child + 1 < len(heap) and heap[child + 1] < heap[child]:
-            child += 1
-        if heap[child] >= score:
-            break
-        heap[at] = heap[child]
-        at = child
-    heap[at] = score
-    return heaped
 
 
 @inlined

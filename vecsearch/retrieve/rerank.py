@@ -7,7 +7,7 @@ which no more are begun. What isn't read follows what is, in the order that it h
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -44,9 +44,10 @@ class Reranked:
     top: so many documents of each query are read by the model.
     seconds: for each query; some are read however short it is. None for no bound. With a bound
         the ranking depends on how fast the machine is.
+    on_read: is told of each query that is ranked how many documents the model read, of how many.
 
     Documents that weren't read keep their order, with scores 1, 2, 3, ... below the least that the
-    model gave: so scores fall, and say nothing else.
+    model gave: so scores fall, and say nothing else. They come last: `on_read` tells them apart.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Reranked:
         *,
         top: int = DEPTH,
         seconds: float | None = None,
+        on_read: Callable[[int, int], None] | None = None,
     ) -> None:
         if not isinstance(top, int) or isinstance(top, bool) or top < 1:
             raise UsageError(f"A re-ranker reads at least 1 document, not {top!r}.")
@@ -67,6 +69,7 @@ class Reranked:
         self._reranker = reranker
         self._top = top
         self._seconds = seconds
+        self._on_read = on_read
 
     @property
     def name(self) -> str:
@@ -77,10 +80,13 @@ class Reranked:
         """See `Retriever.retrieve`."""
         check_k(k)
         found = self._retriever.retrieve(queries, max(k, self._top), allow)
-        rankings = [
-            self._reranked(query, ranking_of(found, place), k)[0]
-            for place, query in enumerate(queries)
-        ]
+        rankings = []
+        for place, query in enumerate(queries):
+            candidates = ranking_of(found, place)
+            ranking, read = self._reranked(query, candidates, k)
+            rankings.append(ranking)
+            if self._on_read is not None:
+                self._on_read(read, len(candidates[0]))
         return top_k(rankings, k)
 
     def explain(self, query: str, documents: Sequence[slice], allow: Mask) -> list[Explanation]:

@@ -1,6 +1,9 @@
 """What a cold search does instead of loading FAISS, whose import takes longer than a small scan.
 
-Scores are the kernel's but for rounding in their last bits; equal vectors have equal scores.
+Scores are the kernel's but for rounding in their last bits, since the two add up in other orders;
+equal vectors have equal scores. So the first searches of a process, until FAISS is loaded, may give
+a score that differs in its last bit from what later ones give, and so may the segments of the one
+search in between: numpy has no sum in the kernel's order, which depends on the processor.
 """
 
 from __future__ import annotations
