@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vecsearch import Document, Index, Reranked, VecsearchError, load_reranker
+from vecsearch.cli import output
 from vecsearch.errors import EncoderError, UsageError
 from vecsearch.retrieve import rerank
 from vecsearch.types import ALL
@@ -310,6 +312,18 @@ def test_it_is_told_how_many_were_read(searcher):
     assert told == [(5, candidates), (0, 0)]
     searcher.explain_many("red lamp", ["d01"], by=retriever)
     assert len(told) == 2
+
+
+def test_a_table_has_no_score_for_what_was_not_read(searcher, monkeypatch, capsys):
+    hits = searcher.search("red lamp", 2, by="bm25")
+    answers = output.answered(searcher, "red lamp", hits, "bm25")
+    shown = [answers[0]._replace(read=True), answers[1]._replace(read=False)]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    output.print_answers(shown, as_json=False)
+    told = capsys.readouterr().out
+    assert f"{hits[0].score:.4f}" in told
+    assert f"{hits[1].score:.4f}" not in told
+    assert re.sub(r"\x1b\[[0-9;]*m", "", told).count(" - ") == 1
 
 
 @pytest.mark.slow

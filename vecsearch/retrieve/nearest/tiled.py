@@ -5,12 +5,12 @@ x' be what query q and row x are in bfloat16. By the Cauchy-Schwarz inequality
 
     |q x - q' x'| = |(q - q') x + q' (x - x')| <= |q - q'| |x| + |q'| |x - x'|,
 
-where all four lengths are measured, not estimated: in unit vectors it comes to some 0.002. Sums of
+where all four lengths are measured, not estimated: in unit vectors it comes to some 0.004. Sums of
 dim products in float32, in whatever order, are each off by at most dim u |q| |x| beyond that, u
 being 2**-24 (Higham, "Accuracy and Stability of Numerical Algorithms", 3.5). Two products are
-compared: so twice this is the room that a row has below the k-th best, plus a fiftieth for the
-rounding of lengths, which |x'| <= (1 + 2**-8) |x| is small beside as well. What is too small for
-bfloat16 counts as 0, and what is too great isn't searched for in this way.
+compared: so twice all this is the room that a row has below the k-th best, plus a fiftieth for the
+rounding of lengths, and for q' and x', which are up to 1 + 2**-8 times as long as q and x. What is
+too small for bfloat16 counts as 0, and what is too great isn't searched for in this way.
 """
 
 from __future__ import annotations
