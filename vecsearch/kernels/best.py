@@ -15,58 +15,50 @@ Numbers: TypeAlias = NDArray[Any]
 class Best(NamedTuple):
     """Rows that may be among the best; it grows.
 
-    rows: (n,) int64. most: (n,) float32, no score is greater.
-    heap: (enough,) float32, the greatest of what scores at least are, the least of them first.
+    rows: (n,) int64. least, most: (n,) float32, what each scores at least, and at most.
     """
 
     rows: Numbers
+    least: Numbers
     most: Numbers
-    heap: Numbers
 
 
 @compiled
-def room_best(room: int, enough: int) -> Best:
-    """Return room for so many rows, of which so many are enough."""
-    return Best(np.empty(room, np.int64), np.empty(room, np.float32), np.empty(enough, np.float32))
+def room_best(room: int) -> Best:
+    """Return room for so many rows."""
+    return Best(np.empty(room, np.int64), np.empty(room, np.float32), np.empty(room, np.float32))
 
 
 @compiled
 def grown(best: Best, taken: int, room: int) -> Best:
     """Return the same with room for so many rows, of which so many are taken."""
-    rows, most = np.empty(room, np.int64), np.empty(room, np.float32)
-    rows[:taken] = best.rows[:taken]
-    most[:taken] = best.most[:taken]
-    return Best(rows, most, best.heap)
+    larger = room_best(room)
+    larger.rows[:taken] = best.rows[:taken]
+    larger.least[:taken] = best.least[:taken]
+    larger.most[:taken] = best.most[:taken]
+    return larger
 
 
 @part
-def push(heap: Numbers, heaped: int, score: float) -> int:
-    """Put a score into a heap of so many, for its least where it is full; return how many it has.
+def nth_greatest(numbers: Numbers, n: int) -> int:
+    """Return the n-th greatest of at least as many integers, from 0 up to 2 to the 31st less one.
 
-    A score below that least changes nothing.
+    Halving what it can be takes a few passes, each of which compares many at once.
     """
-    at = heaped
-    if heaped < len(heap):
-        while at > 0 and heap[(at - 1) >> 1] > score:
-            heap[at] = heap[(at - 1) >> 1]
-            at = (at - 1) >> 1
-        heap[at] = score
-        return heaped + 1
-    if score <= heap[0]:
-        return heaped
-    at = 0
-    while True:
-        child = 2 * at + 1
-        if child >= len(heap):
-            break
-        if child + 1 < len(heap) and heap[child + 1] < heap[child]:
-            child += 1
-        if heap[child] >= score:
-            break
-        heap[at] = heap[child]
-        at = child
-    heap[at] = score
-    return heaped
+    low, high = np.int64(0), np.int64(0)
+    for i in range(len(numbers)):
+        high = max(high, np.int64(numbers[i]) + 1)
+    while high - low > 1:
+        middle = (low + high) >> 1
+        as_great = np.int32(0)
+        for i in range(len(numbers)):
+            as_great += np.int32(numbers[i]) >= np.int32(middle)
+        if as_great >= n:
+            low = middle
+        else:
+            high = middle
+    found: int = low
+    return found
 
 
 @part
@@ -76,6 +68,7 @@ def drop(best: Best, taken: int, floor: float) -> int:
     for i in range(taken):
         if best.most[i] >= floor:
             best.rows[kept] = best.rows[i]
+            best.least[kept] = best.least[i]
             best.most[kept] = best.most[i]
             kept += 1
     return kept

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.kernels import compiled, part
-from vecsearch.kernels.best import Best, drop, grown, push
+from vecsearch.kernels.best import Best, drop, grown, nth_greatest
 from vecsearch.kernels.postings import Here, Query, Segment, begin, next_block, segment_of
 
 Numbers: TypeAlias = NDArray[Any]
@@ -67,15 +67,16 @@ def find_best(
     units: Units,
     here: Here,
     allowed: Numbers,
+    enough: int,
     sums: Numbers,
     best: Best,
 ) -> tuple[Best, int]:
-    """Take the rows of all segments that may be among the best; return them, and how many.
+    """Take the rows of all segments that may be among so many best; return them, and their number.
 
     allowed: (rows,) bool, the mask, or empty.
     sums: (rows of a block,) uint16, all of them 0, as they are left behind.
     """
-    taken = heaped = 0
+    taken, floor = 0, -np.inf
     for segment in range(len(segments)):
         its = segment_of(segments[segment], like)
         begin(asked, segment, here)
@@ -85,24 +86,27 @@ def find_best(
             if there == 0:
                 break
             entries = _entries(its, here, there)
-            # Before there are sums: were there no memory, none would stay behind.
             room = taken + min(entries, len(sums))
             if room > len(best.rows):
                 best = grown(best, taken, 2 * room)
             _add(its, asked, units, here, there, sums)
             first_row = block * len(sums)
             length = min(len(sums), its.length - first_row)
+            start = its.first_row + first_row
+            passing = allowed[start : start + length]
             if len(its.norms) or entries * _SPARSE < length:
-                taken, heaped = _take_entries(
-                    its, asked, units, here, there, first_row, allowed, sums, best, taken, heaped
-                )  # fmt: skip
-            else:
-                if heaped == 0 and len(allowed) == 0:
-                    heaped = _seeded(asked, units, sums[:length], best.heap)
-                taken, heaped = _take_stretches(
-                    its, asked, units, length, first_row, allowed, sums, best, taken, heaped
+                taken = _take_entries(
+                    its, asked, units, here, there, first_row, passing, floor, sums, best, taken
                 )
-            taken = drop(best, taken, _floor(best.heap, heaped))
+            else:
+                if len(allowed):
+                    _forget(sums[:length], passing)
+                if floor == -np.inf:
+                    floor = _first_floor(asked, units, sums[:length], enough)
+                taken = _take_stretches(asked, units, start, floor, sums[:length], best, taken)
+            if taken > enough:
+                floor = max(floor, _enough_score(best.least[:taken], enough) * (1 - _ROUNDING))
+                taken = drop(best, taken, floor)
     return best, taken
 
 
@@ -161,77 +165,107 @@ def _take_entries(
     there: int,
     first_row: int,
     allowed: Numbers,
+    floor: float,
     sums: Numbers,
     best: Best,
     taken: int,
-    heaped: int,
-) -> tuple[int, int]:
+) -> int:
     """Take the rows of a block that may be among the best, going through its entries.
 
-    Clear the sums. Return how many are taken now, and how many scores the heap holds.
+    allowed: the mask of the block, or empty. Clear the sums. Return how many rows are taken now.
     """
-    least = 1 if len(its.norms) else _least(asked, units, best, heaped)
+    least = 1 if len(its.norms) else _least(asked, units, floor)
+    norm = asked.norm
     for i in range(there):
         for row in its.rows[its.starts[here.chunks[i]] : its.starts[here.chunks[i] + 1]]:
             total = sums[row]
             sums[row] = 0
-            if total >= least:  # not 0: another term had it before
-                taken, heaped = _take(
-                    its, asked, units, first_row + row, total, allowed, best, taken, heaped
-                )
-                least = 1 if len(its.norms) else _least(asked, units, best, heaped)
-    return taken, heaped
+            if total < least:  # as where another term had the row before
+                continue
+            if len(allowed) and not allowed[row]:
+                continue
+            if len(its.norms):
+                norm = asked.norm * its.norms[first_row + row]
+            taken = _take(
+                asked, units, its.first_row + first_row + row, total, norm, floor, best, taken
+            )
+    return taken
 
 
 @part
 def _take_stretches(
-    its: Segment,
-    asked: Query,
-    units: Units,
-    length: int,
-    first_row: int,
-    allowed: Numbers,
-    sums: Numbers,
-    best: Best,
-    taken: int,
-    heaped: int,
-) -> tuple[int, int]:
+    asked: Query, units: Units, first_row: int, floor: float, sums: Numbers, best: Best, taken: int
+) -> int:
     """Do as `_take_entries` does, going through all sums, where no row has a norm of its own."""
-    least = _least(asked, units, best, heaped)
-    for start in range(0, length, _STRETCH):
-        end = min(start + _STRETCH, length)
+    least = _least(asked, units, floor)
+    for start in range(0, len(sums), _STRETCH):
+        end = min(start + _STRETCH, len(sums))
         if _greatest(sums[start:end]) >= least:
             for step in range(start, end, _STEP):
                 if _greatest(sums[step : min(step + _STEP, end)]) < least:
                     continue
                 for row in range(step, min(step + _STEP, end)):
                     if sums[row] >= least:
-                        taken, heaped = _take(
-                            its, asked, units, first_row + row, sums[row], allowed, best, taken,
-                            heaped,
-                        )  # fmt: skip
-                        least = _least(asked, units, best, heaped)
+                        taken = _take(
+                            asked, units, first_row + row, sums[row], asked.norm, floor, best, taken
+                        )
         sums[start:end] = 0
-    return taken, heaped
+    return taken
 
 
 @part
-def _seeded(asked: Query, units: Units, sums: Numbers, heap: Numbers) -> int:
-    """Fill an empty heap with what enough rows score at least; return how many scores it holds.
+def _take(
+    asked: Query,
+    units: Units,
+    row: int,
+    total: int,
+    norm: float,
+    floor: float,
+    best: Best,
+    taken: int,
+) -> int:
+    """Take a row of a rough sum, if it may be among the best; norm: the query's and the row's."""
+    most = (np.int64(total) * units.unit + asked.absent) / norm
+    if most < floor:
+        return taken
+    best.rows[taken] = row
+    best.least[taken] = _at_least(asked, units, total, norm)
+    best.most[taken] = most
+    return taken + 1
+
+
+@compiled
+def _enough_score(scores: Numbers, enough: int) -> float:
+    """Return what so many of some scores, none of which is below 0, are at least."""
+    bits = np.empty(1, np.int32)
+    bits[0] = nth_greatest(scores.view(np.int32), enough)  # which rise as the scores do
+    score: float = bits.view(np.float32)[0]
+    return score
+
+
+@part
+def _forget(sums: Numbers, allowed: Numbers) -> None:
+    """Clear the sums of rows that aren't allowed."""
+    for row in range(len(sums)):
+        sums[row] *= np.uint16(allowed[row])
+
+
+@compiled
+def _first_floor(asked: Query, units: Units, sums: Numbers, enough: int) -> float:
+    """Return what enough rows of a block score at least; -inf where that isn't known.
 
     The greatest sums of so many steps are those of as many rows.
     """
-    if len(heap) * _STEP > len(sums):
-        return 0
-    heaped = 0
-    for start in range(0, len(sums), _STEP):
-        greatest = _greatest(sums[start : start + _STEP])
-        if greatest:
-            heaped = push(heap, heaped, _at_least(asked, units, greatest, asked.norm))
-    if heaped < len(heap):
-        return 0
-    heap[:] = heap[0]
-    return heaped
+    steps = len(sums) // _STEP
+    if steps < enough:
+        return -np.inf
+    greatest = np.empty(steps, np.uint16)
+    for step in range(steps):
+        greatest[step] = _greatest(sums[step * _STEP : (step + 1) * _STEP])
+    total = nth_greatest(greatest, enough)
+    if total == 0:
+        return -np.inf
+    return _at_least(asked, units, total, asked.norm) * (1 - _ROUNDING)
 
 
 @part
@@ -245,39 +279,8 @@ def _greatest(sums: Numbers) -> int:
 
 
 @part
-def _take(
-    its: Segment,
-    asked: Query,
-    units: Units,
-    row: int,
-    total: int,
-    allowed: Numbers,
-    best: Best,
-    taken: int,
-    heaped: int,
-) -> tuple[int, int]:
-    """Take a row that is allowed and may be among the best."""
-    if len(allowed) and not allowed[its.first_row + row]:
-        return taken, heaped
-    norm = asked.norm * its.norms[row] if len(its.norms) else asked.norm
-    most = (np.int64(total) * units.unit + asked.absent) / norm
-    if most < _floor(best.heap, heaped):
-        return taken, heaped
-    best.rows[taken] = its.first_row + row
-    best.most[taken] = most
-    return taken + 1, push(best.heap, heaped, _at_least(asked, units, total, norm))
-
-
-@part
-def _floor(heap: Numbers, heaped: int) -> float:
-    """Return what a score must at least be."""
-    return np.float64(heap[0]) * (1 - _ROUNDING) if heaped == len(heap) else -np.inf
-
-
-@part
-def _least(asked: Query, units: Units, best: Best, heaped: int) -> int:
-    """Return what a rough sum must at least be where no row has a norm of its own."""
-    floor = _floor(best.heap, heaped)
+def _least(asked: Query, units: Units, floor: float) -> int:
+    """Return the sum of a row that may score as much as the floor, where it has no norm."""
     if floor == -np.inf:
         return 1
     least = (floor * asked.norm - asked.absent) / units.unit
@@ -285,7 +288,7 @@ def _least(asked: Query, units: Units, best: Best, heaped: int) -> int:
 
 
 @part
-def _at_least(asked: Query, units: Units, total: int, norm: float) -> float:
+def _at_least(asked: Query, units: Units, total: float, norm: float) -> float:
     """Return what a row of a rough sum scores at least."""
     score: float = (max(np.int64(total) - units.slack, 0) * units.unit + asked.absent) / norm
     return score

@@ -71,12 +71,12 @@ def rank_rows(
     for query in range(count):
         most = max(most, bounds[query + 1] - bounds[query])
     here, starts = room_here(most), np.empty(most, np.int64)
-    best = room_best(_ROOM, enough)
+    best = room_best(_ROOM)
     for query in range(count):
         first, last = bounds[query], bounds[query + 1]
         asked = query_of(numbers[first:last], places[first:last], cosine)
         units = units_of(asked, peaks.max(), tables, starts)
-        best, taken = find_best(segments, like, asked, units, here, allowed, sums, best)
+        best, taken = find_best(segments, like, asked, units, here, allowed, enough, sums, best)
         stop = found[query] + taken
         if stop > len(all_rows):
             all_rows, all_scores = _longer(all_rows, 2 * stop), _longer(all_scores, 2 * stop)
@@ -148,7 +148,5 @@ def _add_exactly(
         at, end = its.starts[chunk], its.starts[chunk + 1]
         for i in range(len(rows)):
             at = place_of(rows[i], its.rows, at, end)
-            if at == end:
-                break
-            if its.rows[at] == rows[i]:
+            if at < end and its.rows[at] == rows[i]:
                 totals[i] += weight * (idf * its.tf[its.cells[at]] - lacking)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,9 @@ _PATIENCE: Final = 1.0
 
 _TABLES: Final = 1 << 16
 """Numbers in which the compiled loops keep what cells of frequent terms add."""
+
+Memory: TypeAlias = tuple[NDArray[np.uint16], NDArray[np.uint16]]
+"""Sums of a block's rows, all of them 0, and tables of what cells add."""
 
 _NO_MASK: Final = np.zeros(0, np.bool_)
 
@@ -90,6 +93,7 @@ class Scorer:
             ends.append(len(packed))
         columns = kernels.FIRST_CHUNK + 2 * len(self._snapshot.parts)
         terms = np.frombuffer(bytearray().join(packed)).reshape(-1, columns)
+        memory = _LOADING.memory()
         rows, scores, bounds, opened = kernels.rank_rows(
             *self._table,
             np.array(ends, np.int64),
@@ -97,8 +101,9 @@ class Scorer:
             terms.view(np.int64),
             _NO_MASK if allow is ALL else allow,
             k * self._most_rows,  # so many rows are of k documents at least
-            *_LOADING.memory(),
+            *memory,
         )
+        _LOADING.give_back(memory)
         ends = bounds.tolist()
         return [
             self._closed(rows[start:end], scores[start:end], k)
@@ -194,12 +199,14 @@ class _Loading:
             self._kernels = scoring
         return self._kernels
 
-    def memory(self) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
-        """Return what this thread's compiled loops work in: sums of a block's rows, and tables."""
-        if not hasattr(self._own, "memory"):
-            self._own.memory = np.zeros(1 << BLOCK_BITS, np.uint16), np.zeros(_TABLES, np.uint16)
-        memory: tuple[NDArray[np.uint16], NDArray[np.uint16]] = self._own.memory
-        return memory
+    def memory(self) -> Memory:
+        """Return what this thread's compiled loops work in; whoever finishes gives it back."""
+        mine: Memory | None = self._own.__dict__.pop("memory", None)
+        return mine or (np.zeros(1 << BLOCK_BITS, np.uint16), np.empty(_TABLES, np.uint16))
+
+    def give_back(self, memory: Memory) -> None:
+        """Keep memory for the next call; after an error it isn't given back."""
+        self._own.memory = memory
 
 
 _LOADING: Final = _Loading()

@@ -37,9 +37,17 @@ class Blobs(Sequence[bytes]):
 
     def texts(self, indices: NDArray[np.int64]) -> list[str]:
         """Return the strings at some places, of UTF-8, as text."""
-        starts, ends = self.offsets[indices].tolist(), self.offsets[indices + 1].tolist()
-        data = self._data
-        return [str(data[start:end], "utf-8") for start, end in zip(starts, ends, strict=True)]
+        starts, ends = self.offsets[indices], self.offsets[indices + 1]
+        if len(indices) < _MANY:
+            pairs = zip(starts.tolist(), ends.tolist(), strict=True)
+            return [str(self._data[start:end], "utf-8") for start, end in pairs]
+        bounds = np.concatenate([[0], np.cumsum(ends - starts)])
+        places = np.arange(bounds[-1]) + np.repeat(starts - bounds[:-1], ends - starts)
+        data = np.asarray(self._data)[places].tobytes()
+        text = data.decode()
+        if len(text) == len(data):  # a byte a character: read as one, and cut
+            return [text[start:end] for start, end in pairwise(bounds.tolist())]
+        return [data[start:end].decode() for start, end in pairwise(bounds.tolist())]
 
     def some(self, indices: NDArray[np.int64]) -> list[bytes]:
         """Return the strings at some places."""
@@ -65,6 +73,7 @@ class Blobs(Sequence[bytes]):
         return np.diff(self.offsets)
 
 
+_MANY = 32  # strings, of which all bytes are gathered at once
 _BLOCK = 1 << 22
 _STRINGS = 1 << 14
 _EIGHT = 8  # bytes of an integer
