@@ -99,11 +99,11 @@ def find_best(
                     its, asked, units, here, there, first_row, passing, floor, sums, best, taken
                 )
             else:
-                if len(allowed):
-                    _forget(sums[:length], passing)
                 if floor == -np.inf:
-                    floor = _first_floor(asked, units, sums[:length], enough)
-                taken = _take_stretches(asked, units, start, floor, sums[:length], best, taken)
+                    floor = _first_floor(asked, units, sums[:length], passing, enough)
+                taken = _take_stretches(
+                    asked, units, start, passing, floor, sums[:length], best, taken
+                )
             if taken > enough:
                 floor = max(floor, _enough_score(best.least[:taken], enough) * (1 - _ROUNDING))
                 taken = drop(best, taken, floor)
@@ -194,18 +194,26 @@ def _take_entries(
 
 @part
 def _take_stretches(
-    asked: Query, units: Units, first_row: int, floor: float, sums: Numbers, best: Best, taken: int
+    asked: Query,
+    units: Units,
+    first_row: int,
+    allowed: Numbers,
+    floor: float,
+    sums: Numbers,
+    best: Best,
+    taken: int,
 ) -> int:
     """Do as `_take_entries` does, going through all sums, where no row has a norm of its own."""
     least = _least(asked, units, floor)
     for start in range(0, len(sums), _STRETCH):
         end = min(start + _STRETCH, len(sums))
-        if _greatest(sums[start:end]) >= least:
+        if _greatest(sums[start:end], allowed[start:end]) >= least:
             for step in range(start, end, _STEP):
-                if _greatest(sums[step : min(step + _STEP, end)]) < least:
+                stop = min(step + _STEP, end)
+                if _greatest(sums[step:stop], allowed[step:stop]) < least:
                     continue
-                for row in range(step, min(step + _STEP, end)):
-                    if sums[row] >= least:
+                for row in range(step, stop):
+                    if sums[row] >= least and (len(allowed) == 0 or allowed[row]):
                         taken = _take(
                             asked, units, first_row + row, sums[row], asked.norm, floor, best, taken
                         )
@@ -243,15 +251,8 @@ def _enough_score(scores: Numbers, enough: int) -> float:
     return score
 
 
-@part
-def _forget(sums: Numbers, allowed: Numbers) -> None:
-    """Clear the sums of rows that aren't allowed."""
-    for row in range(len(sums)):
-        sums[row] *= np.uint16(allowed[row])
-
-
 @compiled
-def _first_floor(asked: Query, units: Units, sums: Numbers, enough: int) -> float:
+def _first_floor(asked: Query, units: Units, sums: Numbers, allowed: Numbers, enough: int) -> float:
     """Return what enough rows of a block score at least; -inf where that isn't known.
 
     The greatest sums of so many steps are those of as many rows.
@@ -261,7 +262,8 @@ def _first_floor(asked: Query, units: Units, sums: Numbers, enough: int) -> floa
         return -np.inf
     greatest = np.empty(steps, np.uint16)
     for step in range(steps):
-        greatest[step] = _greatest(sums[step * _STEP : (step + 1) * _STEP])
+        these = slice(step * _STEP, (step + 1) * _STEP)
+        greatest[step] = _greatest(sums[these], allowed[these])
     total = nth_greatest(greatest, enough)
     if total == 0:
         return -np.inf
@@ -269,11 +271,15 @@ def _first_floor(asked: Query, units: Units, sums: Numbers, enough: int) -> floa
 
 
 @part
-def _greatest(sums: Numbers) -> int:
-    """Return the greatest sum; so written, many are compared at once."""
+def _greatest(sums: Numbers, allowed: Numbers) -> int:
+    """Return the greatest sum of a row that is allowed; so written, many are compared at once."""
     greatest = np.uint16(0)
-    for i in range(len(sums)):
-        greatest = max(greatest, sums[i])
+    if len(allowed):
+        for i in range(len(sums)):
+            greatest = max(greatest, sums[i] if allowed[i] else np.uint16(0))
+    else:
+        for i in range(len(sums)):
+            greatest = max(greatest, sums[i])
     found: int = greatest
     return found
 
