@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vecsearch import ALL, BM25, Document, Index, TfIdf
+from vecsearch.kernels.best import nth_greatest
+from vecsearch.kernels.rough import MOST_TERMS
 from vecsearch.retrieve import scoring
 from vecsearch.retrieve.scoring import Scorer
 from vecsearch.retrieve.terms import Terms
@@ -94,6 +96,69 @@ def test_any_history(
         check(searcher, weighting, queries, k, alive)
         some = np.array([chance.random() < 0.5 for _ in range(searcher.snapshot.rows)], np.bool_)
         check(searcher, weighting, queries, k, some if alive is ALL else some & alive)
+
+
+@pytest.fixture(scope="module")
+def many_ties(tmp_path_factory):
+    """Several blocks of short texts in two segments, of words of every frequency."""
+    chance = random.Random(2)
+    vocabulary = [f"w{i}" for i in range(60)]
+    weights = [1 / (i + 1) for i in range(60)]
+    with pytest.MonkeyPatch.context() as patch:
+        for room in ("postings", "postings_build", "postings_merge"):
+            patch.setattr(f"vecsearch.store.{room}.BLOCK_BITS", 10)
+        patch.setattr("vecsearch.retrieve.scoring.BLOCK_BITS", 10)
+        index = Index.create(tmp_path_factory.mktemp("ties") / "index", None, "plain")
+        for first, last in ((0, 2500), (2500, 3300)):
+            with index.writer() as writer:
+                for number in range(first, last):
+                    text = " ".join(chance.choices(vocabulary, weights, k=chance.randint(1, 4)))
+                    writer.add(Document(str(number), text))
+        with index.writer() as writer:
+            writer.delete([str(each) for each in chance.sample(range(3300), 200)])
+        yield index.searcher()
+
+
+@given(
+    queries=st.lists(
+        st.lists(st.integers(0, 59).map("w{}".format), max_size=6), min_size=1, max_size=3
+    ),
+    k=st.sampled_from([1, 2, 3, 10, 40, 500, 5000]),
+    share=st.sampled_from([None, 0.5, 0.01]),
+    weighting=st.sampled_from(WEIGHTINGS),
+    seed=st.integers(0, 9),
+)
+@settings(max_examples=150, deadline=None)
+def test_many_ties_in_several_blocks(many_ties, queries, k, share, weighting, seed):
+    allow = many_ties.mask()
+    if share is not None:
+        allow = allow & (np.random.default_rng(seed).random(len(allow)) < share)
+    check(many_ties, weighting, queries, k, allow)
+    check(many_ties, weighting, queries, k, ALL)  # deleted rows pass too
+
+
+def test_as_many_terms_as_sums_can_hold_and_more(tmp_path):
+    index = Index.create(tmp_path / "index", None, "plain")
+    chance = random.Random(3)
+    with index.writer() as writer:
+        for number in range(30):
+            words = (f"w{chance.randrange(20_000)}" for _ in range(2000))
+            writer.add(Document(str(number), " ".join(words)))
+    searcher = index.searcher()
+    for terms in (MOST_TERMS, MOST_TERMS + 1):
+        query = [f"w{i}" for i in range(terms)]
+        check(searcher, BM25(), [query], 3, ALL)
+        check(searcher, TfIdf(), [query, ["w1"]], 100, ALL)
+
+
+@given(
+    numbers=st.lists(st.integers(0, (1 << 31) - 1) | st.integers(0, 3), min_size=1, max_size=40),
+    n=st.integers(1, 40),
+)
+def test_the_nth_greatest(numbers, n):
+    n = min(n, len(numbers))
+    found = nth_greatest(np.array(numbers, np.int32), n)
+    assert found == sorted(numbers, reverse=True)[n - 1]
 
 
 @pytest.fixture(scope="module")

@@ -136,6 +136,17 @@ def test_metadata_that_changes_after_it_was_added_is_found_as_it_was(tmp_path):
     assert hit.document.meta == {"m": 1, "tags": ["a"]}
 
 
+@pytest.mark.parametrize("name", ["d{}", "d{}é", "{}日本", "😀{}", "{}\n", "\n{}"])
+def test_the_ids_of_long_rankings(tmp_path, name):
+    index = Index.create(tmp_path / "i", None)
+    with index.writer() as writer:
+        writer.add(Document(name.format(i), "lamp") for i in range(300))
+    snapshot = index.searcher().snapshot
+    for count in (0, 1, 31, 32, 64, 65, 300):
+        rows = np.random.default_rng(count).permutation(300)[:count]
+        assert snapshot.ids_of(rows) == [name.format(row) for row in rows]
+
+
 def test_the_ids_of_rows_stay_right_when_more_are_asked_for_than_are_remembered(
     tmp_path, monkeypatch
 ):

@@ -76,7 +76,7 @@ class Lexical:
             note = "The query holds no term."
         elif not passes(rows, allow):
             note = FILTERED
-        elif not any(self._terms.get(name).frequency for name in counts):
+        elif not any(term.frequency for term in self._terms.get(counts)):
             note = "No document holds a term of the query."
         note = " ".join([note, *(each.sentence for each in _expansions(query))])
         return unranked(self._snapshot.id_of(rows.start), self.name, note)
@@ -90,22 +90,18 @@ class Lexical:
                 words[term][text[start:end]] = None
         number, local = self._place(standing.row)
         weighed = self._terms.weighed(counts)
-        weights = {
-            term.name: weight for term, weight in zip(weighed.terms, weighed.weights, strict=True)
-        }
         norm = weighed.norm
         if self.weighting.cosine:
             norm *= float(self._terms.norms[number][local])
         parts = [
             self._part(
-                self._terms.get(name),
-                weights.get(name, 0.0),
+                term,
                 number,
                 local,
-                tuple(words[name]),
+                tuple(words[term.name]),
                 norm,
             )
-            for name in counts
+            for term in self._terms.get(counts)
         ]
         parts.sort(key=lambda part: -part.value)
         expansions = _expansions(query)
@@ -138,7 +134,6 @@ class Lexical:
     def _part(
         self,
         term: Term,
-        query_weight: float,
         number: int,
         row: int,
         words: tuple[str, ...],
@@ -152,7 +147,7 @@ class Lexical:
             tf = int(postings.cell_counts[cells[at]])
             weight = term.idf * float(self._terms.tf[number][cells[at]])
         return TermPart(
-            value=query_weight * weight / norm,
+            value=term.weight * weight / norm,
             term=term.name,
             words=words,
             tf=tf,
@@ -162,7 +157,7 @@ class Lexical:
             average_length=self.collection.average_length,
             idf=term.idf if df and isinstance(self.weighting, Formula) else None,
             weight=weight,
-            query_weight=query_weight,
+            query_weight=term.weight,
             norm=norm,
         )
 

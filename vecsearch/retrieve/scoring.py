@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,12 @@ from vecsearch.types import ALL, Mask
 _PATIENCE: Final = 1.0
 """Seconds of scoring without the compiled loops after which they are loaded."""
 
+_TABLES: Final = 1 << 16
+"""Numbers in which the compiled loops keep what cells of frequent terms add."""
+
+Memory: TypeAlias = tuple[NDArray[np.uint16], NDArray[np.uint16]]
+"""Sums of a block's rows, all of them 0, and tables of what cells add."""
+
 _NO_MASK: Final = np.zeros(0, np.bool_)
 
 
@@ -38,12 +44,11 @@ class Scorer:
 
     def rank(self, queries: Sequence[Mapping[str, int]], k: int, allow: Mask) -> list[Ranking]:
         """Return the k best documents that hold a term of each query, given as counts of terms."""
-        weighed = list(map(self._terms.weighed, queries))
         kernels = _LOADING.kernels()
-        if kernels is not None:
-            return self._rank_compiled(kernels, weighed, k, allow)
+        if kernels is not None and max(map(len, queries), default=0) <= kernels.MOST_TERMS:
+            return self._rank_compiled(kernels, queries, k, allow)
         started = time.perf_counter()
-        rankings = [self._rank_plainly(query, k, allow) for query in weighed]
+        rankings = [self._rank_plainly(self._terms.weighed(each), k, allow) for each in queries]
         _LOADING.spend(time.perf_counter() - started)
         return rankings
 
@@ -66,39 +71,39 @@ class Scorer:
         postings, tf, norms = part.segment.postings, self._terms.tf[number], self._terms.norms
         scores = np.zeros(len(postings.lengths))
         matched = np.zeros(len(postings.lengths), np.bool_)
-        for term, weight in zip(query.terms, query.weights, strict=True):
+        for term in query.terms:
             rows, cells = postings.entries_in(term.chunks[number])
             # A row holds a term in one entry only, so no addition is lost.
-            scores[rows] += weight * (term.idf * tf[cells] - term.lacking)
+            scores[rows] += term.weight * (term.idf * tf[cells] - term.lacking)
             matched[rows] = True
         found = np.flatnonzero(matched)
         scores = scores[found] + query.absent
         return found, scores / norms[number][found] if len(norms[number]) else scores
 
     def _rank_compiled(
-        self, kernels: ModuleType, queries: Sequence[Weighed], k: int, allow: Mask
+        self, kernels: ModuleType, queries: Sequence[Mapping[str, int]], k: int, allow: Mask
     ) -> list[Ranking]:
         """Rank for all queries in one call, which other threads run on beside."""
-        if not any(query.terms for query in queries):
+        if not self._snapshot.parts:
             return [NOTHING] * len(queries)
-        chunks: list[int] = []
-        numbers: list[float] = []
+        packed: list[bytes] = []
         ends = [0]
-        for query in queries:
-            ends.append(ends[-1] + len(query.terms))
-            for term, weight in zip(query.terms, query.weights, strict=True):
-                chunks += term.bounds
-                numbers += (term.idf, weight, term.lacking)
+        for counts in queries:
+            packed += [term.packed for term in self._terms.get(counts)]
+            ends.append(len(packed))
+        columns = kernels.FIRST_CHUNK + 2 * len(self._snapshot.parts)
+        terms = np.frombuffer(bytearray().join(packed)).reshape(-1, columns)
+        memory = _LOADING.memory()
         rows, scores, bounds, opened = kernels.rank_rows(
             *self._table,
             np.array(ends, np.int64),
-            np.array(chunks, np.int64).reshape(-1, len(self._snapshot.parts), 2),
-            np.array(numbers).reshape(-1, 3),
-            np.array([(query.absent, query.norm) for query in queries]),
+            terms,
+            terms.view(np.int64),
             _NO_MASK if allow is ALL else allow,
             k * self._most_rows,  # so many rows are of k documents at least
-            _LOADING.sums(kernels),
+            *memory,
         )
+        _LOADING.give_back(memory)
         ends = bounds.tolist()
         return [
             self._closed(rows[start:end], scores[start:end], k)
@@ -146,10 +151,11 @@ class Scorer:
 
     @cached_property
     def _table(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[Any]]:
-        """What the compiled loops know of the segments, see `vecsearch.kernels.scoring`."""
+        """What the compiled loops know of the segments, see `vecsearch.kernels.postings`."""
         table = []
         for number, part in enumerate(self._snapshot.parts):
-            postings, norms = part.segment.postings, self._terms.norms[number]
+            postings, tf = part.segment.postings, self._terms.tf[number]
+            norms = self._terms.norms[number]
             table.append(
                 (
                     postings.rows.ctypes.data,
@@ -158,7 +164,9 @@ class Scorer:
                     postings.chunk_blocks.ctypes.data,
                     self._starts[number].ctypes.data,
                     len(postings.chunk_blocks),
-                    self._terms.tf[number].ctypes.data,
+                    tf.ctypes.data,
+                    len(tf),
+                    len(postings.lengths),
                     norms.ctypes.data if len(norms) else 0,
                     part.segment.documents.id_ranks.ctypes.data if self._alone else 0,
                     part.first_row,
@@ -191,12 +199,14 @@ class _Loading:
             self._kernels = scoring
         return self._kernels
 
-    def sums(self, kernels: ModuleType) -> NDArray[np.float64]:
-        """Return this thread's memory for the sums of a block's rows."""
-        if not hasattr(self._own, "sums"):
-            self._own.sums = np.full(1 << BLOCK_BITS, kernels.UNTOUCHED)
-        sums: NDArray[np.float64] = self._own.sums
-        return sums
+    def memory(self) -> Memory:
+        """Return what this thread's compiled loops work in; whoever finishes gives it back."""
+        mine: Memory | None = self._own.__dict__.pop("memory", None)
+        return mine or (np.zeros(1 << BLOCK_BITS, np.uint16), np.empty(_TABLES, np.uint16))
+
+    def give_back(self, memory: Memory) -> None:
+        """Keep memory for the next call; after an error it isn't given back."""
+        self._own.memory = memory
 
 
 _LOADING: Final = _Loading()

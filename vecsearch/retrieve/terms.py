@@ -8,8 +8,10 @@ same order.
 
 from __future__ import annotations
 
+import math
+import struct
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -26,35 +28,52 @@ _REMEMBERED: Final = 1 << 16
 
 
 class Term(NamedTuple):
-    """Where a term lies in every segment, and what it is worth.
+    """A term of a query: where it lies in every segment, and what it is worth.
 
     frequency: how many living rows hold it.
     idf: its inverse document frequency; 0 where no row holds it.
+    weight: what it weighs in the query; 0 where no row holds it.
     lacking: what a row counts that lacks it.
-    once: what it weighs in a query where it comes once; 0 where no row holds it.
-    bounds: of the chunks, the start and the stop of each segment's.
+    packed: these, and the bounds of the chunks, as a row of the compiled loops' table of terms.
     """
 
     name: str
     chunks: tuple[slice, ...]
     frequency: int
     idf: float
+    weight: float
     lacking: float
-    once: float
-    bounds: tuple[int, ...]
+    packed: bytes
 
 
 class Weighed(NamedTuple):
-    """A query: its terms that some living row holds, and what each weighs in it.
+    """A query: its terms that some living row holds, in the order in which they are added up.
 
-    norm: the l2 norm of these weights where the weighting is the cosine, else 1.
+    That is by falling weight, query's times row's, and as in the query where it is the same.
+
+    norm: the l2 norm of their weights in the query where the weighting is the cosine, else 1.
     absent: what a row counts that lacks all of them.
     """
 
     terms: list[Term]
-    weights: list[float]
     norm: float
     absent: float
+
+
+class _Known(dict[tuple[str, int], Term]):
+    """Terms of queries, by name and how often they come, remembered. When full it starts over."""
+
+    __slots__ = ("_look_up",)
+
+    def __init__(self, look_up: Callable[[str, int], Term]) -> None:
+        super().__init__()
+        self._look_up = look_up
+
+    def __missing__(self, key: tuple[str, int]) -> Term:
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        self[key] = term = self._look_up(*key)
+        return term
 
 
 class Terms:
@@ -63,34 +82,22 @@ class Terms:
     def __init__(self, snapshot: Snapshot, weighting: Weighting) -> None:
         self._snapshot = snapshot
         self._weighting = weighting
-        self._known: dict[str, Term] = {}
+        self._known = _Known(self._look_up)
 
-    def get(self, name: str) -> Term:
-        """Look a term up."""
-        term = self._known.get(name)
-        if term is None:
-            term = self._look_up(name)
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[name] = term
-        return term
+    def get(self, counts: Mapping[str, int]) -> list[Term]:
+        """Look the terms of a query up, each of which comes so often."""
+        return list(map(self._known.__getitem__, counts.items()))
 
     def weighed(self, counts: Mapping[str, int]) -> Weighed:
         """Weigh the terms of a query, each of which comes so often."""
-        terms: list[Term] = []
-        weights: list[float] = []
-        absent = 0.0
-        for name, count in counts.items():
-            term = self.get(name)
-            if term.frequency:
-                weight = term.once if count == 1 else self._weight(count, term.frequency)
-                terms.append(term)
-                weights.append(weight)
-                absent += weight * term.lacking
-        norm = 1.0
-        if self._weighting.cosine and terms:
-            norm = float(np.sqrt(sum(weight**2 for weight in weights)))
-        return Weighed(terms, weights, norm, absent)
+        terms = [term for term in self.get(counts) if term.frequency]
+        terms.sort(key=lambda term: -(term.idf * term.weight))
+        absent = squares = 0.0
+        for term in terms:
+            absent += term.weight * term.lacking
+            squares += term.weight * term.weight
+        norm = math.sqrt(squares) if self._weighting.cosine and terms else 1.0
+        return Weighed(terms, norm, absent)
 
     @cached_property
     def collection(self) -> Collection:
@@ -130,18 +137,18 @@ class Terms:
         """What a count of 0 weighs, whatever the length."""
         return float(self._weighting.tf(np.zeros(1), np.ones(1), self.collection)[0])
 
-    def _look_up(self, name: str) -> Term:
+    def _look_up(self, name: str, count: int) -> Term:
         chunks = self._snapshot.chunks(name)
         frequency = self._snapshot.held(chunks)
-        bounds = tuple(bound for each in chunks for bound in (each.start, each.stop))
-        if not frequency:
-            return Term(name, chunks, 0, 0.0, 0.0, 0.0, bounds)
-        idf = float(self._weighting.idf(frequency, self.collection.rows))
-        weight = self._weight(1, frequency)
-        return Term(name, chunks, frequency, idf, idf * self._tf_of_none, weight, bounds)
-
-    def _weight(self, count: int, frequency: int) -> float:
-        return float(self._weighting.query(count, frequency, self.collection))
+        idf = weight = lacking = 0.0
+        if frequency:
+            idf = float(self._weighting.idf(frequency, self.collection.rows))
+            weight = float(self._weighting.query(count, frequency, self.collection))
+            lacking = idf * self._tf_of_none
+        held = chunks if frequency else (slice(0, 0),) * len(chunks)
+        bounds = [bound for each in held for bound in (each.start, each.stop)]
+        packed = struct.pack(f"=3d{len(bounds)}q", idf, weight, lacking, *bounds)
+        return Term(name, chunks, frequency, idf, weight, lacking, packed)
 
     def _parts(self) -> Iterator[tuple[Part, Mask]]:
         alive = self._snapshot.alive

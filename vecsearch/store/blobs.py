@@ -37,9 +37,20 @@ class Blobs(Sequence[bytes]):
 
     def texts(self, indices: NDArray[np.int64]) -> list[str]:
         """Return the strings at some places, of UTF-8, as text."""
-        starts, ends = self.offsets[indices].tolist(), self.offsets[indices + 1].tolist()
-        data = self._data
-        return [str(data[start:end], "utf-8") for start, end in zip(starts, ends, strict=True)]
+        starts, ends = self.offsets[indices], self.offsets[indices + 1]
+        if len(indices) >= _MANY:
+            # Gathered with a line break behind each, and cut there: unless one holds a break.
+            sizes = ends - starts + 1
+            stops = sizes.cumsum()
+            places = np.arange(stops[-1])
+            places += (starts - stops + sizes).repeat(sizes)
+            gathered = np.asarray(self._data).take(places, mode="clip")
+            gathered[stops - 1] = ord("\n")
+            found = gathered[:-1].tobytes().decode().split("\n")
+            if len(found) == len(indices):
+                return found
+        pairs = zip(starts.tolist(), ends.tolist(), strict=True)
+        return [str(self._data[start:end], "utf-8") for start, end in pairs]
 
     def some(self, indices: NDArray[np.int64]) -> list[bytes]:
         """Return the strings at some places."""
@@ -65,6 +76,7 @@ class Blobs(Sequence[bytes]):
         return np.diff(self.offsets)
 
 
+_MANY = 32  # strings, of which all bytes are gathered at once
 _BLOCK = 1 << 22
 _STRINGS = 1 << 14
 _EIGHT = 8  # bytes of an integer

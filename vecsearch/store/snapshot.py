@@ -25,6 +25,9 @@ _REMEMBERED: Final = 1 << 16
 """Rows whose documents' ids are remembered, since rankings often name the same ones; when there are
 more it starts over."""
 
+_LONG: Final = 64
+"""Rows of a segment whose ids are always read, together: so many would push others out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -157,6 +160,8 @@ class Snapshot:
 
     def ids_of(self, rows: NDArray[np.int64]) -> list[str]:
         """Return the ids of the documents that rows belong to."""
+        if len(rows) > _LONG * len(self.parts):
+            return self._read_ids(rows)
         numbers = rows.tolist()
         try:
             return list(map(self._known_ids.__getitem__, numbers))
