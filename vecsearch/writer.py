@@ -284,12 +284,14 @@ class Writer:
             return
         # What can fail comes first: a caller who survives the error has lost nothing.
         held = self._write(self._batch.rooms())
-        hashes = held.segment.documents.hashes()[list(positions.values())]
-        earlier = self._find(list(positions), hashes)
-        self._kill([where for where in earlier if where])
-        replaced = np.ones(len(held.segment.documents), np.bool_)
-        replaced[list(positions.values())] = False
-        if replaced.any():
+        documents = held.segment.documents
+        wanted = np.fromiter(positions.values(), np.int64, len(positions))
+        if self._held:
+            earlier = self._find(list(positions), documents.hashes()[wanted])
+            self._kill([where for where in earlier if where])
+        if len(wanted) < len(documents):
+            replaced = np.ones(len(documents), np.bool_)
+            replaced[wanted] = False
             held.kill(np.flatnonzero(replaced))
         self._held.append(held)
         self._batch = self._new_batch()
