@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from kills import committed, read_while
 from toy import HashEncoder, documents_of, fruit, litter, load_hash_encoder, look
 
-from vecsearch.batch import Batch
+from vecsearch.batch import Batch, Threads
 from vecsearch.encoding import Encoding, Rows
 from vecsearch.errors import (
     EncoderError,
@@ -437,7 +437,7 @@ texts = st.lists(words, max_size=6).map(" ".join)
 
 def rooms_of(documents: Iterable[Document], passages: int | None) -> Rooms:
     rows = Rows(16, Encoding(HashEncoder))
-    batch = Batch(Tokenizer(PLAIN), rows, Passages(passages, 1) if passages else None)
+    batch = Batch(Threads(Tokenizer(PLAIN)), rows, Passages(passages, 1) if passages else None)
     for document in documents:
         batch.add(document)
     return batch.rooms()
@@ -517,7 +517,7 @@ def check_merge_of_segments(
 
 
 def rooms_without_vectors(documents: Iterable[Document]) -> Rooms:
-    batch = Batch(Tokenizer(PLAIN), None, None)
+    batch = Batch(Threads(Tokenizer(PLAIN)), None, None)
     for document in documents:
         batch.add(document)
     return batch.rooms()

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.batch import Batch
+from vecsearch.batch import Batch, Threads
 from vecsearch.corpus import documents_of
 from vecsearch.encoding import Encoding, Rows
 from vecsearch.errors import IndexProblem, UnknownDocument, UsageError, did_you_mean
@@ -86,7 +86,7 @@ class Writer:
         self._next_segment = base.next_segment
         self._user: tuple[int, int] | None = _this_thread()
         self._held = [_Held(entry, open_segment(folder, entry)) for entry in base.segments]
-        self._tokenizer = Tokenizer(analyzer)
+        self._threads = Threads(Tokenizer(analyzer))
         self._encoding = encoding
         self._batch = self._new_batch()
         self._changed = False
@@ -257,7 +257,7 @@ class Writer:
     def _new_batch(self) -> Batch:
         encoder = self._base.encoder
         vectors = Rows(encoder.dim, self._encoding) if encoder else None
-        return Batch(self._tokenizer, vectors, self._base.passages)
+        return Batch(self._threads, vectors, self._base.passages)
 
     def _known_vectors(self, document: Document) -> Vectors | None:
         """Return the vectors of the document that this one replaces, if they are its own too."""
