@@ -88,7 +88,12 @@ class Postings:
     @property
     def term_starts(self) -> NDArray[np.int64]:
         """(terms + 1,) int64: where the entries of each term begin, and the end of the last."""
-        starts: NDArray[np.int64] = self.chunk_starts[self.term_chunks].astype(np.int64)
+        return self.starts_between(0, len(self.terms))
+
+    def starts_between(self, first: int, last: int) -> NDArray[np.int64]:
+        """Return `term_starts` from `first` up to `last`, this one included."""
+        chunks = self.term_chunks[first : last + 1]
+        starts: NDArray[np.int64] = self.chunk_starts[chunks].astype(np.int64)
         return starts
 
 

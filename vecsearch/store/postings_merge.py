@@ -66,16 +66,14 @@ class _Source(NamedTuple):
 
     rows: (rows,) int32, the new number of each row, -1 for one that goes.
     terms: (terms,) int32, the new number of each term, rising.
-    starts: (terms + 1,) int64, where the entries of each term begin.
-    living: (terms,) int64, how many entries of each term stay; counted as they are gone through.
+    living: (terms,) int32, how many entries of each term stay; counted as they are gone through.
     used: (cells,) bool, the cells of entries that stay; likewise.
     """
 
     postings: Postings
     rows: NDArray[np.int32]
     terms: NDArray[np.int32]
-    starts: NDArray[np.int64]
-    living: NDArray[np.int64]
+    living: NDArray[np.int32]
     used: NDArray[np.bool_]
 
     @classmethod
@@ -86,8 +84,8 @@ class _Source(NamedTuple):
         rows = np.cumsum(kept, dtype=np.int32)
         rows += first - 1
         rows[~kept] = -1
-        living, used = np.zeros(len(terms), np.int64), np.zeros(len(postings.cell_counts), np.bool_)
-        return cls(postings, rows, terms, postings.term_starts, living, used)
+        living, used = np.zeros(len(terms), np.int32), np.zeros(len(postings.cell_counts), np.bool_)
+        return cls(postings, rows, terms, living, used)
 
     def between(self, first: int, last: int) -> tuple[int, int]:
         """Return the terms here that are among the merged ones from `first` up to `last`."""
@@ -110,7 +108,8 @@ class _Source(NamedTuple):
         rows = self.rows[rows].astype(np.int64)
         stays = rows >= 0
         sums = np.concatenate([[0], np.cumsum(stays)])
-        self.living[low:high] = np.diff(sums[self.starts[low : high + 1] - self.starts[low]])
+        starts = self.postings.starts_between(low, high)
+        self.living[low:high] = np.diff(sums[starts - starts[0]])
         self.used[cells[stays]] = True
         terms = np.repeat(self.terms[low:high], self.living[low:high])
         return np.stack([terms, rows[stays]], axis=1)
@@ -163,7 +162,7 @@ def _counted(sources: Sequence[_Source], terms: int, rows: int) -> _Chunks:
     chunks = _Chunks(terms)
     sizes = np.zeros(terms, np.int64)
     for source in sources:
-        sizes[source.terms] += np.diff(source.starts)
+        sizes[source.terms] += np.diff(source.postings.term_starts)
     bits = max(rows.bit_length() - BLOCK_BITS, 0)  # of a block's number
     for first, last in stretches(sizes, BLOCK_ENTRIES):
         found = [source.counted(*source.between(first, last)) for source in sources]
