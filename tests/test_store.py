@@ -11,6 +11,7 @@ import random
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from hypothesis import strategies as st
 from kills import committed, read_while
 from toy import HashEncoder, documents_of, fruit, litter, load_hash_encoder, look
 
-from vecsearch.batch import Batch
+from vecsearch.batch import Batch, Threads
 from vecsearch.encoding import Encoding, Rows
 from vecsearch.errors import (
     EncoderError,
@@ -43,6 +44,7 @@ from vecsearch.store.arrays import Array, Stream, open_arrays, write_arrays
 from vecsearch.store.blobs import rising
 from vecsearch.store.documents import Documents, build_documents, encode_document, hash_ids
 from vecsearch.store.files import Disk, digest_file
+from vecsearch.store.interleaving import stretches_of
 from vecsearch.store.manifest import (
     MANIFEST,
     EncoderEntry,
@@ -399,6 +401,29 @@ def test_damage_within_the_data_is_explained_by_verify(whole: Path) -> None:
     assert not any(isinstance(each, MemoryError) for each in problems)
 
 
+# ---- Documents on their way into a segment
+
+
+def test_documents_that_change_while_they_are_given(tmp_path: Path) -> None:
+    """A caller may use one mapping for all, and look at what it has given so far."""
+    meta: dict[str, Any] = {}
+    seen = []
+
+    def giving() -> Iterator[Document]:
+        for n in range(100):
+            meta.clear()
+            if n % 3:
+                meta["n"] = n
+            yield Document(f"d{n}", f"text {n}", meta=meta)
+            seen.append(writer.get(f"d{n}"))
+
+    with Index.create(tmp_path / "index", None).writer() as writer:
+        assert writer.add(giving()) == 100
+    expected = [Document(f"d{n}", f"text {n}", meta={"n": n} if n % 3 else {}) for n in range(100)]
+    assert seen == expected
+    assert documents_of(Index.open(tmp_path / "index").searcher()) == expected
+
+
 # ---- Segments that are merged, against segments made at once
 
 words = st.text("abcd", min_size=1, max_size=2)
@@ -412,7 +437,7 @@ texts = st.lists(words, max_size=6).map(" ".join)
 
 def rooms_of(documents: Iterable[Document], passages: int | None) -> Rooms:
     rows = Rows(16, Encoding(HashEncoder))
-    batch = Batch(Tokenizer(PLAIN), rows, Passages(passages, 1) if passages else None)
+    batch = Batch(Threads(Tokenizer(PLAIN)), rows, Passages(passages, 1) if passages else None)
     for document in documents:
         batch.add(document)
     return batch.rooms()
@@ -437,14 +462,39 @@ def arrays_of(folder: Path, segment: Segment) -> dict[str, np.ndarray]:
     contents=st.lists(st.tuples(texts, texts, metas, st.booleans()), min_size=1, max_size=12),
     cuts=st.sets(st.integers(1, 11), max_size=3),
     passages=st.none() | st.integers(2, 4),
+    block=st.sampled_from([1, 2, 1 << 16]),
 )
 def test_a_merge_equals_a_segment_made_at_once(
     tmp_path_factory: pytest.TempPathFactory,
     contents: list[tuple[str, str, dict, bool]],
     cuts: set[int],
     passages: int | None,
+    block: int,
 ) -> None:
-    folder = tmp_path_factory.mktemp("merge")
+    """However much is done at a time."""
+    with pytest.MonkeyPatch.context() as patch:
+        merge_by(patch, block)
+        check_merge_of_segments(tmp_path_factory.mktemp("merge"), contents, cuts, passages)
+
+
+def merge_by(patch: pytest.MonkeyPatch, block: int) -> None:
+    """Let merges work on so many things at a time."""
+    for name in (
+        "blobs._STRINGS",
+        "documents._BLOCK",
+        "documents_merge.BLOCK",
+        "interleaving.STRETCH",
+        "postings_merge.BLOCK_ENTRIES",
+    ):
+        patch.setattr(f"vecsearch.store.{name}", block)
+
+
+def check_merge_of_segments(
+    folder: Path,
+    contents: list[tuple[str, str, dict, bool]],
+    cuts: set[int],
+    passages: int | None,
+) -> None:
     documents = [
         Document(f"d{i * 7 % 11}-{i}", text, title, meta)
         for i, (text, title, meta, _) in enumerate(contents)
@@ -464,6 +514,51 @@ def test_a_merge_equals_a_segment_made_at_once(
     # A field that only dead documents had goes with them.
     for name, array in fresh.items():
         np.testing.assert_array_equal(merged[name], array, err_msg=name, strict=True)
+
+
+def rooms_without_vectors(documents: Iterable[Document]) -> Rooms:
+    batch = Batch(Threads(Tokenizer(PLAIN)), None, None)
+    for document in documents:
+        batch.add(document)
+    return batch.rooms()
+
+
+def test_a_merge_holds_few_bytes_a_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it holds at most grows by the numbers of documents, and of terms in blocks of rows."""
+    merge_by(monkeypatch, 1 << 10)
+    monkeypatch.setattr("vecsearch.store.blobs._BLOCK", 1 << 12)
+    peaks = []
+    for count in (4_000, 12_000):
+        documents = [Document(f"d{n * 7919 % count}", f"a{n % 99} b{n % 70}") for n in range(count)]
+        folder = tmp_path / str(count)
+        segments = [
+            write_rooms(folder, rooms_without_vectors(documents[start : start + count // 4]))
+            for start in range(0, count, count // 4)
+        ]
+        tracemalloc.start()
+        write_rooms(folder, merge_segments(segments))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert (peaks[1] - peaks[0]) / 8_000 < 20
+
+
+@given(
+    sources=st.lists(st.lists(st.binary(max_size=2)).map(sorted), max_size=4),
+    most=st.integers(1, 9),
+)
+def test_stretches_of_rising_strings(sources: list[list[bytes]], most: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vecsearch.store.interleaving.STRETCH", most)
+        stretches = list(stretches_of(sources))
+    step = max(most // max(len(sources), 1), 1)
+    found: list[bytes] = []
+    for stretch in stretches:
+        some = [source[each] for source, each in zip(sources, stretch, strict=True)]
+        assert all(len(set(each)) <= step for each in some)
+        found += sorted(itertools.chain.from_iterable(some))
+    assert found == sorted(itertools.chain.from_iterable(sources))
 
 
 @given(

@@ -36,6 +36,18 @@ _FULL_BYTES: Final = 1 << 28
 """Of texts and vectors: each takes about twice as much memory until it is written."""
 
 
+class Threads:
+    """What works beside whoever gives a writer documents: batch after batch the same threads.
+
+    Others for each batch would each keep the memory that they have freed.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.cutting = ThreadPoolExecutor(1)  # without a thread until there is work for it
+        self.numbering = ThreadPoolExecutor(1)
+
+
 class Batch:
     """Collects documents in memory until they are laid out as the rooms of a segment.
 
@@ -44,11 +56,11 @@ class Batch:
 
     def __init__(
         self,
-        tokenizer: Tokenizer,
+        threads: Threads,
         vectors: Rows | None,
         passages: Passages | None,
     ) -> None:
-        self._tokenizer = tokenizer
+        self._threads = threads
         self._vectors = vectors
         self._passages = passages
         self._ids: list[str] = []
@@ -59,8 +71,6 @@ class Batch:
         self._texts: list[bytes] = []  # rows whose terms aren't known yet
         self._postings = PostingsBuilder()
         self._counted: list[Future[None]] = []
-        self._cutting = ThreadPoolExecutor(1)  # without a thread until there is work for it
-        self._numbering = ThreadPoolExecutor(1)
         self._rows = 0
         self._bytes = 0
         self.positions: dict[str, int] = {}
@@ -113,7 +123,7 @@ class Batch:
     def rooms(self) -> Rooms:
         """Lay out what was collected; each room is there as soon as it is asked for."""
         self._tokenize()
-        postings = self._numbering.submit(self._lay_out)
+        postings = self._threads.numbering.submit(self._lay_out)
         return self._rooms(postings, self._vectors.blocks() if self._vectors else [])
 
     def _rooms(
@@ -133,7 +143,7 @@ class Batch:
     def _lay_out(self) -> Arrays:
         for each in self._counted:
             each.result()
-        return self._postings.arrays(self._tokenizer.vocabulary)
+        return self._postings.arrays(self._threads.tokenizer.vocabulary)
 
     def _own_vector(self, document: Document, rows: int) -> Vectors:
         what = f"The vector of document {document.id!r}"
@@ -155,12 +165,12 @@ class Batch:
             # Going on while others are behind costs memory, and slows them down by taking the GIL.
             if len(self._counted) >= _AHEAD:
                 self._counted[-_AHEAD].result()
-            cut = self._cutting.submit(self._tokenizer.cut, self._texts)
-            self._counted.append(self._numbering.submit(self._count, cut))
+            cut = self._threads.cutting.submit(self._threads.tokenizer.cut, self._texts)
+            self._counted.append(self._threads.numbering.submit(self._count, cut))
             self._texts = []
 
     def _count(self, cut: Future[Cut]) -> None:
-        self._postings.add(*self._tokenizer.number(cut.result()))
+        self._postings.add(*self._threads.tokenizer.number(cut.result()))
 
 
 def _copied(meta: Meta) -> Meta:

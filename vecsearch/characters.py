@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import unicodedata
+from itertools import compress
+from operator import eq, ne
 from typing import Final
 
 import numpy as np
@@ -38,12 +40,12 @@ def kinds() -> NDArray[np.uint8]:
     table[_code_points(_stable(_LETTERS))] = LETTER
     for mark in _stable(_MARKS):
         table[ord(mark)] = MARK + unicodedata.combining(mark)
-    for letter, form in _normalised(r"\p{L}\p{N}"):
-        if letter != form:
-            if _LETTERS_ONLY.fullmatch(form):
-                table[ord(letter)] = LETTER
-            elif _MARK_AND_LETTER.fullmatch(form):
-                table[ord(letter)] = TAIL
+    letters, forms = _normalised(r"\p{L}\p{N}")
+    for letter, form in compress(zip(letters, forms, strict=True), map(ne, letters, forms)):
+        if _LETTERS_ONLY.fullmatch(form):
+            table[ord(letter)] = LETTER
+        elif _MARK_AND_LETTER.fullmatch(form):
+            table[ord(letter)] = TAIL
     return table
 
 
@@ -52,10 +54,10 @@ def _those(wanted: str) -> str:
     return "".join(regex.findall(rf"(?V1)[{wanted}]++", _CHARACTERS))
 
 
-def _normalised(wanted: str) -> zip[tuple[str, str]]:
-    """Return the characters of a set, each with what normalisation makes of it alone."""
+def _normalised(wanted: str) -> tuple[str, list[str]]:
+    """Return the characters of a set, and what normalisation makes of each alone."""
     characters = _those(wanted)
-    return zip(characters, normalise("\n".join(characters), PLAIN).split("\n"), strict=True)
+    return characters, normalise("\n".join(characters), PLAIN).split("\n")
 
 
 def _stable(wanted: str) -> str:
@@ -63,7 +65,8 @@ def _stable(wanted: str) -> str:
 
     That is asked of normalisation itself: it may go by another version of Unicode than `regex`.
     """
-    return "".join(character for character, form in _normalised(wanted) if character == form)
+    characters, forms = _normalised(wanted)
+    return "".join(compress(characters, map(eq, characters, forms)))
 
 
 def _code_points(characters: str) -> NDArray[np.uint32]:

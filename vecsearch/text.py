@@ -173,17 +173,19 @@ class Analyzer:
         """
         text = "\n".join(words)  # a break keeps them apart
         normal = normalise(text, self.name)
-        whole = words if normal == text else normal.split("\n")
+        whole = list(words) if normal == text else normal.split("\n")
         short = whole
         if max(map(len, whole), default=0) > LONGEST_TERM:
             short = [word[:LONGEST_TERM] for word in whole]
         with self._lock:
-            stems = self._stem_all(list(short))
-        stopwords = self.stopwords
-        return [
-            "" if word in stopwords else stem[:LONGEST_TERM]
-            for word, stem in zip(whole, stems, strict=True)
-        ]
+            terms = self._stem_all(short)
+        if max(map(len, terms), default=0) > LONGEST_TERM:
+            terms = [term[:LONGEST_TERM] for term in terms]
+        stopped = self.stopwords.intersection(whole)
+        if stopped:
+            pairs = zip(whole, terms, strict=True)
+            terms = ["" if word in stopped else term for word, term in pairs]
+        return terms
 
     def tokens(self, text: str) -> list[Token]:
         """Return the same terms, each with its place.

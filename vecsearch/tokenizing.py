@@ -7,11 +7,12 @@ Both number terms alike: where the one takes over from the other can't be told b
 
 from __future__ import annotations
 
+import io
 import math
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, compress, count, islice
+from itertools import chain, compress, count, islice, repeat
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -131,6 +132,7 @@ class _Chunks:
         self._lower = analyzer.name != "turkish"
         self._kernel = words
         self._kinds = kinds()
+        self._data = io.BytesIO()
         self._texts = np.empty(0, np.uint8)
         self._found = np.empty(0, np.int32)
         self._new = words.New(self._texts, self._found, np.zeros(2, np.int64))
@@ -148,7 +150,7 @@ class _Chunks:
             self._clear()
         anew = not self._used[0]
         ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + 1) - 1
-        data = np.frombuffer(b" ".join([*texts, bytes(self._kernel.PADDING)]), np.uint8)
+        data = self._joined(texts)
         self._make_room(len(data))
         table = self._kernel.Table(self._slots, self._records, self._tails, self._used)
         counts, found, self._slots = self._kernel.read(
@@ -162,6 +164,16 @@ class _Chunks:
             self._new.forms[:new].copy(),
             anew,
         )
+
+    def _joined(self, texts: Sequence[bytes]) -> NDArray[np.uint8]:
+        """Lay texts end to end, a space behind each, and what the kernel needs behind the last.
+
+        The memory is that of the block before: fresh memory takes longer to get than to fill.
+        """
+        self._data.seek(0)
+        self._data.writelines(chain.from_iterable(zip(texts, repeat(b" "), strict=False)))
+        self._data.write(b" " * self._kernel.PADDING)
+        return np.frombuffer(self._data.getbuffer()[: self._data.tell()], np.uint8)
 
     def _make_room(self, size: int) -> None:
         """See to it that the kernel can read so many bytes: what may come of them has room."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.batch import Batch
+from vecsearch.batch import Batch, Threads
 from vecsearch.corpus import documents_of
 from vecsearch.encoding import Encoding, Rows
 from vecsearch.errors import IndexProblem, UnknownDocument, UsageError, did_you_mean
@@ -86,7 +86,7 @@ class Writer:
         self._next_segment = base.next_segment
         self._user: tuple[int, int] | None = _this_thread()
         self._held = [_Held(entry, open_segment(folder, entry)) for entry in base.segments]
-        self._tokenizer = Tokenizer(analyzer)
+        self._threads = Threads(Tokenizer(analyzer))
         self._encoding = encoding
         self._batch = self._new_batch()
         self._changed = False
@@ -257,7 +257,7 @@ class Writer:
     def _new_batch(self) -> Batch:
         encoder = self._base.encoder
         vectors = Rows(encoder.dim, self._encoding) if encoder else None
-        return Batch(self._tokenizer, vectors, self._base.passages)
+        return Batch(self._threads, vectors, self._base.passages)
 
     def _known_vectors(self, document: Document) -> Vectors | None:
         """Return the vectors of the document that this one replaces, if they are its own too."""
@@ -284,12 +284,14 @@ class Writer:
             return
         # What can fail comes first: a caller who survives the error has lost nothing.
         held = self._write(self._batch.rooms())
-        hashes = held.segment.documents.hashes()[list(positions.values())]
-        earlier = self._find(list(positions), hashes)
-        self._kill([where for where in earlier if where])
-        replaced = np.ones(len(held.segment.documents), np.bool_)
-        replaced[list(positions.values())] = False
-        if replaced.any():
+        documents = held.segment.documents
+        wanted = np.fromiter(positions.values(), np.int64, len(positions))
+        if self._held:
+            earlier = self._find(list(positions), documents.hashes()[wanted])
+            self._kill([where for where in earlier if where])
+        if len(wanted) < len(documents):
+            replaced = np.ones(len(documents), np.bool_)
+            replaced[wanted] = False
             held.kill(np.flatnonzero(replaced))
         self._held.append(held)
         self._batch = self._new_batch()

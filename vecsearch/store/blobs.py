@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ class Blobs(Sequence[bytes]):
             return [self[i] for i in range(*index.indices(len(self)))]
         return bytes(self._data[self.offsets[index] : self.offsets[index + 1]])
 
-    def texts(self, indices: NDArray[np.int64]) -> list[str]:
+    def texts(self, indices: NDArray[np.integer[Any]]) -> list[str]:
         """Return the strings at some places, of UTF-8, as text."""
         starts, ends = self.offsets[indices], self.offsets[indices + 1]
         if len(indices) >= _MANY:
@@ -52,7 +52,7 @@ class Blobs(Sequence[bytes]):
         pairs = zip(starts.tolist(), ends.tolist(), strict=True)
         return [str(self._data[start:end], "utf-8") for start, end in pairs]
 
-    def some(self, indices: NDArray[np.int64]) -> list[bytes]:
+    def some(self, indices: NDArray[np.integer[Any]]) -> list[bytes]:
         """Return the strings at some places."""
         starts, ends = self.offsets[indices].tolist(), self.offsets[indices + 1].tolist()
         data = self._data
@@ -60,20 +60,30 @@ class Blobs(Sequence[bytes]):
 
     def all(self) -> list[bytes]:
         """Return all strings: much faster than one by one."""
-        data = bytes(self._data)
-        bounds = self.offsets.tolist()
-        return [data[start:end] for start, end in pairwise(bounds)]
+        return self.between(0, len(self))
 
-    def take(self, kept: NDArray[np.bool_]) -> Iterator[NDArray[np.uint8]]:
-        """Yield the bytes of the strings where `kept` (n,) is true, in runs, end to end."""
+    def between(self, first: int, last: int) -> list[bytes]:
+        """Return the strings from `first` up to `last`: much faster than one by one."""
+        bounds = self.offsets[first : last + 1].astype(np.int64)
+        data = bytes(self._data[bounds[0] : bounds[-1]])
+        return [data[start:end] for start, end in pairwise((bounds - bounds[0]).tolist())]
+
+    def take(self, kept: NDArray[np.bool_], each: int = 1) -> Iterator[NDArray[np.uint8]]:
+        """Yield the bytes of the strings that are kept, in runs, end to end.
+
+        kept: (n / each,): of how many strings one after another it is said.
+        """
         for first, last in _runs(kept):
-            for start in range(int(self.offsets[first]), int(self.offsets[last]), _BLOCK):
-                end = min(start + _BLOCK, int(self.offsets[last]))
-                yield np.asarray(self._data[start:end])
+            end = int(self.offsets[each * last])
+            for start in range(int(self.offsets[each * first]), end, _BLOCK):
+                yield np.asarray(self._data[start : min(start + _BLOCK, end)])
 
-    def lengths(self) -> NDArray[np.int64]:
-        """Return the length in bytes of every string, (n,) int64."""
-        return np.diff(self.offsets)
+    def lengths(self, kept: NDArray[np.bool_], each: int = 1) -> Iterator[NDArray[np.int64]]:
+        """Yield the lengths in bytes of the strings that are kept, as `take` does, in blocks."""
+        for start in range(0, len(kept), _STRINGS):
+            some = np.repeat(kept[start : start + _STRINGS], each)
+            bounds = self.offsets[each * start : each * start + len(some) + 1].astype(np.int64)
+            yield np.diff(bounds)[some]
 
 
 _MANY = 32  # strings, of which all bytes are gathered at once
@@ -127,10 +137,34 @@ def pack_in_blocks(strings: Sequence[bytes]) -> tuple[Stream, NDArray[np.int64]]
 
 
 def pack_taken(
-    parts: Sequence[tuple[Blobs, NDArray[np.bool_]]],
-) -> tuple[Stream, NDArray[np.int64]]:
-    """Lay the kept strings of several blobs end to end, as a stream, without holding them."""
-    lengths = [blobs.lengths()[kept] for blobs, kept in parts]
-    offsets = offsets_of(np.concatenate(lengths)) if lengths else offsets_of([])
-    blocks = (block for blobs, kept in parts for block in blobs.take(kept))
-    return Stream(np.dtype(np.uint8), (int(offsets[-1]),), blocks), offsets
+    parts: Sequence[tuple[Blobs, NDArray[np.bool_]]], each: int = 1
+) -> tuple[Stream, Stream]:
+    """Lay the kept strings of several blobs end to end, as streams, without holding them.
+
+    each: as in `Blobs.take`.
+    """
+
+    def lengths() -> Iterator[NDArray[np.int64]]:
+        for blobs, kept in parts:
+            yield from blobs.lengths(kept, each)
+
+    count = each * sum(int(np.count_nonzero(kept)) for _, kept in parts)
+    size = sum(int(some.sum()) for some in lengths())
+    blocks = (block for blobs, kept in parts for block in blobs.take(kept, each))
+    return Stream(np.dtype(np.uint8), (size,), blocks), stream_offsets(lengths(), count, np.int64)
+
+
+def stream_offsets(
+    lengths: Iterable[NDArray[np.integer[Any]]], count: int, dtype: type[np.integer[Any]]
+) -> Stream:
+    """Turn lengths that come in blocks, `count` in all, into offsets that do."""
+
+    def blocks() -> Iterator[NDArray[np.integer[Any]]]:
+        yield np.zeros(1, dtype)
+        end = 0
+        for some in lengths:
+            ends = end + np.cumsum(some, dtype=np.int64)
+            end = int(ends[-1]) if len(ends) else end
+            yield ends.astype(dtype)
+
+    return Stream(np.dtype(dtype), (count + 1,), blocks())

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import compress
 from math import isfinite
 from typing import Final, TypeAlias
 
@@ -19,11 +18,13 @@ from numpy.typing import NDArray
 
 from vecsearch.errors import UsageError
 from vecsearch.store.arrays import Array, Stream
-from vecsearch.store.blobs import Blobs, offsets_of, pack, pack_in_blocks, pack_taken, rising
+from vecsearch.store.blobs import Blobs, offsets_of, pack, pack_in_blocks, rising
 from vecsearch.types import Document, Meta, Span
 
 _MOST_DIGITS: Final = 4300  # of an integer that Python reads and writes, unless it is told to
 _TOO_LARGE: Final = 10**_MOST_DIGITS
+_BLOCK: Final = 1 << 14
+"""Documents whose metadata is read at a time."""
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 Content: TypeAlias = tuple[bytes, bytes, bytes]
@@ -91,23 +92,28 @@ class Documents:
     """The stored documents of one segment, opened over its arrays."""
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
-        self._ids = Blobs(arrays["ids"], arrays["id_offsets"])
-        self._contents = Blobs(arrays["contents"], arrays["content_offsets"])
-        self._hashes = arrays["id_hashes"]  # (documents,) uint64, sorted
-        self._order = arrays["id_order"]  # (documents,) int32, the position behind each hash
+        self.names = Blobs(arrays["ids"], arrays["id_offsets"])
+        """(documents,): the id at each position, as UTF-8."""
+        self.contents = Blobs(arrays["contents"], arrays["content_offsets"])
+        """(3 * documents,): what `encode_document` gave of each."""
+        self.id_hashes: NDArray[np.uint64] = arrays["id_hashes"]
+        """(documents,) uint64, rising."""
+        self.id_order: NDArray[np.int32] = arrays["id_order"]
+        """(documents,) int32: the position behind each hash."""
         self.id_ranks: NDArray[np.int32] = arrays["id_ranks"]
         """(documents,) int32: where each id stands among the segment's ids in rising order."""
         self.row_starts: NDArray[np.int32] = arrays["row_starts"]
         """(documents + 1,) int32: the first row of each document, and the number of rows."""
-        self._spans = arrays["spans"]  # (rows, 2) int32
+        self.spans: NDArray[np.int32] = arrays["spans"]
+        """(rows, 2) int32: where each row begins and ends in its document's text."""
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self.names)
 
     @property
     def rows(self) -> int:
         """How many rows the documents fill."""
-        return len(self._spans)
+        return len(self.spans)
 
     @cached_property
     def most_rows(self) -> int:
@@ -116,20 +122,20 @@ class Documents:
 
     def id(self, position: int) -> str:
         """Return the id of the document at a position."""
-        return self._ids[position].decode()
+        return self.names[position].decode()
 
     def ids(self, positions: NDArray[np.int64]) -> list[str]:
         """Return the ids of the documents at some positions."""
-        return self._ids.texts(positions)
+        return self.names.texts(positions)
 
     def document(self, position: int) -> Document:
         """Return the document at a position, as it was given."""
-        title, text, meta = self._contents[3 * position : 3 * position + 3]
+        title, text, meta = self.contents[3 * position : 3 * position + 3]
         return Document(self.id(position), text.decode(), title.decode(), _read_meta(meta))
 
     def span(self, row: int) -> Span:
         """Return the stretch of the document's text that a row stands for."""
-        start, end = self._spans[row].tolist()
+        start, end = self.spans[row].tolist()
         return Span(start, end)
 
     def rows_of(self, position: int) -> slice:
@@ -145,7 +151,7 @@ class Documents:
     def hashes(self) -> NDArray[np.uint64]:
         """Return the hash of every id, (documents,) uint64, by position."""
         hashes = np.empty(len(self), np.uint64)
-        hashes[self._order] = self._hashes
+        hashes[self.id_order] = self.id_hashes
         return hashes
 
     def find(self, ids: Sequence[str], hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
@@ -156,20 +162,21 @@ class Documents:
         positions = np.full(len(ids), -1, np.int64)
         if not len(self):
             return positions
-        first = np.searchsorted(self._hashes, hashes)
-        known = self._hashes[np.minimum(first, len(self) - 1)] == hashes
+        first = np.searchsorted(self.id_hashes, hashes)
+        known = self.id_hashes[np.minimum(first, len(self) - 1)] == hashes
         for i in np.flatnonzero(known).tolist():
             at = int(first[i])
-            while at < len(self) and self._hashes[at] == hashes[i]:
-                if self._ids[int(self._order[at])].decode() == ids[i]:
-                    positions[i] = self._order[at]  # equal hashes lie in order of position
+            while at < len(self) and self.id_hashes[at] == hashes[i]:
+                if self.names[int(self.id_order[at])].decode() == ids[i]:
+                    positions[i] = self.id_order[at]  # equal hashes lie in order of position
                 at += 1
         return positions
 
-    def metas(self, kept: NDArray[np.bool_]) -> Iterable[Meta]:
-        """Return the metadata of the documents where `kept` (documents,) is true."""
-        places = 3 * np.flatnonzero(kept) + 2
-        return map(_read_meta, self._contents.some(places))
+    def metas(self, kept: NDArray[np.bool_]) -> Iterator[Meta]:
+        """Yield the metadata of the documents where `kept` (documents,) is true."""
+        for start in range(0, len(kept), _BLOCK):
+            places = 3 * (start + np.flatnonzero(kept[start : start + _BLOCK])) + 2
+            yield from map(_read_meta, self.contents.some(places))
 
 
 def _read_meta(content: bytes) -> Meta:
@@ -195,30 +202,6 @@ def build_documents(
         "content_offsets": offsets,
         "row_starts": offsets_of(rows).astype(np.int32),
         "spans": np.array(spans, np.int32).reshape(-1, 2),
-    }
-
-
-def merge_documents(
-    parts: Sequence[tuple[Documents, NDArray[np.bool_]]],
-) -> dict[str, Array | Stream]:
-    """Lay out the documents of several segments where each mask (documents,) is true."""
-    ids: list[bytes] = []
-    hashes, row_counts, spans = [], [], []
-    for documents, kept in parts:
-        ids += compress(documents._ids.all(), kept.tolist())
-        hashes.append(documents.hashes()[kept])
-        rows = np.diff(documents.row_starts)
-        row_counts.append(rows[kept])
-        spans.append(documents._spans[np.repeat(kept, rows)])
-    contents, content_offsets = pack_taken(
-        [(each._contents, np.repeat(kept, 3)) for each, kept in parts]
-    )
-    return {
-        **_index_ids(ids, np.concatenate(hashes)),
-        "contents": contents,
-        "content_offsets": content_offsets,
-        "row_starts": offsets_of(np.concatenate(row_counts)).astype(np.int32),
-        "spans": np.concatenate(spans),
     }
 
 

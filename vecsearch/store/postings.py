@@ -88,7 +88,12 @@ class Postings:
     @property
     def term_starts(self) -> NDArray[np.int64]:
         """(terms + 1,) int64: where the entries of each term begin, and the end of the last."""
-        starts: NDArray[np.int64] = self.chunk_starts[self.term_chunks].astype(np.int64)
+        return self.starts_between(0, len(self.terms))
+
+    def starts_between(self, first: int, last: int) -> NDArray[np.int64]:
+        """Return `term_starts` from `first` up to `last`, this one included."""
+        chunks = self.term_chunks[first : last + 1]
+        starts: NDArray[np.int64] = self.chunk_starts[chunks].astype(np.int64)
         return starts
 
 
@@ -103,26 +108,21 @@ def stretches(sizes: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
         first = last
 
 
-def term_arrays(
-    names: Sequence[bytes],
-    terms: NDArray[np.int64],
-    blocks: NDArray[np.integer[Any]],
-    starts: NDArray[np.int64],
-) -> dict[str, Array | Stream]:
-    """Lay out terms and their chunks.
-
-    names: sorted. terms, blocks: (chunks,), of each chunk in order; starts: (chunks + 1,).
-    """
+def term_arrays(names: Sequence[bytes], chunks: NDArray[np.int64]) -> dict[str, Array | Stream]:
+    """Lay out terms: their names, sorted, and how many chunks each has, (terms,)."""
     data, offsets = pack(names)
     return {
         "terms": data,
         "term_offsets": narrow(offsets),
-        "term_chunks": narrow(offsets_of(np.bincount(terms, minlength=len(names)))),
-        "chunk_blocks": blocks.astype(np.uint16),
-        "chunk_starts": narrow(starts),
+        "term_chunks": narrow(offsets_of(chunks)),
     }
 
 
 def narrow(offsets: NDArray[np.int64]) -> NDArray[np.integer[Any]]:
     """Return rising offsets, of which there is one at least, in half the bytes where they fit."""
-    return offsets.astype(np.uint32 if offsets[-1] < 1 << 32 else np.int64)
+    return offsets.astype(narrow_type(int(offsets[-1])))
+
+
+def narrow_type(end: int) -> type[np.integer[Any]]:
+    """Return the type of rising offsets of which the last is `end`."""
+    return np.uint32 if end < 1 << 32 else np.int64

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vecsearch.store.arrays import Array, Stream
 from vecsearch.store.blobs import offsets_of, rising
 from vecsearch.store.cells import MOST_IN_TABLE, Cells
-from vecsearch.store.postings import BLOCK_BITS, term_arrays
+from vecsearch.store.postings import BLOCK_BITS, narrow, term_arrays
 
 if TYPE_CHECKING:
     from vecsearch.kernels.counting import Counted
@@ -25,13 +25,13 @@ _Terms: TypeAlias = NDArray[np.int64]
 
 
 class _Layout(NamedTuple):
-    """Entries in the order of their terms, and the term, block and start of each chunk."""
+    """Entries in the order of their terms, how many chunks each term has, and what these are."""
 
     rows: NDArray[np.uint16]
     cells: NDArray[np.unsignedinteger[Any]]
     of_cells: Cells
-    chunk_terms: NDArray[np.int64]
-    chunk_blocks: NDArray[np.integer[Any]]
+    term_chunks: NDArray[np.int64]
+    chunk_blocks: NDArray[np.uint16]
     chunk_starts: NDArray[np.int64]
 
 
@@ -66,12 +66,9 @@ class PostingsBuilder:
         order = rising(names)
         made = self._entries.layout(present[order], self._lengths)
         return {
-            **term_arrays(
-                [names[i] for i in order.tolist()],
-                made.chunk_terms,
-                made.chunk_blocks,
-                made.chunk_starts,
-            ),
+            **term_arrays([names[i] for i in order.tolist()], made.term_chunks),
+            "chunk_blocks": made.chunk_blocks,
+            "chunk_starts": narrow(made.chunk_starts),
             "rows": made.rows,
             "cells": made.cells,
             "cell_counts": made.of_cells.counts,
@@ -118,8 +115,8 @@ class _Tokens:
             (rows & ((1 << BLOCK_BITS) - 1)).astype(np.uint16),
             cells.numbered(counts, lengths[rows]),
             cells,
-            in_order[starts],
-            rows[starts] >> BLOCK_BITS,
+            np.bincount(in_order[starts], minlength=len(terms)),
+            (rows[starts] >> BLOCK_BITS).astype(np.uint16),
             np.append(starts, len(rows)),
         )
 
@@ -164,18 +161,18 @@ class _Entries:
         cells, of_entries = self._cells(of_parts)
         # A cell above the 16 bits of a row: an entry takes one write to a place that is in no
         # cache, not two.
-        both = np.empty(starts[-1], np.uint32 if cells.dtype == np.uint16 else np.uint64)
+        wide = np.empty(0, np.uint32 if cells.dtype == np.uint16 else np.uint64)
+        both = counting.room_for(starts[-1], wide)
         row = 0
-        for part, numbers in zip(self._parts, of_entries, strict=True):
-            counting.place(part, numbers, row, 1 << BLOCK_BITS, next_place, both)
+        for part, of_part in zip(self._parts, of_entries, strict=True):
+            counting.place(part, of_part, row, 1 << BLOCK_BITS, next_place, both)
             row += len(part.bounds) - 1
-        rows = both.astype(np.uint16)
-        both >>= 16
+        rows, numbers = counting.taken_apart(both, np.empty(0, cells.dtype))
         return _Layout(
             rows,
-            both.astype(cells.dtype),
+            numbers,
             cells,
-            np.repeat(np.arange(len(terms)), np.diff(firsts)),
+            np.diff(firsts),
             chunk_blocks,
             chunk_starts,
         )

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from vecsearch.errors import IndexCorrupt
 from vecsearch.store.arrays import Array, Stream, open_arrays, write_arrays
 from vecsearch.store.columns import Columns, build_columns
-from vecsearch.store.documents import Documents, merge_documents
+from vecsearch.store.documents import Documents
+from vecsearch.store.documents_merge import merge_documents
 from vecsearch.store.files import Disk
 from vecsearch.store.manifest import SEGMENTS, FileEntry, NearestEntry, SegmentEntry
 from vecsearch.store.nearest import Nearest
@@ -137,25 +138,24 @@ def open_file(folder: Path, file: FileEntry) -> dict[str, Array]:
     return open_arrays(path)
 
 
-def merge_segments(segments: Sequence[Segment]) -> Rooms:
+def merge_segments(segments: Sequence[Segment]) -> Iterator[tuple[str, Arrays]]:
     """Lay out the living documents of several segments as one, in their order.
 
     Nothing is analysed or encoded anew, and memory is needed for a block of entries at a time.
     """
     documents = [(each, each.living()) for each in segments]
+    yield "documents", merge_documents([(each.documents, living) for each, living in documents])
+    yield (
+        "columns",
+        build_columns(meta for each, living in documents for meta in each.documents.metas(living)),
+    )
     rows = [(each, each.rows_of(living)) for each, living in documents]
-    rooms: dict[str, Arrays] = {
-        "documents": merge_documents([(each.documents, living) for each, living in documents]),
-        "columns": build_columns(
-            meta for each, living in documents for meta in each.documents.metas(living)
-        ),
-        "postings": merge_postings([(each.postings, living) for each, living in rows]),
-    }
+    yield "postings", merge_postings([(each.postings, living) for each, living in rows])
     vectors = [(each.vectors, living) for each, living in rows if each.vectors is not None]
     if vectors:
-        shape = (sum(int(living.sum()) for _, living in vectors), vectors[0][0].shape[1])
-        rooms["vectors"] = {"vectors": Stream(np.dtype(np.float32), shape, _kept_blocks(vectors))}
-    return rooms.items()
+        count = sum(int(np.count_nonzero(living)) for _, living in vectors)
+        shape = (count, vectors[0][0].shape[1])
+        yield "vectors", {"vectors": Stream(np.dtype(np.float32), shape, _kept_blocks(vectors))}
 
 
 def _kept_blocks(vectors: Sequence[tuple[Vectors, NDArray[np.bool_]]]) -> Iterator[Vectors]:
