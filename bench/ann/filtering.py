@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,19 @@ import numpy as np
 from common import ALONE, K, cpu, exact_rows, recall, say
 from engines import ours
 
+from vecsearch.retrieve.nearest.approximate import Approximate
 from vecsearch.retrieve.nearest.exact import Flat
+from vecsearch.retrieve.nearest.measuring import measured_costs
 from vecsearch.retrieve.nearest.planner import Costs
-from vecsearch.retrieve.nearest.quantized import Effort, Quantized
-from vecsearch.retrieve.nearest.tuning import measured_costs
-from vecsearch.types import ALL, Vectors
+from vecsearch.retrieve.nearest.structure import Effort
+from vecsearch.types import Vectors
 
 
 def filters(vectors: Vectors, queries: Vectors, scratch: Path) -> list[dict[str, Any]]:
     """Compare the planner with each of its ways, tuned to the same recall, mask time included."""
     target = 0.95
     asked = queries[:ALONE]
-    engine = ours(len(vectors))[0]
+    engine = ours(vectors)[0]
     built = engine.built(vectors, scratch)
     exact = exact_rows(vectors, asked)
     effort = next(
@@ -56,21 +58,19 @@ def _filtered(
     allow: np.ndarray,
     target: float,
 ) -> dict[str, Any]:
-    planner = Quantized(index, vectors, effort, costs)
+    planner, flat = Approximate(index, vectors, effort, costs), Flat(vectors)
     wanted = min(K, int(allow.sum()))
-    least = Flat(vectors).search(asked, K, allow)[1][:, wanted - 1 : wanted]
+    least = flat.search(asked, K, allow)[1][:, wanted - 1 : wanted]
     some = [asked[i : i + 1] for i in range(len(asked))]
 
     def way_of(candidates: int, way: str) -> Callable[[Vectors], Any]:
-        made = Quantized(index, vectors, Effort(K, effort.probes, candidates), costs)
-        if way == "exact":
-            return lambda query: made._flat.search_rows(query, K, np.flatnonzero(allow))
         if way == "selector":
-            return lambda query: made._scanned(query, K, candidates, allow)
+            all_lists = replace(effort, probes=planner.lists or 1, candidates=candidates)
+            return lambda query: planner._selected(query, K, all_lists, allow)
 
         def over_fetch(query: Vectors) -> Any:  # noqa: ANN401
-            rows = made._codes(query, candidates, ALL)
-            return made._flat.search_rows(query, K, rows[0][allow[rows[0]]])
+            rows = planner._rows(query, replace(effort, candidates=candidates))
+            return flat.search_rows(query, K, rows[0][allow[rows[0]]])
 
         return over_fetch
 
@@ -78,7 +78,9 @@ def _filtered(
         scores = np.concatenate([search(query)[1] for query in some])
         return float(np.mean(np.count_nonzero(scores >= least, axis=1) / wanted))
 
-    ways: dict[str, Callable[[Vectors], Any]] = {"exact": way_of(1, "exact")}
+    ways: dict[str, Callable[[Vectors], Any]] = {
+        "exact": lambda query: flat.search_rows(query, K, np.flatnonzero(allow))
+    }
     for way in ("selector", "over-fetch"):
         for candidates in (20, 30, 50, 70, 100, 150, 200, 400, 800, 1600, 3200, 6400, 12800):
             search = way_of(candidates, way)

@@ -59,7 +59,7 @@ def growth(vectors: Vectors, queries: Vectors, scratch: Path) -> dict[str, Any]:
         flat = cpu(
             lambda some=some: [Flat(some).search(asked[i : i + 1], K, ALL) for i in range(30)]
         )
-        for engine in ours(size):
+        for engine in ours(some):
             built = engine.built(some, folder)
             for effort in engine.efforts:
                 if effort.candidates >= size:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.retrieve.nearest.bound import lower_bound
-from vecsearch.retrieve.nearest.quantized import Effort, Structure
+from vecsearch.retrieve.nearest.structure import Effort, Structure
 
 _START: Final = 1 / 3
 """The first trial that is tested misses at most this share of what the target lets it miss."""
