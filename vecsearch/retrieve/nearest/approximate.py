@@ -44,6 +44,7 @@ class Approximate:
         self._effort = effort
         self._costs = costs
         self._asking = _Asking(index)
+        self._unfiltered: dict[tuple[int, bool], Plan] = {}
 
     @property
     def lists(self) -> int | None:
@@ -98,14 +99,15 @@ class Approximate:
         return self._effort.for_k(k, graph=self.lists is None)
 
     def _plan(self, k: int, passing: int | None, queries: int) -> Plan:
-        return plan(
-            self._costs,
-            len(self._vectors),
-            passing,
-            self._for_k(k),
-            self.lists,
-            in_batch=queries >= BATCH,
-        )
+        in_batch = queries >= BATCH
+        known = self._unfiltered.get((k, in_batch)) if passing is None else None
+        if known is not None:
+            return known
+        effort, rows = self._for_k(k), len(self._vectors)
+        made = plan(self._costs, rows, passing, effort, self.lists, in_batch=in_batch)
+        if passing is None:
+            self._unfiltered[k, in_batch] = made
+        return made
 
     def _rows(self, queries: Vectors, effort: Effort, allow: Mask) -> NDArray[np.int64]:
         """Return the rows whose codes are nearest, (queries, candidates); -1 pads."""

@@ -26,13 +26,15 @@ _OF_GRAPH: Final = 2
 def structures(rows: int, dim: int, memory: float | None) -> Iterator[Structure]:
     """Yield what may be built of so many vectors, with at most `memory` bytes for each.
 
-    First what is built in seconds and mostly wins; last graphs, which take longest.
+    First what is built in seconds and mostly wins, then graphs, which take long and win where there
+    is time; last what hasn't won yet.
     """
     lists = 1 << round(math.log2(math.sqrt(rows)))
-    scanned: tuple[Codes, ...] = ("pq4", "pq8", "pq2", "rabitq")
-    tried = [Structure(codes, count) for codes in scanned for count in (1, lists)]
-    tried += [Structure("sq8", lists)]
+    products: tuple[Codes, ...] = ("pq4", "pq8", "pq2")
+    tried = [Structure(codes) for codes in products]
+    tried += [Structure(codes, lists) for codes in products]
     tried += [Structure(codes, links=_LINKS) for codes in ("bf16", "sq8", "float32")]
+    tried += [Structure("rabitq"), Structure("rabitq", lists), Structure("sq8", lists)]
     for structure in tried:
         fits = memory is None or structure.bytes_per_vector(dim) <= memory
         if fits and offered(structure):
@@ -58,8 +60,12 @@ def trials(
     queries: Yardstick,
     k: int,
     target: float,
+    slowest: float,
 ) -> Iterator[Trial]:
-    """Measure a structure at rising effort, until next to nothing is missed."""
+    """Measure a structure at rising effort, until next to nothing is missed.
+
+    slowest: microseconds beyond which no greater effort could win.
+    """
     enough = 1 - (1 - target) / 10
     for row in efforts(structure, k):
         for effort in row:
@@ -69,5 +75,5 @@ def trials(
             recall = float(queries.recalls(searched).mean())
             taken = microseconds(searched, queries.vectors, k + 1)
             yield Trial(structure, effort, recall, taken)
-            if recall >= enough:
+            if recall >= enough or taken > slowest:
                 break

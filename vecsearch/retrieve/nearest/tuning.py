@@ -13,7 +13,7 @@ from vecsearch.errors import UsageError
 from vecsearch.retrieve.base import check_k
 from vecsearch.retrieve.nearest.approximate import Approximate
 from vecsearch.retrieve.nearest.building import FEWEST, Builder, TooLong, memory_of, to_bytes
-from vecsearch.retrieve.nearest.choosing import Trial, choose, sequence
+from vecsearch.retrieve.nearest.choosing import Trial, choose, sequence, strong_recall
 from vecsearch.retrieve.nearest.contract import Alternative, Contract, LeftOut, Source
 from vecsearch.retrieve.nearest.exact import Flat
 from vecsearch.retrieve.nearest.measuring import (
@@ -32,6 +32,8 @@ SECONDS: Final = 60.0
 """How long tuning goes on to try further structures."""
 
 _SELECTING: Final = 1 / 4
+_SLOWER: Final = 1.5
+"""What takes so many times as long as something strong does isn't tried at greater effort."""
 
 
 class Request(NamedTuple):
@@ -173,8 +175,17 @@ class _Attempts:
         if request.memory is not None and size > request.memory * len(self._matrix):
             return
         self._watch(f"measuring {structure.name}")
-        measured = trials(self._matrix, index, structure, self._queries, request.k, request.target)
-        self.trials += measured
+        strong = strong_recall(request.target)
+        times = [trial.microseconds for trial in self.trials if trial.recall >= strong]
+        self.trials += trials(
+            self._matrix,
+            index,
+            structure,
+            self._queries,
+            request.k,
+            request.target,
+            _SLOWER * min(times, default=math.inf),
+        )
 
     def alternatives(self) -> Iterator[Alternative]:
         """Yield each at the fastest effort that met the target, or at its greatest recall."""
