@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vecsearch.retrieve.nearest.base import Found
 from vecsearch.retrieve.nearest.exact import BATCH, Flat, best, inner_products
 from vecsearch.retrieve.nearest.library import load_faiss
-from vecsearch.retrieve.nearest.planner import Costs, Plan, plan
+from vecsearch.retrieve.nearest.planner import SPARE, Costs, Plan, plan
 from vecsearch.retrieve.nearest.structure import Effort
 from vecsearch.types import ALL, Mask, Vectors
 
@@ -123,10 +123,12 @@ class Approximate:
     ) -> Found:
         rows = self._rows(queries, effort, ALL)
         rows[~allow[rows]] = -1  # row -1, which pads, stays -1 whatever the last row's place says
-        found = best(rows, inner_products(queries, self._vectors, rows), k)
         usual = self._for_k(k)
         needed = usual.probes if self.lists is None else usual.candidates
         few = np.flatnonzero(np.count_nonzero(rows >= 0, axis=1) < _ENOUGH * needed)
+        if self.lists is None:  # its rows come by codes that are nearly the vectors
+            rows[np.cumsum(rows >= 0, axis=1) > SPARE * usual.candidates] = -1
+        found = best(rows, inner_products(queries, self._vectors, rows), k)
         if len(few):
             found[0][few], found[1][few] = (
                 self._flat.search_rows(queries[few], k, np.flatnonzero(allow))

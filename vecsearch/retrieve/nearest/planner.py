@@ -22,7 +22,7 @@ from vecsearch.retrieve.nearest.structure import Effort
 
 Way: TypeAlias = Literal["tuned", "exact", "selector", "over-fetch"]
 
-_SPARE: Final = 1.25
+SPARE: Final = 1.1
 """So many times more is fetched than would do if the filter had nothing to do with queries."""
 
 _MASK: Final = 2e-4
@@ -92,10 +92,10 @@ def plan(
     if passing is None:
         ways["tuned"] = effort, costs.probe + fetched * costs.fetch + scored
     else:
-        wanted = math.ceil(fetched * rows * _SPARE / max(passing, 1))
+        wanted = math.ceil(fetched * rows * SPARE / max(passing, 1))
         if wanted < rows:
             # Of what is fetched only what passes is scored.
-            widened = costs.probe + wanted * costs.fetch + _SPARE * fetched * costs.row
+            widened = costs.probe + wanted * costs.fetch + SPARE * scored
             ways["over-fetch"] = _widened(effort, wanted, lists), widened
         if lists is not None:
             selected = of_mask + costs.scan + fetched * costs.fetch + scored
