@@ -14,7 +14,7 @@ from engines import Engine, ours, peers
 from vecsearch.types import Vectors
 
 ROUNDS: Final = 3
-ENOUGH: Final = 0.994
+ENOUGH: Final = 0.992
 """Recall at which no greater effort is measured."""
 
 
@@ -23,7 +23,7 @@ def pareto(vectors: Vectors, queries: Vectors, scratch: Path) -> dict[str, Any]:
     asked = queries[:ASKED]
     exact = exact_rows(vectors, asked)
     lines, able = [], []
-    everyone: Sequence[Engine] = [*ours(vectors, graphs=True), *peers()]
+    everyone: Sequence[Engine] = [*ours(vectors, graph=True), *peers()]
     for engine in everyone:
         built = engine.built(vectors, scratch)
         points = []

@@ -62,7 +62,7 @@ def _kept(path: Path, make: Callable[[], None]) -> float:
 
 EFS: Final = (
     *(16, 24, 32, 40, 48, 56, 64, 72, 80, 96, 112, 128, 160, 192, 224, 256),
-    *(320, 384, 448, 512, 640, 768, 896, 1024),
+    *(320, 384, 448, 512, 640, 768),
 )
 
 
@@ -197,9 +197,10 @@ class Ours:
         return lambda queries, k: index.search(queries, k, ALL)[0]
 
 
-def ours(vectors: Vectors, *, graphs: bool = False) -> list[Ours]:
-    """Return the structures that tuning considers for some vectors, (rows, dim)."""
-    return [Ours(each) for each in structures(*vectors.shape, None) if graphs or not each.links]
+def ours(vectors: Vectors, *, graph: bool = False) -> list[Ours]:
+    """Return what tuning considers for some vectors, (rows, dim), with one graph or with none."""
+    tried = structures(*vectors.shape, None)
+    return [Ours(each) for each in tried if not each.links or (graph and each.codes == "bf16")]
 
 
 def peers() -> list[Engine]:
