@@ -5,26 +5,23 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from vecsearch.encoders import DEFAULT, choose_encoder
-from vecsearch.encoders.base import EVEN, Device, Encoder, encode
-from vecsearch.encoders.own import checked_vectors
+from vecsearch.encoders.base import EVEN, Device, Encoder
 from vecsearch.encoding import Encoding, Told
 from vecsearch.errors import (
     EncoderMismatch,
     IndexCorrupt,
     IndexProblem,
-    RecallWarning,
     UsageError,
 )
+from vecsearch.recall import asked, check_asked, check_promises, promised, wanted
 from vecsearch.retrieve.nearest.contract import Contract
-from vecsearch.retrieve.nearest.growth import outgrown, stretches
-from vecsearch.retrieve.nearest.opening import contract_of
-from vecsearch.retrieve.nearest.tuning import SECONDS, Checked, Request, check, tune
+from vecsearch.retrieve.nearest.questions import Checked
+from vecsearch.retrieve.nearest.tuning import SECONDS, tune
 from vecsearch.searcher import Searcher
 from vecsearch.store.encoder import KeptEncoder, keep_encoder
 from vecsearch.store.files import Disk, WriterLock, naming_failure
@@ -45,11 +42,6 @@ from vecsearch.text import Analyzer
 from vecsearch.text import analyzer as named_analyzer
 from vecsearch.types import Document, Query, Vector, Vectors
 from vecsearch.writer import Writer
-
-NO_QUERIES: Final = (
-    "No queries were given, so documents ask: what is promised holds for queries that are like "
-    "documents. Questions are harder to find neighbours for; give some hundreds of real ones."
-)
 
 
 class Index:
@@ -194,13 +186,10 @@ class Index:
             with self.writer() as writer:
                 writer.compact()
             return None
-        request = Request(recall, k, memory_per_vector, seconds)
-        request.check()
-        request = request._replace(target=float(recall), k=int(k))  # numpy's own can't be kept
+        request = wanted(recall, k, memory_per_vector, seconds)
         with self.writer() as writer:
             given = self._asked(queries, vectors)
-            if given is None:
-                warnings.warn(NO_QUERIES, RecallWarning, stacklevel=2)
+            check_asked(given)
             return writer.tune(lambda part: tune(part, given, request, watch))
 
     def check_recall(
@@ -212,37 +201,13 @@ class Index:
 
         The list is empty where nothing was promised.
         """
-        parts = self.searcher().snapshot.parts
-        contracts = [(part, contract_of(part.segment)) for part in parts]
-        promises = [(part, contract) for part, contract in contracts if contract is not None]
-        given = self._asked(queries, vectors) if promises else None
-        return [(contract, check(part, given, contract)) for part, contract in promises]
+        return check_promises(self.searcher().snapshot.parts, lambda: self._asked(queries, vectors))
 
     def _asked(
-        self,
-        queries: Sequence[str | Query] | None,
-        vectors: Vectors | Sequence[Vector] | None,
+        self, queries: Sequence[str | Query] | None, vectors: Vectors | Sequence[Vector] | None
     ) -> Vectors | None:
-        """Return the vectors of queries to measure recall with; None where none are given."""
         entry = self.manifest().encoder
-        load = self._loader(entry)
-        if entry is None or load is None:
-            raise UsageError(
-                f"{self.folder} has no embeddings, and search by words is exact: it has no recall "
-                "to be tuned."
-            )
-        if queries is not None and vectors is not None:
-            raise UsageError("Give queries or vectors of queries to measure recall with, not both.")
-        if vectors is not None:
-            return checked_vectors(vectors, "The vector of a query", entry.dim)
-        if queries is None:
-            return None
-        if not entry.embeds_text:
-            raise UsageError(
-                f"The vectors of {self.folder} are its owner's own: give vectors of queries too."
-            )
-        texts = [each.text if isinstance(each, Query) else each for each in queries]
-        return encode(load(), texts, "query")
+        return asked(self.folder, entry, self._loader(entry), queries, vectors)
 
     def reencode(
         self,
@@ -296,7 +261,7 @@ class Index:
             "fingerprint": encoder.fingerprint if encoder else None,
             "passages": dataclasses.asdict(manifest.passages) if manifest.passages else None,
             "bytes": files + (self.folder / MANIFEST).stat().st_size,
-            "nearest": _promised(manifest),
+            "nearest": promised(manifest),
         }
 
     def _damage(self, manifest: Manifest) -> Iterator[IndexCorrupt]:
@@ -403,14 +368,6 @@ class Index:
                 with contextlib.suppress(OSError):
                     each.rmdir()
             raise
-
-
-def _promised(manifest: Manifest) -> dict[str, Any] | None:
-    """Describe what `Index.compact` promised, and what has changed since; None for nothing."""
-    for segment in manifest.segments:
-        if segment.nearest:
-            return {**segment.nearest.contract, "outgrown": outgrown(stretches(manifest))}
-    return None
 
 
 def _check_encoder(encoder: Encoder, entry: EncoderEntry | None, folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -13,23 +12,18 @@ from typing import Any, Final, NamedTuple, Protocol
 import faiss
 import hnswlib
 import numpy as np
+from common import K
 from usearch.index import Index as USearch
 
-from vecsearch.retrieve.nearest.planner import Costs
-from vecsearch.retrieve.nearest.quantized import (
-    Effort,
-    Quantized,
-    Structure,
-    build,
-    from_bytes,
-    to_bytes,
-)
+from vecsearch.retrieve.nearest.approximate import Approximate
+from vecsearch.retrieve.nearest.building import Builder, from_bytes, memory_of, to_bytes
+from vecsearch.retrieve.nearest.measuring import NEVER_EXACT
+from vecsearch.retrieve.nearest.structure import Effort, Structure
+from vecsearch.retrieve.nearest.trials import efforts, structures
 from vecsearch.types import ALL, Vectors
 
 Search = Callable[[Vectors, int], np.ndarray]
 """Queries and k in, rows (queries, k) out."""
-
-NEVER_EXACT: Final = Costs(1.0, 1.0, 0.0, 0.0, 0.0)
 
 
 class Built(NamedTuple):
@@ -66,7 +60,10 @@ def _kept(path: Path, make: Callable[[], None]) -> float:
     return seconds
 
 
-EFS: Final = (32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+EFS: Final = (
+    *(16, 24, 32, 40, 48, 56, 64, 72, 80, 96, 112, 128, 160, 192, 224, 256),
+    *(320, 384, 448, 512, 640, 768),
+)
 
 
 class HNSWLib:
@@ -183,39 +180,37 @@ class Ours:
     def __init__(self, structure: Structure) -> None:
         self.name = f"vecsearch {structure.name}"
         self.structure = structure
-        lists = structure.lists
-        shares = (1.0,) if lists == 1 else (1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2)
-        multiples = (3, 5, 7, 10, 15, 20, 30, 40) if lists == 1 else (5, 10, 20, 40)
-        self.efforts = [
-            Effort(10, max(1, round(share * lists)), 10 * multiple)
-            for share in shares
-            for multiple in multiples
-        ]
+        self.efforts = [effort for row in efforts(structure, K) for effort in row]
 
     def built(self, vectors: Vectors, folder: Path) -> Built:
         """See `Engine`."""
         path = folder / f"{self.structure.name}.faiss"
-        seconds = _kept(path, lambda: path.write_bytes(to_bytes(build(vectors, self.structure))))
-        return Built(from_bytes(path.read_bytes()), seconds, path.stat().st_size)
+        seconds = _kept(
+            path, lambda: path.write_bytes(to_bytes(Builder(vectors).build(self.structure).index))
+        )
+        index = from_bytes(path.read_bytes(), vectors)
+        return Built(index, seconds, memory_of(index))
 
     def search(self, built: Built, vectors: Vectors, effort: Effort) -> Search:
         """See `Engine`."""
-        index = Quantized(built.index, vectors, effort, NEVER_EXACT)
+        index = Approximate(built.index, vectors, effort, NEVER_EXACT)
         return lambda queries, k: index.search(queries, k, ALL)[0]
 
 
-def ours(rows: int) -> list[Ours]:
-    """Return the structures that tuning considers for so many rows."""
-    lists = 1 << round(math.log2(math.sqrt(rows)))
-    return [Ours(Structure(count, width)) for width in (4, 2) for count in (1, lists)]
+def ours(vectors: Vectors, *, graph: bool = False) -> list[Ours]:
+    """Return what tuning considers for some vectors, (rows, dim), with one graph or with none."""
+    tried = structures(*vectors.shape, None)
+    return [Ours(each) for each in tried if not each.links or (graph and each.codes == "bf16")]
 
 
 def peers() -> list[Engine]:
     """Return the other libraries, each with several builds, of which the best counts."""
     return [
         HNSWLib(16, 200),
-        USearchHNSW("bf16", 16, 128),
+        HNSWLib(32, 200),
+        *(USearchHNSW(dtype, m, 128) for dtype in ("bf16", "f32") for m in (16, 32)),
         FaissHNSW(32, 40),
+        FaissHNSW(32, 200),
     ]
 
 

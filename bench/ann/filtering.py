@@ -4,73 +4,77 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from common import ALONE, K, cpu, exact_rows, recall, say
-from engines import ours
+from engines import Ours
 
+from vecsearch.retrieve.nearest.approximate import Approximate
 from vecsearch.retrieve.nearest.exact import Flat
-from vecsearch.retrieve.nearest.planner import Costs
-from vecsearch.retrieve.nearest.quantized import Effort, Quantized
-from vecsearch.retrieve.nearest.tuning import measured_costs
+from vecsearch.retrieve.nearest.measuring import NEVER_EXACT, measured_costs
+from vecsearch.retrieve.nearest.structure import Effort, Structure
 from vecsearch.types import ALL, Vectors
+
+TARGET: Final = 0.95
+KINDS: Final = (Structure("pq4"), Structure("bf16", links=32))
 
 
 def filters(vectors: Vectors, queries: Vectors, scratch: Path) -> list[dict[str, Any]]:
     """Compare the planner with each of its ways, tuned to the same recall, mask time included."""
-    target = 0.95
     asked = queries[:ALONE]
-    engine = ours(len(vectors))[0]
-    built = engine.built(vectors, scratch)
     exact = exact_rows(vectors, asked)
-    effort = next(
-        each
-        for each in engine.efforts
-        if recall(engine.search(built, vectors, each)(asked, K), exact) >= target + 0.005
-    )
-    costs = measured_costs(built.index, vectors, effort, asked)
     rng = np.random.default_rng(1)
-    rows = []
     near = vectors @ asked[:40].mean(axis=0)
-    for share in (0.9, 0.5, 0.1, 0.01, 0.001):
-        masks = {"random": rng.random(len(vectors)) < share}
-        masks["correlated"] = near >= np.quantile(near, 1 - share)
-        masks["opposed"] = near <= np.quantile(near, share)
-        for kind, allow in masks.items():
-            rows.append(
-                {"share": share, "kind": kind}
-                | _filtered(built.index, vectors, asked, effort, costs, allow, target)
+    masks = {
+        (share, kind): allow
+        for share in (0.9, 0.5, 0.1, 0.01, 0.001)
+        for kind, allow in (
+            ("random", rng.random(len(vectors)) < share),
+            ("correlated", near >= np.quantile(near, 1 - share)),
+            ("opposed", near <= np.quantile(near, share)),
+        )
+    }
+    rows = []
+    for engine in map(Ours, KINDS):
+        index = engine.built(vectors, scratch).index
+        effort = next(
+            each
+            for each in engine.efforts
+            if recall(
+                Approximate(index, vectors, each, NEVER_EXACT).search(asked, K, ALL)[0], exact
             )
+            >= TARGET + 0.005
+        )
+        planner = Approximate(index, vectors, effort, measured_costs(index, vectors, effort, asked))
+        for (share, kind), allow in masks.items():
+            about = {"engine": engine.name, "share": share, "kind": kind}
+            rows.append(about | _filtered(planner, vectors, asked, effort, allow))
             say(str(rows[-1]))
     return rows
 
 
 def _filtered(
-    index: Any,  # noqa: ANN401
-    vectors: Vectors,
-    asked: Vectors,
-    effort: Effort,
-    costs: Costs,
-    allow: np.ndarray,
-    target: float,
+    planner: Approximate, vectors: Vectors, asked: Vectors, effort: Effort, allow: np.ndarray
 ) -> dict[str, Any]:
-    planner = Quantized(index, vectors, effort, costs)
+    flat = Flat(vectors)
     wanted = min(K, int(allow.sum()))
-    least = Flat(vectors).search(asked, K, allow)[1][:, wanted - 1 : wanted]
+    least = flat.search(asked, K, allow)[1][:, wanted - 1 : wanted]
     some = [asked[i : i + 1] for i in range(len(asked))]
 
-    def way_of(candidates: int, way: str) -> Callable[[Vectors], Any]:
-        made = Quantized(index, vectors, Effort(K, effort.probes, candidates), costs)
-        if way == "exact":
-            return lambda query: made._flat.search_rows(query, K, np.flatnonzero(allow))
+    def way_of(most: int, way: str) -> Callable[[Vectors], Any]:
+        """Scan for so many candidates, or walk with so many rows in sight."""
+        graph = planner.lists is None
         if way == "selector":
-            return lambda query: made._scanned(query, K, candidates, allow)
+            spent = Effort(K, most, 2 * K) if graph else Effort(K, planner.lists or 1, most)
+            return lambda query: planner._scored(query, K, spent, allow)
+        spent = replace(effort, candidates=most, probes=most if graph else effort.probes)
 
         def over_fetch(query: Vectors) -> Any:  # noqa: ANN401
-            rows = made._codes(query, candidates, ALL)
-            return made._flat.search_rows(query, K, rows[0][allow[rows[0]]])
+            rows = planner._rows(query, spent, ALL)
+            return flat.search_rows(query, K, rows[0][allow[rows[0]]])
 
         return over_fetch
 
@@ -78,11 +82,13 @@ def _filtered(
         scores = np.concatenate([search(query)[1] for query in some])
         return float(np.mean(np.count_nonzero(scores >= least, axis=1) / wanted))
 
-    ways: dict[str, Callable[[Vectors], Any]] = {"exact": way_of(1, "exact")}
+    ways: dict[str, Callable[[Vectors], Any]] = {
+        "exact": lambda query: flat.search_rows(query, K, np.flatnonzero(allow))
+    }
     for way in ("selector", "over-fetch"):
-        for candidates in (20, 30, 50, 70, 100, 150, 200, 400, 800, 1600, 3200, 6400, 12800):
-            search = way_of(candidates, way)
-            if candidates < len(vectors) / 4 and measured(search) >= target:
+        for most in (20, 30, 50, 70, 100, 150, 200, 400, 800, 1600, 3200, 6400, 12800):
+            search = way_of(most, way)
+            if most < len(vectors) / 4 and measured(search) >= TARGET:
                 ways[way] = search
                 break
     ways["planner"] = lambda query: planner.search(query, K, allow)

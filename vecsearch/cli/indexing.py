@@ -19,7 +19,7 @@ from vecsearch.cli.options import (
     where_option,
     work_options,
 )
-from vecsearch.cli.output import Passing, counted, say, size
+from vecsearch.cli.output import Passing, counted, say, size, telling
 from vecsearch.cli.recall import promised
 from vecsearch.corpus import Fields, documents, open_corpus, read_queries, read_vectors, stop
 from vecsearch.encoders import DEFAULT, Device, Encoder, OwnVectors
@@ -201,7 +201,7 @@ def delete(index_folder: Path, ids: tuple[str, ...], where: str | None) -> None:
     help="Tune search by embeddings: the fastest way, by measurement, that finds at least this "
     "share of the -k nearest documents, such as 0.95.  [exact search]",
 )
-@click.option("-k", "--k", type=int, default=10, show_default=True, help="See --recall.")
+@click.option("-k", "--k", type=int, show_default="10", help="See --recall.")
 @recall_queries_options
 @click.option(
     "--memory-per-vector",
@@ -212,19 +212,18 @@ def delete(index_folder: Path, ids: tuple[str, ...], where: str | None) -> None:
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0),
-    default=SECONDS,
-    show_default=True,
+    show_default=f"{SECONDS:g}",
     help="How long --recall tries further ways.",
 )
 @work_options
 def compact(
     index_folder: Path,
     recall: float | None,
-    k: int,
+    k: int | None,
     queries: str | None,
     vectors_file: str | None,
     memory_per_vector: float | None,
-    seconds: float,
+    seconds: float | None,
     device: Device,
 ) -> None:
     """Rewrite INDEX as one segment without what was deleted; with --recall, tune its search.
@@ -233,18 +232,19 @@ def compact(
     real ones. Documents that are added later are searched exactly, until the next compact. Without
     --recall all search is exact again.
     """
-    if recall is None and (queries or vectors_file or memory_per_vector):
+    tuned_by = (k, queries, vectors_file, memory_per_vector, seconds)
+    if recall is None and any(each is not None for each in tuned_by):
         raise click.UsageError("What the search is tuned by goes with --recall.")
-    with opened(index_folder, device) as index:
+    with opened(index_folder, device) as index, telling() as tell:
         before = index.info()["bytes"]
         contract = index.compact(
             recall,
-            k=k,
+            k=10 if k is None else k,
             queries=read_queries(queries) if queries else None,
             vectors=read_vectors(vectors_file) if vectors_file else None,
             memory_per_vector=memory_per_vector,
-            seconds=seconds,
-            watch=lambda step: say(f"{step} ..."),
+            seconds=SECONDS if seconds is None else seconds,
+            watch=lambda step: tell(step, 0),
         )
         after = index.info()
     click.echo(

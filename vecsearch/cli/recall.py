@@ -7,7 +7,8 @@ from typing import Final
 
 from vecsearch.cli.output import size
 from vecsearch.retrieve.nearest.contract import Contract, Source
-from vecsearch.retrieve.nearest.tuning import Checked
+from vecsearch.retrieve.nearest.questions import Checked
+from vecsearch.retrieve.nearest.structure import Structure
 
 _WHOSE: Final[dict[Source, str]] = {
     "supplied": "of the queries given",
@@ -27,19 +28,35 @@ def promised(contract: Contract) -> str:
 
 
 def evidence(contract: Contract) -> Iterator[str]:
-    """Yield a line for what was chosen, and one for each that lost."""
+    """Yield a line for what was chosen, one for each that lost, and what their names mean."""
     chosen = _line(
         contract.microseconds, contract.bytes, contract.rows, contract.build_seconds, None
     )
     if contract.structure is None:
         chosen = "" if not contract.microseconds else f"{contract.microseconds / 1000:.3g} ms"
-        yield f"flat: {chosen or 'too little to be worth codes'}"
+        yield f"chosen: flat, {chosen or 'since the index is too small to be worth codes'}"
     else:
-        yield f"{contract.name}: {chosen}"
-        yield f"lost: flat, {contract.exact_microseconds / 1000:.3g} ms"
+        yield f"chosen: {contract.name}, {chosen}"
+        yield f"lost: flat, {contract.exact_microseconds / 1000:.3g} ms a query"
     for each in contract.alternatives:
         line = _line(each.microseconds, each.bytes, contract.rows, each.build_seconds, each.recall)
         yield f"lost: {each.name}, {line}"
+    for left in contract.left_out:
+        why = "there was no time left"
+        if left.seconds is not None:
+            why = f"building it takes about {left.seconds:.0f} s, more than was left of --seconds"
+        yield f"left out: {left.name}, since {why}"
+    yield from _meanings(contract)
+
+
+def _meanings(contract: Contract) -> Iterator[str]:
+    told = {"flat": "every vector is scored exactly"}
+    tried = [each.name for each in contract.alternatives]
+    for name in (contract.name, *tried, *(each.name for each in contract.left_out)):
+        if name != "flat":
+            told |= Structure.named(name).meanings()
+    for part, meaning in told.items():
+        yield f"{part}: {meaning}"
 
 
 def checked(contract: Contract, found: Checked) -> str:

@@ -41,7 +41,7 @@ class Nearest:
         """Whether there are no codes, so that search is exact."""
         return self._data is None
 
-    def load(self, make: Callable[[bytes], T]) -> T:
+    def load(self, make: Callable[[mmap.mmap], T]) -> T:
         """Return what `make` makes of the file, made once; raise IndexCorrupt where it can't be.
 
         The library that reads codes believes every byte, so the digest is checked before.
@@ -49,11 +49,10 @@ class Nearest:
         with self._guard:
             if self._made is None:
                 assert self._data is not None
-                data = self._data[:]
-                if hashlib.blake2b(data, digest_size=16).hexdigest() != self._digest:
+                if hashlib.blake2b(self._data, digest_size=16).hexdigest() != self._digest:
                     raise IndexCorrupt(self.path, "its content isn't what was written.")
                 try:
-                    self._made = make(data)
+                    self._made = make(self._data)
                 except (RuntimeError, ValueError, KeyError, TypeError) as error:
                     raise IndexCorrupt(self.path, f"it can't be used ({error}).") from None
             made: T = self._made

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.retrieve.nearest.bound import lower_bound
-from vecsearch.retrieve.nearest.quantized import Effort, Structure
+from vecsearch.retrieve.nearest.structure import Effort, Structure
 
 _START: Final = 1 / 3
 """The first trial that is tested misses at most this share of what the target lets it miss."""
@@ -38,6 +38,11 @@ class Proof(NamedTuple):
     bound: float
 
 
+def strong_recall(target: float) -> float:
+    """Return the recall, on the first queries, of what is tested first for a target."""
+    return 1 - (1 - target) * _START
+
+
 def sequence(trials: Sequence[Trial], target: float, exact: float) -> list[Trial]:
     """Put into order, from the strongest, the trials that none beats in both recall and time.
 
@@ -47,7 +52,7 @@ def sequence(trials: Sequence[Trial], target: float, exact: float) -> list[Trial
     for trial in sorted(trials, key=lambda each: (each.microseconds, -each.recall)):
         if trial.microseconds < exact and (not front or trial.recall > front[-1].recall):
             front.append(trial)
-    start = 1 - (1 - target) * _START
+    start = strong_recall(target)
     strong = next((i for i, trial in enumerate(front) if trial.recall >= start), len(front) - 1)
     return front[: strong + 1][::-1]
 

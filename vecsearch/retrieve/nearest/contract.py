@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from vecsearch.retrieve.nearest.planner import Costs
-from vecsearch.retrieve.nearest.quantized import Effort, Structure
+from vecsearch.retrieve.nearest.structure import Effort, Structure
 
 Source: TypeAlias = Literal["supplied", "documents"]
 """Where the queries came from: a person gave them, or they are vectors of documents."""
@@ -30,6 +30,17 @@ class Alternative:
     microseconds: float
     bytes: int
     build_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A structure that wasn't tried, since building it would have taken about so many seconds.
+
+    seconds: None where there was no time left to find that out.
+    """
+
+    name: str
+    seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,7 @@ class Contract:
     bytes: int
     build_seconds: float
     alternatives: tuple[Alternative, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def name(self) -> str:
@@ -68,7 +80,8 @@ class Contract:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for the manifest."""
         plain = dataclasses.asdict(self)
-        plain["alternatives"] = list(plain["alternatives"])
+        for name in ("alternatives", "left_out"):
+            plain[name] = list(plain[name])
         return plain
 
     @classmethod
@@ -81,9 +94,10 @@ class Contract:
         return cls(
             **{
                 **kept,
-                "structure": kept["structure"] and Structure(**kept["structure"]),
+                "structure": kept["structure"] and Structure.from_dict(kept["structure"]),
                 "effort": kept["effort"] and Effort.from_dict(kept["effort"]),
                 "costs": kept["costs"] and Costs.from_dict(kept["costs"]),
                 "alternatives": tuple(tried),
+                "left_out": tuple(LeftOut(**each) for each in kept.get("left_out", ())),
             }
         )

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.retrieve.nearest.approximate import Approximate
 from vecsearch.retrieve.nearest.base import VectorIndex
 from vecsearch.retrieve.nearest.exact import Flat, inner_products
+from vecsearch.retrieve.nearest.planner import Costs
 from vecsearch.retrieve.nearest.ranking import rank_documents
+from vecsearch.retrieve.nearest.structure import Effort
 from vecsearch.store.snapshot import Part
 from vecsearch.types import ALL, Mask, Vectors
 
 _PASSES: Final = 3
 _TIMED: Final = 32
 """Queries that are asked one by one in a pass; the fastest pass counts."""
+
+NEVER_EXACT: Final = Costs(1.0, 1.0, 0.0, 0.0, 0.0)
+"""Costs by which nothing is answered exactly instead, so that an index is measured as it is."""
 
 
 class Yardstick:
@@ -91,6 +97,40 @@ def row_costs(vectors: Vectors, queries: Vectors) -> tuple[float, float]:
     batch, some = np.resize(queries, (64, queries.shape[1])), vectors[: 1 << 14]
     together = _fastest(lambda: Flat(some).search(batch, 10, ALL)) / (len(batch) * len(some))
     return alone, together
+
+
+def measured_costs(
+    index: Any,  # noqa: ANN401 - a FAISS index
+    matrix: Vectors,
+    effort: Effort,
+    queries: Vectors,
+) -> Costs:
+    """Measure on some queries, (queries, dim), what the planner reckons with."""
+
+    def taken(probes: int, candidates: int) -> float:
+        tried = Approximate(index, matrix, Effort(1, probes, candidates), NEVER_EXACT)
+        return microseconds(tried, queries, 1)
+
+    row, row_in_batch = row_costs(matrix, queries)
+    lists = Approximate(index, matrix, effort, NEVER_EXACT).lists
+    probes, few = effort.probes, effort.candidates
+    if lists is None:
+        wide = min(4 * probes, len(matrix) // 2)
+        whole = taken(probes, few)
+        fetch = max(taken(wide, few) - whole, 0.0) / (wide - probes) if wide > probes else 0.0
+        rest = max(whole - few * row - probes * fetch, 0.0)
+        return Costs(row, row_in_batch, fetch, 0.0, rest)
+    many = min(few + 2000, len(matrix) // 2)
+    probe, scan = taken(probes, few), taken(lists, few)
+    slope = (taken(probes, many) - probe) / (many - few) if many > few else 0.0
+    candidates = few * max(slope, row)
+    return Costs(
+        row,
+        row_in_batch,
+        max(slope - row, 0.0),
+        max(scan - candidates, 0.0),
+        max(probe - candidates, 0.0),
+    )
 
 
 def _fastest(work: Callable[[], object]) -> float:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import mmap
+
 from vecsearch.errors import IndexCorrupt
+from vecsearch.retrieve.nearest.approximate import Approximate
 from vecsearch.retrieve.nearest.base import VectorIndex
+from vecsearch.retrieve.nearest.building import from_bytes
 from vecsearch.retrieve.nearest.contract import Contract
 from vecsearch.retrieve.nearest.exact import Flat
-from vecsearch.retrieve.nearest.quantized import Quantized, from_bytes
 from vecsearch.store.segment import Segment
 from vecsearch.types import Vectors
 
@@ -20,11 +23,11 @@ def index_of(segment: Segment, matrix: Vectors) -> VectorIndex:
     if nearest is None or nearest.exact:
         return Flat(matrix)
 
-    def make(data: bytes) -> Quantized:
+    def make(data: mmap.mmap) -> Approximate:
         contract = Contract.from_dict(nearest.contract)
         if contract.effort is None or contract.costs is None:
             raise ValueError("its contract is that of exact search")
-        return Quantized(from_bytes(data), matrix, contract.effort, contract.costs)
+        return Approximate(from_bytes(data, matrix), matrix, contract.effort, contract.costs)
 
     return nearest.load(make)
 

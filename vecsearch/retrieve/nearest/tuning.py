@@ -11,41 +11,29 @@ import numpy as np
 
 from vecsearch.errors import UsageError
 from vecsearch.retrieve.base import check_k
-from vecsearch.retrieve.nearest.bound import lower_bound
-from vecsearch.retrieve.nearest.choosing import Trial, choose, sequence
-from vecsearch.retrieve.nearest.contract import Alternative, Contract, Source
+from vecsearch.retrieve.nearest.approximate import Approximate
+from vecsearch.retrieve.nearest.building import FEWEST, Builder, TooLong, memory_of, to_bytes
+from vecsearch.retrieve.nearest.choosing import Trial, choose, sequence, strong_recall
+from vecsearch.retrieve.nearest.contract import Alternative, Contract, LeftOut, Source
 from vecsearch.retrieve.nearest.exact import Flat
-from vecsearch.retrieve.nearest.library import load_faiss
-from vecsearch.retrieve.nearest.measuring import Yardstick, microseconds, row_costs
-from vecsearch.retrieve.nearest.opening import index_of
-from vecsearch.retrieve.nearest.planner import Costs
-from vecsearch.retrieve.nearest.quantized import (
-    FEWEST,
-    Effort,
-    Quantized,
-    Structure,
-    build,
-    to_bytes,
+from vecsearch.retrieve.nearest.measuring import (
+    NEVER_EXACT,
+    Yardstick,
+    measured_costs,
+    microseconds,
 )
+from vecsearch.retrieve.nearest.questions import FEWEST_QUERIES, questions
+from vecsearch.retrieve.nearest.structure import Structure
+from vecsearch.retrieve.nearest.trials import structures, trials
 from vecsearch.store.snapshot import Part
-from vecsearch.types import ALL, Vectors
+from vecsearch.types import Vectors
 
 SECONDS: Final = 60.0
 """How long tuning goes on to try further structures."""
 
-FEWEST_QUERIES: Final = 100
-"""Below so many nothing but exact search could be proved."""
-
-_MOST_QUERIES: Final = 2000
 _SELECTING: Final = 1 / 4
-_SEED: Final = 0
-
-_CANDIDATES: Final = (2, 3, 5, 7, 10, 15, 20, 30, 40, 60, 80)
-_FEWER_CANDIDATES: Final = (7, 15, 30, 60)
-_PROBES: Final = (1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2)
-
-_NEVER_EXACT: Final = Costs(1.0, 1.0, 0.0, 0.0, 0.0)
-"""Costs by which a trial is never answered exactly instead."""
+_SLOWER: Final = 1.5
+"""What takes so many times as long as something strong does isn't tried at greater effort."""
 
 
 class Request(NamedTuple):
@@ -81,34 +69,10 @@ class Tuned(NamedTuple):
     codes: bytes | None
 
 
-class _Built(NamedTuple):
+class _Tried(NamedTuple):
     index: Any
     bytes: int
     seconds: float
-
-
-def questions(part: Part, given: Vectors | None) -> tuple[Vectors, Source]:
-    """Return the queries to measure with, shuffled: those given, else vectors of documents.
-
-    Raise UsageError where fewer are given than anything can be proved with.
-    """
-    matrix = part.segment.vectors
-    assert matrix is not None
-    rng = np.random.default_rng(_SEED)
-    if given is None:
-        living = np.flatnonzero(part.segment.rows_of(part.segment.living()))
-        rows = rng.permutation(living)[:_MOST_QUERIES]
-        vectors = np.ascontiguousarray(matrix[np.sort(rows)])
-    else:
-        vectors = np.ascontiguousarray(given, np.float32)
-    known = vectors[np.any(vectors, axis=1)]
-    if given is not None and len(known) < FEWEST_QUERIES:
-        raise UsageError(
-            f"A recall is proved with at least {FEWEST_QUERIES} queries that have a vector, better "
-            f"with {_MOST_QUERIES:,}; {len(known):,} were given."
-        )
-    shuffled = known[rng.permutation(len(known))[:_MOST_QUERIES]]
-    return shuffled, "documents" if given is None else "supplied"
 
 
 def tune(
@@ -130,7 +94,7 @@ def tune(
     vectors, source = questions(part, given)
     small = len(matrix) < FEWEST or len(vectors) < FEWEST_QUERIES
     if small:
-        return Tuned(_exact(request, matrix, source, 0.0, ()), None)
+        return Tuned(_exact(request, matrix, source, 0.0), None)
     watch("searching exactly")
     own = source == "documents"
     cut = int(len(vectors) * _SELECTING)
@@ -138,33 +102,22 @@ def tune(
         Yardstick(part, matrix, some, request.k, own=own) for some in (vectors[:cut], vectors[cut:])
     )
     exact = microseconds(Flat(matrix), vectors, request.k + 1, most=8)
-    built: dict[Structure, _Built] = {}
-    trials: list[Trial] = []
-    began = time.monotonic()
-    for structure in _structures(matrix, request.memory):
-        if built and time.monotonic() - began > request.seconds:
-            break
-        watch(f"building {structure.name}")
-        start = time.monotonic()
-        index = build(matrix, structure)
-        size = len(to_bytes(index))
-        built[structure] = _Built(index, size, time.monotonic() - start)
-        if request.memory is not None and size > request.memory * len(matrix):
-            continue
-        watch(f"measuring {structure.name}")
-        trials += _trials(matrix, index, structure, selecting, request)
+    attempts = _Attempts(matrix, selecting, request, watch)
+    rows, dim = matrix.shape
+    for structure in structures(rows, dim, request.memory):
+        attempts.attempt(structure)
     watch("proving")
 
     def recalls(trial: Trial) -> np.ndarray:
-        index = built[trial.structure].index
-        return proving.recalls(Quantized(index, matrix, trial.effort, _NEVER_EXACT))
+        index = attempts.built[trial.structure].index
+        return proving.recalls(Approximate(index, matrix, trial.effort, NEVER_EXACT))
 
-    chosen = choose(sequence(trials, request.target, exact), recalls, request.target)
-    tried = tuple(_alternatives(trials, built, request.target))
+    chosen = choose(sequence(attempts.trials, request.target, exact), recalls, request.target)
+    tried, left_out = tuple(attempts.alternatives()), tuple(attempts.left_out)
     if chosen is None:
-        return Tuned(_exact(request, matrix, source, exact, tried), None)
+        return Tuned(_exact(request, matrix, source, exact, tried, left_out), None)
     trial, proof = chosen
-    index, size, seconds = built[trial.structure]
+    index, size, seconds = attempts.built[trial.structure]
     costs = measured_costs(index, matrix, trial.effort, vectors)
     contract = Contract(
         request.target,
@@ -183,121 +136,71 @@ def tune(
         size,
         seconds,
         tuple(each for each in tried if each.name != trial.structure.name),
+        left_out,
     )
     return Tuned(contract, to_bytes(index))
 
 
-def measured_costs(
-    index: Any,  # noqa: ANN401 - a FAISS index
-    matrix: Vectors,
-    effort: Effort,
-    queries: Vectors,
-) -> Costs:
-    """Measure on some queries, (queries, dim), what the planner reckons with."""
+class _Attempts:
+    """Structures that are built and measured in turn, while there is time."""
 
-    def taken(probes: int, candidates: int) -> float:
-        tried = Quantized(index, matrix, Effort(1, probes, candidates), _NEVER_EXACT)
-        return microseconds(tried, queries, 1)
+    def __init__(
+        self, matrix: Vectors, queries: Yardstick, request: Request, watch: Callable[[str], None]
+    ) -> None:
+        self.built: dict[Structure, _Tried] = {}
+        self.trials: list[Trial] = []
+        self.left_out: list[LeftOut] = []
+        self._builder = Builder(matrix)
+        self._matrix = matrix
+        self._queries = queries
+        self._request = request
+        self._watch = watch
+        self._end = time.monotonic() + request.seconds
 
-    row, row_in_batch = row_costs(matrix, queries)
-    few, many = effort.candidates, min(effort.candidates + 2000, len(matrix) // 2)
-    lists = load_faiss().extract_index_ivf(index).nlist
-    probe, scan = taken(effort.probes, few), taken(lists, few)
-    slope = (taken(effort.probes, many) - probe) / (many - few) if many > few else 0.0
-    candidates = few * max(slope, row)
-    return Costs(
-        row,
-        row_in_batch,
-        max(slope - row, 0.0),
-        max(scan - candidates, 0.0),
-        max(probe - candidates, 0.0),
-    )
+    def attempt(self, structure: Structure) -> None:
+        """Build a structure and measure it, unless that takes too long; the first may."""
+        most = self._end - time.monotonic() if self.built else math.inf
+        if most <= 0:
+            self.left_out.append(LeftOut(structure.name, None))
+            return
+        self._watch(f"building {structure.name}")
+        try:
+            index, seconds = self._builder.build(structure, most)
+        except TooLong as too_long:
+            self.left_out.append(LeftOut(structure.name, too_long.seconds))
+            return
+        size = memory_of(index)
+        self.built[structure] = _Tried(index, size, seconds)
+        request = self._request
+        if request.memory is not None and size > request.memory * len(self._matrix):
+            return
+        self._watch(f"measuring {structure.name}")
+        strong = strong_recall(request.target)
+        times = [trial.microseconds for trial in self.trials if trial.recall >= strong]
+        self.trials += trials(
+            self._matrix,
+            index,
+            structure,
+            self._queries,
+            request.k,
+            request.target,
+            _SLOWER * min(times, default=math.inf),
+        )
 
-
-class Checked(NamedTuple):
-    """A recall measured again: its mean, its lower 95% confidence bound, and by which queries.
-
-    Exact search needs none: it has both to the full.
-    """
-
-    recall: float
-    bound: float
-    queries: int
-    source: Source
-
-
-def check(part: Part, given: Vectors | None, contract: Contract) -> Checked:
-    """Measure again the recall of a segment that was tuned, among the documents that live.
-
-    given: vectors of queries, (queries, dim); without them documents ask.
-    """
-    matrix = part.segment.vectors
-    assert matrix is not None
-    if contract.structure is None:
-        return Checked(1.0, 1.0, 0, contract.source)
-    vectors, source = questions(part, given)
-    alive = part.segment.alive
-    allow = ALL if alive is None else part.segment.rows_of(alive)
-    own = source == "documents"
-    yardstick = Yardstick(part, matrix, vectors, contract.k, own=own, allow=allow)
-    values = yardstick.recalls(index_of(part.segment, matrix))
-    return Checked(float(values.mean()), lower_bound(values), len(values), source)
-
-
-def _structures(matrix: Vectors, memory: float | None) -> Iterator[Structure]:
-    """Yield what may be built, what is most likely to win first."""
-    rows, dim = matrix.shape
-    lists = 1 << round(math.log2(math.sqrt(rows)))
-    for width, count in ((4, 1), (4, lists), (2, 1), (2, lists), (8, 1)):
-        # Four bits for each group of dimensions, and eight bytes for the row's number.
-        needed = dim / width / 2 + 8
-        if memory is None and width > 4:
-            continue
-        if memory is None or needed <= memory:
-            yield Structure(count, width)
-
-
-def _trials(
-    matrix: Vectors,
-    index: Any,  # noqa: ANN401 - a FAISS index
-    structure: Structure,
-    queries: Yardstick,
-    request: Request,
-) -> Iterator[Trial]:
-    """Measure a structure at rising effort, until next to nothing is missed."""
-    enough = 1 - (1 - request.target) / 10
-    plain = structure.lists == 1
-    for share in (1.0,) if plain else _PROBES:
-        for multiple in _CANDIDATES if plain else _FEWER_CANDIDATES:
-            probes = max(1, round(share * structure.lists))
-            effort = Effort(request.k, probes, multiple * request.k)
-            if effort.candidates >= len(matrix):
-                break
-            searched = Quantized(index, matrix, effort, _NEVER_EXACT)
-            recall = float(queries.recalls(searched).mean())
-            yield Trial(
-                structure, effort, recall, microseconds(searched, queries.vectors, request.k + 1)
-            )
-            if recall >= enough:
-                break
-
-
-def _alternatives(
-    trials: list[Trial], built: dict[Structure, _Built], target: float
-) -> Iterator[Alternative]:
-    """Yield each structure at the fastest effort that met the target, or at its greatest recall."""
-    for structure, (_, size, seconds) in built.items():
-        mine = [trial for trial in trials if trial.structure == structure]
-        met = [trial for trial in mine if trial.recall >= target]
-        if mine:
-            best = (
-                min(met, key=lambda trial: trial.microseconds)
-                if met
-                else max(mine, key=lambda trial: trial.recall)
-            )
-            yield Alternative(
-                structure.name, best.effort, best.recall, best.microseconds, size, seconds
-            )
+    def alternatives(self) -> Iterator[Alternative]:
+        """Yield each at the fastest effort that met the target, or at its greatest recall."""
+        for structure, (_, size, seconds) in self.built.items():
+            mine = [trial for trial in self.trials if trial.structure == structure]
+            met = [trial for trial in mine if trial.recall >= self._request.target]
+            if mine:
+                best = (
+                    min(met, key=lambda trial: trial.microseconds)
+                    if met
+                    else max(mine, key=lambda trial: trial.recall)
+                )
+                yield Alternative(
+                    structure.name, best.effort, best.recall, best.microseconds, size, seconds
+                )
 
 
 def _exact(
@@ -305,7 +208,8 @@ def _exact(
     matrix: Vectors,
     source: Source,
     exact: float,
-    tried: tuple[Alternative, ...],
+    tried: tuple[Alternative, ...] = (),
+    left_out: tuple[LeftOut, ...] = (),
 ) -> Contract:
     """Promise exact search, which needs no proof."""
     return Contract(
@@ -325,4 +229,5 @@ def _exact(
         bytes=0,
         build_seconds=0.0,
         alternatives=tried,
+        left_out=left_out,
     )

@@ -1,0 +1,176 @@
+"""Approximate search: codes are scanned, or a graph is walked, and the best are scored exactly.
+
+A random rotation evens out how much each dimension counts; product quantization (Jégou, Douze and
+Schmid 2011) makes a code of four bits for every few dimensions, which FAISS scans in registers
+("fast scan", after André, Kermarrec and Le Scouarnec 2015). RaBitQ (Gao and Long 2024) keeps a bit
+of each. What is found is scored from the mapped float32 vectors: scores and order are those of
+exact search.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.retrieve.nearest.base import Found
+from vecsearch.retrieve.nearest.exact import BATCH, Flat, best, inner_products
+from vecsearch.retrieve.nearest.library import load_faiss
+from vecsearch.retrieve.nearest.planner import SPARE, Costs, Plan, plan
+from vecsearch.retrieve.nearest.structure import Effort
+from vecsearch.types import ALL, Mask, Vectors
+
+_ENOUGH: Final = 0.8
+"""A filtered search is content with this share of what passes without a filter."""
+
+
+class Approximate:
+    """Searches a FAISS index, and scores what it finds from the vectors that it was made of."""
+
+    def __init__(
+        self,
+        index: Any,  # noqa: ANN401 - a FAISS index
+        vectors: Vectors,
+        effort: Effort,
+        costs: Costs,
+    ) -> None:
+        if (index.ntotal, index.d) != vectors.shape:
+            raise ValueError(f"{index.ntotal} codes of {index.d} numbers for {vectors.shape}")
+        self._index = index
+        self._vectors = vectors
+        self._flat = Flat(vectors)
+        self._effort = effort
+        self._costs = costs
+        self._asking = _Asking(index)
+        self._unfiltered: dict[tuple[int, bool], Plan] = {}
+
+    @property
+    def lists(self) -> int | None:
+        """How many lists there are; None in a graph."""
+        return self._asking.lists
+
+    def search(self, queries: Vectors, k: int, allow: Mask) -> Found:
+        """See `VectorIndex.search`."""
+        queries = np.ascontiguousarray(queries, np.float32)
+        passing = None if allow is ALL else int(np.count_nonzero(allow))
+        chosen = self._plan(k, passing, len(queries))
+        if chosen.way == "exact":
+            if allow is ALL:
+                return self._flat.search(queries, k, ALL)
+            return self._flat.search_rows(queries, k, np.flatnonzero(allow))
+        if allow is ALL:
+            found = self._scored(queries, k, chosen.effort, ALL)
+        elif chosen.way == "over-fetch":
+            found = self._over_fetched(queries, k, chosen.effort, allow)
+        else:
+            found = self._scored(queries, k, chosen.effort, allow)
+        wanted = min(k, len(self._vectors) if passing is None else passing)
+        short = np.flatnonzero(found[0][:, max(wanted, 1) - 1] < 0)
+        if wanted and len(short):
+            found[0][short], found[1][short] = self._flat.search(queries[short], k, allow)
+        return found
+
+    def describe(self, k: int, allow: Mask) -> str:
+        """See `VectorIndex.describe`."""
+        passing = None if allow is ALL else int(np.count_nonzero(allow))
+        chosen = self._plan(k, passing, 1)
+        probes = chosen.effort.probes
+        if self.lists is None:
+            how = f"a graph is walked with {probes:,} rows in sight"
+            ways = {"tuned": how, "over-fetch": how}
+        else:
+            how = f"{probes:,} of {self.lists:,} lists are scanned"
+            ways = {
+                "tuned": how,
+                "selector": "all codes of those that pass are scanned",
+                "over-fetch": f"{how} for more candidates than are needed",
+            }
+        what = f"{ways[chosen.way]}, " if chosen.way in ways else ""
+        pass_ = "" if passing is None else f"{passing:,} of {len(self._vectors):,} rows pass: "
+        estimates = ", ".join(
+            f"{way} {cost / 1000:.3g} ms" for way, cost in sorted(chosen.estimates.items())
+        )
+        scored = f"{chosen.effort.candidates:,} are scored exactly"
+        return f"{pass_}{what}{scored} (estimates: {estimates})"
+
+    def _for_k(self, k: int) -> Effort:
+        return self._effort.for_k(k, graph=self.lists is None)
+
+    def _plan(self, k: int, passing: int | None, queries: int) -> Plan:
+        in_batch = queries >= BATCH
+        known = self._unfiltered.get((k, in_batch)) if passing is None else None
+        if known is not None:
+            return known
+        effort, rows = self._for_k(k), len(self._vectors)
+        made = plan(self._costs, rows, passing, effort, self.lists, in_batch=in_batch)
+        if passing is None:
+            self._unfiltered[k, in_batch] = made
+        return made
+
+    def _rows(self, queries: Vectors, effort: Effort, allow: Mask) -> NDArray[np.int64]:
+        """Return the rows whose codes are nearest, (queries, candidates); -1 pads."""
+        most = min(effort.candidates, len(self._vectors))
+        return self._asking.rows(queries, most, effort.probes, allow)
+
+    def _scored(self, queries: Vectors, k: int, effort: Effort, allow: Mask) -> Found:
+        rows = self._rows(queries, effort, allow)
+        return best(rows, inner_products(queries, self._vectors, rows), k)
+
+    def _over_fetched(
+        self, queries: Vectors, k: int, effort: Effort, allow: NDArray[np.bool_]
+    ) -> Found:
+        rows = self._rows(queries, effort, ALL)
+        rows[~allow[rows]] = -1  # row -1, which pads, stays -1 whatever the last row's place says
+        usual = self._for_k(k)
+        needed = usual.probes if self.lists is None else usual.candidates
+        few = np.flatnonzero(np.count_nonzero(rows >= 0, axis=1) < _ENOUGH * needed)
+        if self.lists is None:  # its rows come by codes that are nearly the vectors
+            rows[np.cumsum(rows >= 0, axis=1) > SPARE * usual.candidates] = -1
+        found = best(rows, inner_products(queries, self._vectors, rows), k)
+        if len(few):
+            found[0][few], found[1][few] = (
+                self._flat.search_rows(queries[few], k, np.flatnonzero(allow))
+                if self.lists is None
+                else self._scored(queries[few], k, replace(usual, probes=self.lists), allow)
+            )
+        return found
+
+
+class _Asking:
+    """Asks a FAISS index for rows; each class of index wants to be told of a search in its way."""
+
+    def __init__(self, index: Any) -> None:  # noqa: ANN401
+        faiss = load_faiss()
+        self._index = index
+        self._rotates = isinstance(index, faiss.IndexPreTransform)
+        graph = isinstance(index, faiss.IndexHNSW)
+        self.lists: int | None = None if graph else faiss.extract_index_ivf(index).nlist
+        self._unfiltered: dict[int, Any] = {}
+
+    def rows(self, queries: Vectors, most: int, probes: int, allow: Mask) -> NDArray[np.int64]:
+        """Return the rows nearest to queries, (queries, most); -1 pads."""
+        if allow is ALL:
+            told = self._unfiltered.get(probes)
+            if told is None:
+                told = self._unfiltered[probes] = self._parameters(probes)
+        else:
+            faiss = load_faiss()
+            bits = np.packbits(allow, bitorder="little")
+            told = self._parameters(
+                probes, faiss.IDSelectorBitmap(len(allow), faiss.swig_ptr(bits))
+            )
+        rows: NDArray[np.int64] = self._index.search(queries, most, params=told)[1]
+        return rows
+
+    def _parameters(self, probes: int, selector: Any = None) -> Any:  # noqa: ANN401
+        """Return what FAISS wants to be told; it keeps the selector alive."""
+        faiss = load_faiss()
+        if self.lists is None:
+            told = faiss.SearchParametersHNSW(efSearch=probes)
+        else:
+            told = faiss.SearchParametersIVF(nprobe=probes)
+        if selector is not None:
+            told.sel = selector
+        return faiss.SearchParametersPreTransform(index_params=told) if self._rotates else told
