@@ -107,7 +107,7 @@ def nearest(found: Found) -> Iterator[Row]:
         costs = sorted(each["of_best"] for each in rows)
         within = sum(cost <= 1.5 for cost in costs)
         yield (
-            f"{len(rows)} filtered searches, 90% to .1% pass: times the best of three ways takes, worst",
+            f"{len(rows)} filtered searches, 90% to .1% pass: times the best of three ways, worst",
             f"{costs[-1]:.2f}, {within} within 1.5",
             "1.5",
         )

@@ -39,6 +39,8 @@ def test_it_reads_what_the_library_writes(tmp_path):
         {"a": {"dtype": "F32", "shape": [-1, -1], "data_offsets": [0, 4]}},
         {"a": {"dtype": "F32", "shape": ["1"], "data_offsets": [0, 4]}},
         {"a": {"dtype": "F32", "shape": [1], "data_offsets": [-4, 0]}},
+        {"a": {"dtype": "F32", "shape": [1], "data_offsets": [10**30, 10**30 + 4]}},
+        {"a": {"dtype": "F32", "shape": [10**30], "data_offsets": [0, 4]}},
         {"a": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}},
         {"a": {"dtype": ["F32"], "shape": [1], "data_offsets": [0, 4]}},
     ],

@@ -47,6 +47,11 @@ class Threads:
         self.cutting = ThreadPoolExecutor(1)  # without a thread until there is work for it
         self.numbering = ThreadPoolExecutor(1)
 
+    def close(self) -> None:
+        """Let them end once they have done what they are at."""
+        for each in (self.cutting, self.numbering):
+            each.shutdown(wait=False, cancel_futures=True)
+
 
 class Batch:
     """Collects documents in memory until they are laid out as the rooms of a segment.

@@ -183,6 +183,8 @@ class Index:
         few, and where the index has no embeddings.
         """
         if recall is None:
+            if queries is not None or vectors is not None or memory_per_vector is not None:
+                raise UsageError("Queries and a limit of memory are for a recall; name one.")
             with self.writer() as writer:
                 writer.compact()
             return None

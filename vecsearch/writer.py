@@ -234,6 +234,7 @@ class Writer:
     def close(self) -> None:
         """End the writer's life; what it didn't commit is swept by the next one."""
         self._user = None
+        self._threads.close()
         if self._encoding:
             self._encoding.close()
 

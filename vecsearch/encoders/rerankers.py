@@ -41,7 +41,10 @@ _COLBERT: Final = "HF_ColBERT"
 
 @runtime_checkable
 class Reranker(Protocol):
-    """Scores texts against one query. It remembers nothing: the same pair has the same score."""
+    """Scores texts against one query. It remembers nothing: the same pair has the same score.
+
+    One that has a method `load()` is told by it that texts will come, before time is taken.
+    """
 
     @property
     def name(self) -> str:
@@ -68,6 +71,11 @@ class _Model:
         self._device = device
         # Tokenizers change their own state while they work: one thread at a time.
         self._guard = threading.Lock()
+
+    def load(self) -> None:
+        """Load the model; raise EncoderError where it can't be, or gives a pair several scores."""
+        with self._guard:
+            _ = self._model
 
     def score(self, query: str, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `Reranker.score`."""

@@ -26,6 +26,7 @@ _DTYPES: Final = {
 def map_tensors(path: Path) -> dict[str, NDArray[Any]]:
     """Map the arrays of a file, by name, read-only.
 
+    A file that is mapped somewhere may be replaced, but not written to.
     Raise OSError where it can't be read, and ValueError where it is no such file, is cut short, or
     holds a dtype that numpy doesn't have.
     """
@@ -37,7 +38,7 @@ def map_tensors(path: Path) -> dict[str, NDArray[Any]]:
         return {
             name: _array(content, start, entry) for name, entry in header.items() if name != _NOTES
         }
-    except (LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"its header isn't that of safetensors: {error!r}") from None
 
 

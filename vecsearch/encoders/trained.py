@@ -82,7 +82,12 @@ class Shipped(TokenTable):
         return self._fingerprint
 
     def save(self, folder: Path) -> None:
-        """See `Encoder.save`."""
+        """See `Encoder.save`; raise EncoderError where the files aren't those that were shipped."""
+        if self._artefact.fingerprint != self._fingerprint:
+            raise EncoderError(
+                f"{self._artefact.place} was changed or damaged since vecsearch was installed. "
+                "Install it again."
+            )
         saved = Saved(self.name, self.name, None)
         (folder / SAVED).write_text(json.dumps(saved._asdict()), encoding="utf-8")
 

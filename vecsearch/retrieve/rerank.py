@@ -127,6 +127,9 @@ class Reranked:
 
     def _scores(self, query: str, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score the passages of the first rows, as many as there is time for."""
+        load = getattr(self._reranker, "load", None)
+        if load is not None and len(rows):
+            load()
         started = time.monotonic()
         scores = np.zeros(0, np.float32)
         while len(scores) < len(rows):

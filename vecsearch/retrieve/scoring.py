@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,11 +91,14 @@ class Scorer:
         for counts in queries:
             packed += [term.packed for term in self._terms.get(counts)]
             ends.append(len(packed))
+        table = self._table  # held here: another thread may put its own in this one's place
         columns = kernels.FIRST_CHUNK + 2 * len(self._snapshot.parts)
         terms = np.frombuffer(bytearray().join(packed)).reshape(-1, columns)
         memory = _LOADING.memory()
         rows, scores, bounds, opened = kernels.rank_rows(
-            *self._table,
+            table.segments,
+            table.peaks,
+            table.like,
             np.array(ends, np.int64),
             terms,
             terms.view(np.int64),
@@ -137,46 +140,50 @@ class Scorer:
         )
 
     @cached_property
-    def _starts(self) -> list[NDArray[np.int64]]:
-        """Where the chunks of each segment begin; the compiled loops know them by address."""
-        return [
-            part.segment.postings.chunk_starts.astype(np.int64) for part in self._snapshot.parts
-        ]
-
-    @cached_property
-    def _cells(self) -> list[NDArray[np.unsignedinteger[Any]]]:
-        """The cells of each segment's entries, of one dtype."""
-        cells = [part.segment.postings.cells for part in self._snapshot.parts]
-        return [each.astype(np.result_type(*cells), copy=False) for each in cells]
-
-    @cached_property
-    def _table(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[Any]]:
-        """What the compiled loops know of the segments, see `vecsearch.kernels.postings`."""
+    def _table(self) -> _Table:
+        parts = self._snapshot.parts
+        starts = [part.segment.postings.chunk_starts.astype(np.int64) for part in parts]
+        cells = [part.segment.postings.cells for part in parts]
+        one = np.result_type(*cells)
+        cells = [each.astype(one, copy=False) for each in cells]
+        tfs, norms = self._terms.tf, self._terms.norms
         table = []
-        for number, part in enumerate(self._snapshot.parts):
-            postings, tf = part.segment.postings, self._terms.tf[number]
-            norms = self._terms.norms[number]
+        for part, start, cell, tf, norm in zip(parts, starts, cells, tfs, norms, strict=True):
+            postings = part.segment.postings
             table.append(
                 (
                     postings.rows.ctypes.data,
-                    self._cells[number].ctypes.data,
+                    cell.ctypes.data,
                     len(postings.rows),
                     postings.chunk_blocks.ctypes.data,
-                    self._starts[number].ctypes.data,
+                    start.ctypes.data,
                     len(postings.chunk_blocks),
                     tf.ctypes.data,
                     len(tf),
                     len(postings.lengths),
-                    norms.ctypes.data if len(norms) else 0,
+                    norm.ctypes.data if len(norm) else 0,
                     part.segment.documents.id_ranks.ctypes.data if self._alone else 0,
                     part.first_row,
                 )
             )
-        return (
+        return _Table(
             np.array(table, np.int64),
-            np.array([each.max(initial=0.0) for each in self._terms.tf]),
-            np.empty(0, self._cells[0].dtype),
+            np.array([each.max(initial=0.0) for each in tfs]),
+            np.empty(0, one),
+            [starts, cells, tfs, norms],
         )
+
+
+class _Table(NamedTuple):
+    """What the compiled loops know of the segments, see `vecsearch.kernels.postings`.
+
+    held: what they know by address only.
+    """
+
+    segments: NDArray[np.int64]
+    peaks: NDArray[np.float64]
+    like: NDArray[Any]
+    held: Sequence[Any]
 
 
 class _Loading:

@@ -115,8 +115,11 @@ class Terms:
     def tf(self) -> list[NDArray[np.float64]]:
         """What the count and the length of each cell weigh, (cells,) float64 per segment."""
         every = (part.segment.postings for part in self._snapshot.parts)
+        # Anybody may write a weighting; the compiled loops take nothing else.
         return [
-            self._weighting.tf(each.cell_counts, each.cell_lengths, self.collection)
+            np.ascontiguousarray(
+                self._weighting.tf(each.cell_counts, each.cell_lengths, self.collection), np.float64
+            )
             for each in every
         ]
 

@@ -38,7 +38,7 @@ class Blobs(Sequence[bytes]):
     def texts(self, indices: NDArray[np.integer[Any]]) -> list[str]:
         """Return the strings at some places, of UTF-8, as text."""
         starts, ends = self.offsets[indices], self.offsets[indices + 1]
-        if len(indices) >= _MANY:
+        if len(indices) >= _MANY and len(self._data):
             # Gathered with a line break behind each, and cut there: unless one holds a break.
             sizes = ends - starts + 1
             stops = sizes.cumsum()

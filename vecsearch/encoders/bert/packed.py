@@ -67,12 +67,14 @@ class Packed:
         # A copy of its own: the mapped file can't be written to, and torch insists.
         numbers = torch.tensor(weight, dtype=self._dtype)
         added = torch.tensor(bias, dtype=self._dtype)
-        lays_out = getattr(torch.ops.mkldnn, "_reorder_linear_weight", None)
-        if lays_out is None:
+        try:
+            ready = torch.ops.mkldnn._reorder_linear_weight(numbers, _BATCH)
+            multiply = torch.ops.mkldnn._linear_pointwise
+            multiply(numbers[:1], ready, added, then, [], "none")
+        except (AttributeError, RuntimeError):  # not in every build, nor on every processor
             after = functional.gelu if then == "gelu" else torch.nn.Identity()
             return lambda x: after(functional.linear(x, numbers, added))
-        ready = lays_out(numbers, _BATCH)
-        return lambda x: torch.ops.mkldnn._linear_pointwise(x, ready, added, then, [], "none")
+        return lambda x: multiply(x, ready, added, then, [], "none")
 
     def _widening(self, weight: Numbers, bias: Numbers) -> _Apply:
         if self._dtype == torch.float32:
