@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pty
 import signal
@@ -16,7 +17,7 @@ from rich.cells import cell_len
 
 from tests.conftest import interruptible
 from vecsearch import Document
-from vecsearch.cli.output import print_document
+from vecsearch.cli.output import print_document, saying_notices
 from vecsearch.cli.printable import printable
 
 SAMPLE = Path(__file__).resolve().parent.parent / "corpora" / "lighthouse"
@@ -638,3 +639,15 @@ def test_an_empty_path_is_not_this_folder(index, tmp_path):
     assert "empty" in fails(2, "index", "", tmp_path / "i", "--encoder", "none")
     assert "empty" in fails(2, "index", tmp_path / "notes.jsonl", "", "--encoder", "none")
     assert "empty" in fails(2, "search", "", "lamp")
+
+
+def test_what_the_library_logs_is_told_as_a_line(capsys):
+    logger = logging.getLogger("vecsearch")
+    level = logger.level
+    with saying_notices():
+        logger.info("Something takes long.")
+        logger.debug("Nobody wants to know.")
+    logger.warning("Nobody listens any more.")
+    assert "Something takes long.\n" in capsys.readouterr().err.splitlines(keepends=True)
+    assert logger.level == level
+    assert not logger.handlers

@@ -13,6 +13,7 @@ from vecsearch import Document, Index, ReciprocalRank, open_corpus
 from vecsearch.corpus import documents
 from vecsearch.errors import IndexProblem, UnknownName, UsageError
 from vecsearch.retrieve.fusion import Arm
+from vecsearch.types import ALL
 
 SAMPLE = Path(__file__).resolve().parent.parent / "corpora" / "lighthouse"
 
@@ -64,6 +65,17 @@ def test_k_is_at_least_one(index, k):
     for by in ("bm25", "dense", "hybrid"):
         with pytest.raises(UsageError, match="at least 1"):
             index.searcher().search("lamp", k=k, by=by)
+
+
+@pytest.mark.parametrize("by", ["bm25", "tfidf", "dense", "hybrid"])
+def test_a_mask_has_one_boolean_for_each_row(index, by):
+    searcher = index.searcher()
+    retriever, rows = searcher.retriever(by), searcher.snapshot.rows
+    all_rows = retriever.retrieve(["lamp"], 5, np.ones(rows, np.bool_))
+    np.testing.assert_array_equal(all_rows.rows, retriever.retrieve(["lamp"], 5, ALL).rows)
+    for wrong in (np.ones(rows - 1, np.bool_), np.ones(rows, np.uint8), [True] * rows, None):
+        with pytest.raises(UsageError, match=f"one boolean for each row, here {rows}; it can't"):
+            retriever.retrieve(["lamp"], 5, wrong)
 
 
 def test_unknown_names_and_queries_that_are_not_text(index):

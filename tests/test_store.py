@@ -1039,6 +1039,6 @@ for generation in range(2, 60):
         generations = read_while(lambda: writer.poll() is None, "everything", folder)
     assert writer.returncode == 0
     assert generations == sorted(generations)
-    assert len(generations) > 5
+    assert len(generations) > 1  # how many more depends on what else the machine does
     assert read_manifest(folder).generation == 59
     assert litter(folder) == set()

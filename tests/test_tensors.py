@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from vecsearch.encoders.tensors import map_tensors
 from vecsearch.groups import groups
+from vecsearch.tensors import map_tensors
 
 DTYPES = ["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?"]
 
@@ -71,3 +71,15 @@ def test_groups_are_those_of_numpy(numbers):
     np.testing.assert_array_equal(found.first, first)
     np.testing.assert_array_equal(found.which, which)
     np.testing.assert_array_equal(found.counts, counts)
+
+
+def test_a_header_is_checked_before_it_is_believed(tmp_path):
+    path = tmp_path / "t.safetensors"
+    save_file({"a": np.zeros(3, np.float32)}, path)
+
+    def refuse(header):
+        assert json.loads(header)["a"]["shape"] == [3]
+        raise ValueError("so it isn't")
+
+    with pytest.raises(ValueError, match="so it isn't"):
+        map_tensors(path, refuse)

@@ -179,6 +179,27 @@ def test_machine_code_older_than_any_kernel_is_dropped(tmp_path):
     assert {each.name for each in cache.iterdir()} == {"new.nbi", "other.pyc"}
 
 
+def test_compiling_is_told_once(tmp_path):
+    (tmp_path / "fresh.py").write_text("""
+import logging
+from vecsearch.kernels import compiled
+logging.basicConfig(level=logging.INFO, format="%(name)s %(message)s")
+@compiled
+def one(x):
+    return x + 1
+@compiled
+def two(x):
+    return one(x) * 2
+print(two(3), two(3.0))
+""")
+    command = [sys.executable, "fresh.py"]
+    place = {**os.environ, "PYTHONPATH": str(Path(module.__file__).parents[1])}
+    for told in (1, 0):  # the second process finds what the first compiled
+        done = subprocess.run(command, cwd=tmp_path, env=place, capture_output=True, text=True)
+        assert done.stdout == "8 8.0\n"
+        assert done.stderr.count("vecsearch Compiling for this processor") == told
+
+
 def test_kernels_of_two_threads_run_side_by_side():
     texts = [f"{sentence} nummer{n}" for n in range(300) for sentence in SENTENCES.values()]
     expected = [analyzer("german").terms(text) for text in texts]

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from vecsearch.cli.output import printable, saying_warnings
+from vecsearch.cli.output import printable, saying_notices
 from vecsearch.cli.version import version_option
 from vecsearch.errors import VecsearchError, did_you_mean
 
@@ -70,7 +70,7 @@ class _Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         try:
-            with saying_warnings():
+            with saying_notices():
                 result = super().invoke(ctx)
             sys.stdout.flush()
             return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import shutil
 import sys
 import time
@@ -154,10 +155,22 @@ def say(message: str) -> None:
     click.echo(printable(message), err=True)
 
 
+class _Saying(logging.Handler):
+    """Tells a person what the library logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
+
+
 @contextlib.contextmanager
-def saying_warnings() -> Iterator[None]:
-    """Within the block, tell our warnings as sentences, not as Python shows them."""
-    with warnings.catch_warnings():
+def saying_notices() -> Iterator[None]:
+    """Within the block, tell our warnings and our log as sentences, not as Python does."""
+    logger, saying = logging.getLogger("vecsearch"), _Saying()
+    with warnings.catch_warnings(), contextlib.ExitStack() as stack:
+        logger.addHandler(saying)
+        stack.callback(logger.removeHandler, saying)
+        stack.callback(logger.setLevel, logger.level)
+        logger.setLevel(logging.INFO)
         warnings.simplefilter("always", VecsearchWarning)
         usual = warnings.showwarning
 

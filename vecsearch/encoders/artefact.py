@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.encoders.subwords import Subwords
-from vecsearch.encoders.tensors import map_tensors
 from vecsearch.errors import EncoderError, VecsearchError
+from vecsearch.tensors import map_tensors
 
 Tensors: TypeAlias = Mapping[str, NDArray[Any]]
 

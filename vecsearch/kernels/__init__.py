@@ -7,12 +7,14 @@ compilation. So callers import it inside functions, once there is work worth it.
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import numba
+from numba.core import event
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,6 +34,25 @@ def drop_outdated(folder: Path) -> None:
 
 
 drop_outdated(Path(__file__).parent)
+
+
+class _Notice(event.Listener):
+    """Tells, once in a process, why the first work on a machine takes longer."""
+
+    _told = False
+
+    def on_start(self, event: event.Event) -> None:
+        if not self._told:
+            self._told = True
+            logging.getLogger("vecsearch").info(
+                "Compiling for this processor, which takes some seconds, once after installation."
+            )
+
+    def on_end(self, event: event.Event) -> None:
+        pass
+
+
+event.register("numba:compile", _Notice())  # type: ignore[no-untyped-call]
 
 _QUICKLY: Final = {
     "fastmath": {"reassoc", "nsz", "contract", "arcp", "nnan", "ninf"},

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vecsearch.errors import UsageError
 from vecsearch.groups import groups
 from vecsearch.store.snapshot import Part, Snapshot
-from vecsearch.types import Mask, TopK
+from vecsearch.types import ALL, Mask, TopK
 
 
 @runtime_checkable
@@ -48,6 +48,27 @@ def check_k(k: int) -> None:
         return
     if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
         raise UsageError(f"k is the number of documents to return, at least 1; it can't be {k!r}.")
+
+
+def check_request(snapshot: Snapshot, k: int, allow: Mask) -> None:
+    """Raise UsageError unless k is at least 1 and a mask has one boolean for each row.
+
+    Compiled loops read a mask without looking at where it ends.
+    """
+    check_k(k)
+    if allow is ALL:
+        return
+    if not isinstance(allow, np.ndarray) or allow.dtype != bool or allow.shape != (snapshot.rows,):
+        raise UsageError(
+            "A mask is ALL or an array of one boolean for each row, here "
+            f"{snapshot.rows:,}; it can't be {_told(allow)}."
+        )
+
+
+def _told(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return f"one of {value.dtype}, {value.shape}"
+    return repr(value)
 
 
 def best_documents(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vecsearch.encoders.base import Encoder, encode
 from vecsearch.errors import EncoderMismatch, RecallWarning
-from vecsearch.retrieve.base import Ranking, check_k, merge_rankings, top_k
+from vecsearch.retrieve.base import Ranking, check_request, merge_rankings, top_k
 from vecsearch.retrieve.explanation import FILTERED, Explanation, passes, standings, unranked
 from vecsearch.retrieve.nearest.growth import outgrown, stretches
 from vecsearch.retrieve.nearest.opening import contract_of, index_of
@@ -38,11 +38,12 @@ class Dense:
 
     def retrieve(self, queries: Sequence[str], k: int, allow: Mask) -> TopK:
         """See `Retriever.retrieve`."""
-        check_k(k)
+        check_request(self._snapshot, k, allow)
         return self.nearest(encode(self._load_encoder(), queries, "query"), k, allow)
 
     def nearest(self, vectors: Vectors, k: int, allow: Mask) -> TopK:
         """Rank by vectors, (queries, dim) float32, instead of texts."""
+        check_request(self._snapshot, k, allow)
         if not self._snapshot.noticed:
             self._snapshot.noticed = True
             if change := outgrown(stretches(self._snapshot)):

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from vecsearch.errors import UsageError
 from vecsearch.groups import groups
-from vecsearch.retrieve.base import Ranking, Retriever, check_k, rank, ranking_of, top_k
+from vecsearch.retrieve.base import Ranking, Retriever, check_request, rank, ranking_of, top_k
 from vecsearch.retrieve.explanation import (
     FILTERED,
     ArmPart,
@@ -210,7 +210,7 @@ def _fuse(
     allow: Mask,
     normalise: _Normalise,
 ) -> TopK:
-    check_k(k)
+    check_request(snapshot, k, allow)
     # An arm read k deep gives k documents or all it has, so no level below is needed.
     depths = [depth]
     while depths[-1] < k:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from vecsearch.retrieve.base import check_k, top_k
+from vecsearch.retrieve.base import check_request, top_k
 from vecsearch.retrieve.clauses import Expanded, Reading, query_terms
 from vecsearch.retrieve.explanation import (
     FILTERED,
@@ -45,7 +45,7 @@ class Lexical:
 
     def retrieve(self, queries: Sequence[str], k: int, allow: Mask) -> TopK:
         """See `Retriever.retrieve`."""
-        check_k(k)
+        check_request(self._snapshot, k, allow)
         counts = [_counts(self._names(query)) for query in queries]
         return top_k(self._scorer.rank(counts, k, allow), k)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vecsearch.encoders.rerankers import Reranker
 from vecsearch.errors import EncoderError, UsageError
-from vecsearch.retrieve.base import Ranking, Retriever, check_k, rank, ranking_of, top_k
+from vecsearch.retrieve.base import Ranking, Retriever, check_request, rank, ranking_of, top_k
 from vecsearch.retrieve.explanation import (
     ArmPart,
     Explanation,
@@ -78,7 +78,7 @@ class Reranked:
 
     def retrieve(self, queries: Sequence[str], k: int, allow: Mask) -> TopK:
         """See `Retriever.retrieve`."""
-        check_k(k)
+        check_request(self._snapshot, k, allow)
         found = self._retriever.retrieve(queries, max(k, self._top), allow)
         rankings = []
         for place, query in enumerate(queries):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import mmap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from vecsearch.errors import IndexCorrupt
 from vecsearch.store.files import Disk
+from vecsearch.tensors import NOTES, map_tensors
 
 Array: TypeAlias = NDArray[Any]
 
@@ -37,8 +37,6 @@ _NAMES: Final = {
     "uint8": "U8",
     "bool": "BOOL",
 }
-_NOTES: Final = "__metadata__"
-_DTYPES: Final = {name: np.dtype(dtype).newbyteorder("<") for dtype, name in _NAMES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ def _seal(header: Mapping[str, object]) -> bytes:
     It lies where the layout has a place for notes. What the header describes is padded to 8 bytes.
     """
     plain = json.dumps(header, separators=(",", ":")).encode()
-    note = {_NOTES: {"checksum": hashlib.blake2b(plain, digest_size=16).hexdigest()}}
+    note = {NOTES: {"checksum": hashlib.blake2b(plain, digest_size=16).hexdigest()}}
     text = json.dumps({**note, **header}, separators=(",", ":")).encode()
     return text + b" " * (-len(text) % 8)
 
@@ -98,23 +96,17 @@ def _bytes_of(name: str, array: Array | Stream) -> Iterator[memoryview]:
 def open_arrays(path: Path) -> dict[str, Array]:
     """Map the arrays of a file into memory, read-only; raise IndexCorrupt where it isn't one."""
     try:
-        with path.open("rb") as file:
-            buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        start = 8 + int.from_bytes(buffer[:8], "little")
-        header = json.loads(buffer[8:start])
-        del header[_NOTES]
-        if _seal(header) != buffer[8:start]:
-            raise ValueError("its checksum doesn't match")
-        arrays = {}
-        for name, entry in header.items():
-            dtype, shape = _DTYPES[entry["dtype"]], tuple(entry["shape"])
-            begin, _ = entry["data_offsets"]
-            flat = np.frombuffer(buffer, dtype, prod(shape), start + begin)
-            arrays[name] = flat.reshape(shape)
+        return map_tensors(path, _check_seal)
     except FileNotFoundError:
         raise IndexCorrupt(path, "the manifest names it, but it is missing.") from None
     except OSError as error:
         raise IndexCorrupt(path, f"it can't be read ({error.strerror}).") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except ValueError as error:
         raise IndexCorrupt(path, f"its header can't be read ({error}).") from None
-    return arrays
+
+
+def _check_seal(text: bytes) -> None:
+    header = json.loads(text)
+    del header[NOTES]
+    if _seal(header) != text:
+        raise ValueError("its checksum doesn't match")

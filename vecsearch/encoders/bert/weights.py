@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.encoders.bert.architecture import Architecture
-from vecsearch.encoders.tensors import map_tensors
+from vecsearch.tensors import map_tensors
 
 Numbers = NDArray[np.float32]
 

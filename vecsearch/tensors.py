@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import mmap
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-_NOTES: Final = "__metadata__"
+NOTES: Final = "__metadata__"
+"""The entry of a header that is no array but a mapping of texts, for whatever one wants to note."""
+
 _DTYPES: Final = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BOOL": "?",
     "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
@@ -23,8 +26,13 @@ _DTYPES: Final = {
 }  # fmt: skip
 
 
-def map_tensors(path: Path) -> dict[str, NDArray[Any]]:
+def map_tensors(
+    path: Path, check: Callable[[bytes], None] = lambda header: None
+) -> dict[str, NDArray[Any]]:
     """Map the arrays of a file, by name, read-only.
+
+    check: is given the header's bytes before they are believed; raises ValueError where they are
+        wrong.
 
     A file that is mapped somewhere may be replaced, but not written to.
     Raise OSError where it can't be read, and ValueError where it is no such file, is cut short, or
@@ -34,9 +42,10 @@ def map_tensors(path: Path) -> dict[str, NDArray[Any]]:
         content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     start = 8 + int.from_bytes(content[:8], "little")
     try:
+        check(content[8:start])
         header = json.loads(content[8:start])
         return {
-            name: _array(content, start, entry) for name, entry in header.items() if name != _NOTES
+            name: _array(content, start, entry) for name, entry in header.items() if name != NOTES
         }
     except (LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"its header isn't that of safetensors: {error!r}") from None
