@@ -12,7 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vecsearch import ALL, BM25, Document, Index, TfIdf
+from vecsearch.kernels import compiled
 from vecsearch.kernels.best import nth_greatest
+from vecsearch.kernels.bits import WIDE, as_great
+from vecsearch.kernels.postings import places_of
 from vecsearch.kernels.rough import MOST_TERMS
 from vecsearch.retrieve import scoring
 from vecsearch.retrieve.scoring import Scorer
@@ -159,6 +162,36 @@ def test_the_nth_greatest(numbers, n):
     n = min(n, len(numbers))
     found = nth_greatest(np.array(numbers, np.int32), n)
     assert found == sorted(numbers, reverse=True)[n - 1]
+
+
+@given(
+    numbers=st.sets(st.integers(0, 65_535), min_size=1, max_size=200).map(sorted),
+    others=st.lists(st.integers(0, 65_535), max_size=20),
+    data=st.data(),
+)
+def test_where_numbers_are(numbers, others, data):
+    sought = data.draw(st.lists(st.sampled_from(numbers), max_size=20)) + others
+    places = np.full(len(sought) + 1, -7, np.int32)
+    places_of(np.array(sought, np.uint16), np.array(numbers, np.uint16), places)
+    for number, place in zip(sought, places.tolist(), strict=False):
+        assert 0 <= place < len(numbers)
+        assert (numbers[place] == number) == (number in numbers)
+    assert places[-1] == -7
+
+
+@compiled
+def compared(numbers, at, least):
+    return as_great(numbers, at, least)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@given(at=st.integers(0, 36), least=st.integers(0, 255), seed=st.integers(0, 99))
+def test_which_are_as_great(dtype, at, least, seed):
+    chance = np.random.default_rng(seed)
+    numbers = chance.integers(0, np.iinfo(dtype).max + 1, 100).astype(dtype)
+    numbers[::3] = least
+    expected = sum(int(number >= least) << i for i, number in enumerate(numbers[at : at + WIDE]))
+    assert compared(numbers, at, dtype(least)) == expected
 
 
 @pytest.fixture(scope="module")

@@ -76,8 +76,26 @@ def _classify(
     return types.uint64(data, at, small, text), code
 
 
+def _compare(typing: _Untyped, numbers: _Untyped, at: _Untyped, least: _Untyped) -> _Untyped:
+    def code(
+        context: _Untyped, builder: _Untyped, signature: _Untyped, arguments: _Untyped
+    ) -> _Untyped:
+        array = context.make_array(numbers)(context, builder, arguments[0])
+        wide = ir.VectorType(ir.IntType(numbers.dtype.bitwidth), WIDE)
+        place = builder.bitcast(builder.gep(array.data, [arguments[1]]), wide.as_pointer())
+        one = builder.insert_element(
+            ir.Constant(wide, ir.Undefined), arguments[2], ir.Constant(ir.IntType(32), 0)
+        )
+        zeros = ir.Constant(ir.VectorType(ir.IntType(32), WIDE), [0] * WIDE)
+        leasts = builder.shuffle_vector(one, one, zeros)
+        as_great = builder.icmp_unsigned(">=", builder.load(place, align=1), leasts)
+        return builder.bitcast(as_great, ir.IntType(WIDE))
+
+    return types.uint64(numbers, at, numbers.dtype), code
+
+
 WIDE: Final = 64
-"""Bytes that are looked at together."""
+"""Bytes, or other numbers, that are looked at together."""
 
 eight_at: Final[Callable[[NDArray[np.uint8], int], Eight]] = cast(_Untyped, intrinsic)(_load)
 """Return the eight bytes of an array, (n,), from a place on, wherever that is in memory."""
@@ -92,4 +110,10 @@ word_bytes: Final[Callable[[NDArray[np.uint8], int, np.uint8, NDArray[np.uint8]]
 
 Letters in ASCII are copied with the bits of `small` set, which is 0x20 or 0. Return a bit for each
 byte, the lowest for the first: whether it isn't 0 in the copy.
+"""
+
+as_great: Final[Callable[[NDArray[Any], int, Any], Eight]] = cast(_Untyped, intrinsic)(_compare)
+"""Compare WIDE unsigned integers of an array, (n,), from a place on, with one of the same dtype.
+
+Return a bit for each, the lowest for the first: whether it is as great.
 """

@@ -152,6 +152,23 @@ def next_block(its: Segment, terms: int, here: Here) -> tuple[int, int]:
 
 
 @part
+def places_of(sought: Numbers, numbers: Numbers, places: Numbers) -> None:
+    """Put down where in rising numbers each sought one is; if it isn't there, where another is.
+
+    All are looked for side by side, each in as many steps: none waits for another's memory.
+    """
+    count = len(sought)
+    for i in range(count):
+        places[i] = 0
+    left = len(numbers)
+    while left > 1:
+        half = left >> 1
+        for i in range(count):
+            places[i] += half if numbers[places[i] + half] <= sought[i] else 0
+        left -= half
+
+
+@part
 def place_of(number: int, numbers: Numbers, start: int, end: int) -> int:
     """Return where in a stretch of rising numbers the first is that isn't less; else its end."""
     while start < end:

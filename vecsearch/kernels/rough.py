@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from vecsearch.kernels import compiled, part
 from vecsearch.kernels.best import Best, drop, grown, nth_greatest
+from vecsearch.kernels.bits import WIDE, Eight, as_great, trailing_zeros
 from vecsearch.kernels.postings import Here, Query, Segment, begin, next_block, segment_of
 
 Numbers: TypeAlias = NDArray[Any]
@@ -30,8 +31,8 @@ _ROUNDING: Final = 1e-6
 _SPARSE: Final = 24
 """A block of fewer entries than one for so many rows is gone through by its entries."""
 _STRETCH: Final = 512
-_STEP: Final = 64
-"""Sums that are compared at once, to find those stretches, and those steps in them, that count."""
+"""Sums of which the greatest is looked for first, to find those stretches that count."""
+_ONE: Final = np.uint64(1)
 
 
 class Units(NamedTuple):
@@ -101,9 +102,7 @@ def find_best(
             else:
                 if floor == -np.inf:
                     floor = _first_floor(asked, units, sums[:length], passing, enough)
-                taken = _take_stretches(
-                    asked, units, start, passing, floor, sums[:length], best, taken
-                )
+                taken = _take_sums(asked, units, start, passing, floor, sums[:length], best, taken)
             if taken > enough:
                 floor = max(floor, _enough_score(best.least[:taken], enough) * (1 - _ROUNDING))
                 taken = drop(best, taken, floor)
@@ -193,7 +192,7 @@ def _take_entries(
 
 
 @part
-def _take_stretches(
+def _take_sums(
     asked: Query,
     units: Units,
     first_row: int,
@@ -204,21 +203,34 @@ def _take_stretches(
     taken: int,
 ) -> int:
     """Do as `_take_entries` does, going through all sums, where no row has a norm of its own."""
-    least = _least(asked, units, floor)
+    least = np.uint16(_least(asked, units, floor))
     for start in range(0, len(sums), _STRETCH):
         end = min(start + _STRETCH, len(sums))
-        if _greatest(sums[start:end], allowed[start:end]) >= least:
-            for step in range(start, end, _STEP):
-                stop = min(step + _STEP, end)
-                if _greatest(sums[step:stop], allowed[step:stop]) < least:
-                    continue
-                for row in range(step, stop):
-                    if sums[row] >= least and (len(allowed) == 0 or allowed[row]):
-                        taken = _take(
-                            asked, units, first_row + row, sums[row], asked.norm, floor, best, taken
-                        )
-        sums[start:end] = 0
+        if _greatest(sums[start:end], allowed[start:end]) < least:
+            continue
+        for step in range(start, end, WIDE):
+            those = _as_great(sums, step, least)
+            if len(allowed):
+                those &= _as_great(allowed.view(np.uint8), step, np.uint8(1))
+            while those:
+                row = step + trailing_zeros(those)
+                those &= those - _ONE
+                taken = _take(
+                    asked, units, first_row + row, sums[row], asked.norm, floor, best, taken
+                )
+    sums[:] = 0
     return taken
+
+
+@part
+def _as_great(numbers: Numbers, at: int, least: int) -> Eight:
+    """Do as `as_great` does; at the end of the array there may be fewer than WIDE."""
+    if at + WIDE <= len(numbers):
+        return as_great(numbers, at, least)
+    bits = np.uint64(0)
+    for i in range(at, len(numbers)):
+        bits |= np.uint64(numbers[i] >= least) << np.uint64(i - at)
+    return bits
 
 
 @part
@@ -257,12 +269,12 @@ def _first_floor(asked: Query, units: Units, sums: Numbers, allowed: Numbers, en
 
     The greatest sums of so many steps are those of as many rows.
     """
-    steps = len(sums) // _STEP
+    steps = len(sums) // WIDE
     if steps < enough:
         return -np.inf
     greatest = np.empty(steps, np.uint16)
     for step in range(steps):
-        these = slice(step * _STEP, (step + 1) * _STEP)
+        these = slice(step * WIDE, (step + 1) * WIDE)
         greatest[step] = _greatest(sums[these], allowed[these])
     total = nth_greatest(greatest, enough)
     if total == 0:

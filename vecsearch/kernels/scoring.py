@@ -22,6 +22,7 @@ from vecsearch.kernels.postings import (
     Query,
     Segment,
     place_of,
+    places_of,
     query_of,
     room_here,
     segment_of,
@@ -110,7 +111,7 @@ def _score(
     ranks: Numbers,
 ) -> None:
     """Work out the scores of rows, rising, and look up their ranks."""
-    totals = np.zeros(len(rows))
+    totals, places = np.zeros(len(rows)), np.empty(len(rows), np.int32)
     first = 0
     for segment in range(len(segments)):
         its = segment_of(segments[segment], like)
@@ -121,7 +122,8 @@ def _score(
             last = first
             while last < len(rows) and rows[last] < end:
                 last += 1
-            _add_exactly(its, asked, segment, block, rows[first:last] - start, totals[first:last])
+            sought = (rows[first:last] - start).astype(np.uint16)
+            _add_exactly(its, asked, segment, block, sought, places, totals[first:last])
             for i in range(first, last):
                 row = rows[i] - its.first_row
                 total = totals[i] + asked.absent
@@ -135,9 +137,15 @@ def _score(
 
 @part
 def _add_exactly(
-    its: Segment, asked: Query, segment: int, block: int, rows: Numbers, totals: Numbers
+    its: Segment,
+    asked: Query,
+    segment: int,
+    block: int,
+    rows: Numbers,
+    places: Numbers,
+    totals: Numbers,
 ) -> None:
-    """Add up what the terms weigh in some rows of a block, rising, which are looked for."""
+    """Add up what the terms weigh in some rows of a block, which are looked for; places: room."""
     for term in range(len(asked.idf)):
         first = asked.chunks[term, FIRST_CHUNK + 2 * segment]
         last = asked.chunks[term, FIRST_CHUNK + 2 * segment + 1]
@@ -145,8 +153,10 @@ def _add_exactly(
         if chunk == last or its.blocks[chunk] != block:
             continue
         idf, weight, lacking = asked.idf[term], asked.weight[term], asked.lacking[term]
-        at, end = its.starts[chunk], its.starts[chunk + 1]
+        start, end = its.starts[chunk], its.starts[chunk + 1]
+        entries, cells = its.rows[start:end], its.cells[start:end]
+        places_of(rows, entries, places)
         for i in range(len(rows)):
-            at = place_of(rows[i], its.rows, at, end)
-            if at < end and its.rows[at] == rows[i]:
-                totals[i] += weight * (idf * its.tf[its.cells[at]] - lacking)
+            at = places[i]
+            if entries[at] == rows[i]:
+                totals[i] += weight * (idf * its.tf[cells[at]] - lacking)
