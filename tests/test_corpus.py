@@ -546,6 +546,16 @@ def test_queries_of_a_table(tmp_path, name, header):
     assert read_queries(path) == [Query("q1", '"why" not'), Query("2", "")]
 
 
+@pytest.mark.parametrize("name", ["q.txt", "q.txt.gz"])
+def test_queries_of_a_plain_text(tmp_path, name):
+    path = put(tmp_path, name, '\ufeff what\tis "this"? \r\n\n  \nwhat is this?\nwhat is this?')
+    assert read_queries(path) == [
+        Query("1", 'what\tis "this"?'),
+        Query("4", "what is this?"),
+        Query("5", "what is this?"),
+    ]
+
+
 def test_queries_of_standard_input(standard_input):
     standard_input(jsonl({"_id": 1, "text": "one"}, {"id": "2", "text": "two"}))
     assert read_queries("-") == [Query("1", "one"), Query("2", "two")]
@@ -561,6 +571,8 @@ def test_queries_of_standard_input(standard_input):
         ("q.tsv", b"1\ta\n2\t\xe9\n", 2, "not UTF-8: byte 3 of the line is 0xE9"),
         ("q.tsv", "query-id\ttext\n", None, "holds no query"),
         ("q.jsonl", "\n", None, "holds no query"),
+        ("q.txt", "\n \n", None, "holds no query"),
+        ("q.txt", b"a\n\nb \xe9\n", 3, "not UTF-8: byte 3 of the line is 0xE9"),
         (
             "q.jsonl",
             jsonl({"_id": "1", "text": "a"}, {"_id": "1", "text": "b"}),

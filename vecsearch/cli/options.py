@@ -100,7 +100,8 @@ def recall_queries_options(function: _F) -> _F:
             "--queries",
             metavar="FILE",
             shell_complete=complete_file,
-            help="Real queries to measure recall with: .jsonl or .tsv.  [documents ask]",
+            help="Real queries to measure recall with: .jsonl, .tsv, or .txt with one a line.  "
+            "[documents ask]",
         ),
     ):
         function = option(function)

@@ -41,7 +41,7 @@ _BLOCK = 64
     "--queries",
     metavar="FILE",
     shell_complete=complete_file,
-    help="Queries instead of QUERY: .jsonl or .tsv.",
+    help="Queries instead of QUERY: .jsonl, .tsv, or .txt with one a line.",
 )
 @click.option(
     "--vectors",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -18,14 +18,15 @@ _ID_HEADERS: Final = frozenset({"query-id", "query_id", "_id", "id", "qid"})
 
 
 def read_queries(path: str | Path) -> list[Query]:
-    """Read queries: JSON Lines with "_id" and "text" as in BEIR, or, from a .tsv, id<TAB>text.
+    """Read queries: JSON Lines with "_id" and "text" as in BEIR, unless the suffix says otherwise.
 
-    "-" is JSON Lines from standard input; a file named *.gz is gzipped. A .tsv may begin with a
-    header, such as query-id<TAB>text, and has no quotes. An id that comes twice, and a file
+    A .tsv has id<TAB>text and no quotes, and may begin with a header, such as query-id<TAB>text. A
+    .txt has a query on each line, whose id is the line's number; blank lines are skipped. "-" is
+    JSON Lines from standard input; a file named *.gz is gzipped. An id that comes twice, and a file
     without any query, are CorpusErrors, as is whatever can't be read.
     """
-    tab_separated = suffix(path).removesuffix(".gz") == ".tsv"
-    queries = list(_from_tsv(path) if tab_separated else _from_jsonl(path))
+    read = _READERS.get(suffix(path).removesuffix(".gz"), _from_jsonl)
+    queries = list(read(path))
     if not queries:
         raise CorpusError(ByteFile(path).name, None, "the file holds no query.")
     return queries
@@ -87,6 +88,19 @@ def _from_tsv(path: str | Path) -> Iterator[Query]:
             raise CorpusError(name, number, f"the query id {id!r} comes a second time.")
         seen.add(id)
         yield Query(id, text)
+
+
+def _from_txt(path: str | Path) -> Iterator[Query]:
+    # Lines are numbered as editors do, so that a run's ids lead back to the file.
+    for number, line in _lines(path):
+        yield Query(str(number), line.strip())
+
+
+_READERS: Final[Mapping[str, Callable[[str | Path], Iterator[Query]]]] = {
+    ".tsv": _from_tsv,
+    ".txt": _from_txt,
+}
+"""By suffix; any other is JSON Lines."""
 
 
 def _judgment(line: str, name: str, number: int) -> tuple[str, str, str]:
