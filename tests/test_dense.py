@@ -178,6 +178,19 @@ def test_duplicates_are_in_trec_evals_order_up_to_the_cutoff(tmp_path, k, where)
     assert [name for name, _ in found] == (equal + less)[:k]
 
 
+def test_ties_are_in_the_same_order_in_a_batch(tmp_path):
+    """An index finds other ones of equal rows for many queries than for one; nobody sees that."""
+    rng = np.random.default_rng(10)
+    table = rng.integers(-2, 3, (900, 5)).astype(np.float32)  # sums are exact, and many are equal
+    queries = rng.integers(-2, 3, (40, 5)).astype(np.float32)
+    queries = queries[np.any(queries, axis=1)]
+    made = Collection(tmp_path / "i", table, commits=2)
+    found = made.dense.nearest(queries, 10, ALL)
+    for i, query in enumerate(queries):
+        expected = in_order(made.expected(query))[:10]
+        assert made.named(found, i) == made.nearest(query, 10) == expected
+
+
 def test_the_best_passage_is_the_first_of_the_best(tmp_path):
     table = np.array([[1, 0], [0, 1], [0, 1], [-1, 0]], np.float32)
     made = Collection(tmp_path / "i", table, [[0, 3, 1, 2, 0], [3, 3], [3, 0]])
