@@ -33,7 +33,7 @@ from vecsearch.retrieve.nearest.building import (
 from vecsearch.retrieve.nearest.choosing import Trial, choose, sequence
 from vecsearch.retrieve.nearest.exact import Flat
 from vecsearch.retrieve.nearest.library import load_faiss
-from vecsearch.retrieve.nearest.planner import Costs, plan
+from vecsearch.retrieve.nearest.planner import Costs, plan, wider
 from vecsearch.retrieve.nearest.structure import Effort, Structure
 from vecsearch.retrieve.nearest.trials import structures
 from vecsearch.retrieve.nearest.tuning import Request
@@ -166,6 +166,23 @@ def test_the_cheapest_way_through_a_graph():
     assert (chosen.way, chosen.effort) == ("over-fetch", Effort(10, 110, 110))
 
 
+def test_too_little_passed_for_the_risk_of_a_second_search():
+    """All codes are scanned in any case: over-fetching would save next to nothing."""
+    costs = Costs(row=0.1, row_in_batch=0.01, fetch=0.1, scan=300, probe=300)
+    chosen = plan(costs, 100_000, 90_000, Effort(10, 1, 100), 1, in_batch=False)
+    assert chosen.estimates["over-fetch"] < chosen.estimates["selector"]
+    assert chosen.way == "selector"
+
+
+def test_a_graph_is_walked_again_unless_exact_scores_are_cheaper():
+    costs = Costs(row=0.1, row_in_batch=0.01, fetch=2, scan=0, probe=10)
+    effort, spent = Effort(10, 50, 20), Effort(10, 110, 110)
+    # Of 110 rows in sight 22 passed: 250 have to be, and some to spare, for 50.
+    assert wider(costs, effort, spent, 22, 50_000) == Effort(10, 275, 275)
+    assert wider(costs, effort, spent, 22, 8_000) is None
+    assert wider(costs, effort, spent, 0, 50_000) is None
+
+
 # --- exact search for many queries at once
 
 
@@ -218,7 +235,7 @@ def costs_of(kind):
     """Costs by which every way is taken somewhere."""
     if kind.links:
         return Costs(0.1, 0.1, 0.2, 0, 5)
-    return Costs(0.1, 0.005, 0.05, 29.2 + 0.045 * KINDS[kind.name].candidates, 30)
+    return Costs(0.1, 0.005, 0.05, 40 + 0.1 * KINDS[kind.name].candidates, 20)
 
 
 @pytest.fixture(scope="module", params=list(KINDS))

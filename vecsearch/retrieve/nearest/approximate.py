@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vecsearch.retrieve.nearest.base import Found
 from vecsearch.retrieve.nearest.exact import BATCH, Flat, best, inner_products
 from vecsearch.retrieve.nearest.library import load_faiss
-from vecsearch.retrieve.nearest.planner import SPARE, Costs, Plan, plan
+from vecsearch.retrieve.nearest.planner import SPARE, Costs, Plan, plan, wider
 from vecsearch.retrieve.nearest.structure import Effort
 from vecsearch.types import ALL, Mask, Vectors
 
@@ -125,17 +125,41 @@ class Approximate:
         rows[~allow[rows]] = -1  # row -1, which pads, stays -1 whatever the last row's place says
         usual = self._for_k(k)
         needed = usual.probes if self.lists is None else usual.candidates
-        few = np.flatnonzero(np.count_nonzero(rows >= 0, axis=1) < _ENOUGH * needed)
+        passed = np.count_nonzero(rows >= 0, axis=1)
+        few = np.flatnonzero(passed < _ENOUGH * needed)
         if self.lists is None:  # its rows come by codes that are nearly the vectors
             rows[np.cumsum(rows >= 0, axis=1) > SPARE * usual.candidates] = -1
         found = best(rows, inner_products(queries, self._vectors, rows), k)
-        if len(few):
-            found[0][few], found[1][few] = (
-                self._flat.search_rows(queries[few], k, np.flatnonzero(allow))
-                if self.lists is None
-                else self._scored(queries[few], k, replace(usual, probes=self.lists), allow)
-            )
+        if len(few) and self.lists is not None:
+            again = self._scored(queries[few], k, replace(usual, probes=self.lists), allow)
+            found[0][few], found[1][few] = again
+        elif len(few):
+            self._walk_again(queries, k, effort, allow, found, few, passed)
         return found
+
+    def _walk_again(
+        self,
+        queries: Vectors,
+        k: int,
+        spent: Effort,
+        allow: NDArray[np.bool_],
+        found: Found,
+        few: NDArray[np.int64],
+        passed: NDArray[np.int64],
+    ) -> None:
+        """Find again what a graph found for a few of the queries, of whose rows so many passed."""
+        usual, passing = self._for_k(k), int(np.count_nonzero(allow))
+        left = []
+        for i in few.tolist():
+            more = wider(self._costs, usual, spent, int(passed[i]), passing)
+            if more is None or more.probes >= len(self._vectors):
+                left.append(i)
+            else:
+                again = self._over_fetched(queries[i : i + 1], k, more, allow)
+                found[0][i], found[1][i] = again[0][0], again[1][0]
+        if left:
+            scored = self._flat.search_rows(queries[left], k, np.flatnonzero(allow))
+            found[0][left], found[1][left] = scored
 
 
 class _Asking:

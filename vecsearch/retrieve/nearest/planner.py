@@ -7,8 +7,10 @@ Three ways, each keeps the recall that was proved without a filter:
   visited, since the rows that pass may lie in any of them;
 * *over-fetch*: the search as it was tuned, but for so many candidates, or with so many more rows of
   a graph in sight, that as many pass as were wanted. Where they don't, since filter and query have
-  to do with each other, the selector follows, and in a graph exact scoring: a graph that skips what
-  doesn't pass fills its answer with whatever it meets, and can't say how much it has missed.
+  to do with each other, the selector follows. A graph is walked again, with as many more in sight
+  as what passed of those seen suggests, or all that pass are scored, where that is cheaper: a graph
+  that skips what doesn't pass fills its answer with whatever it meets, and can't say how much it
+  has missed.
 """
 
 from __future__ import annotations
@@ -24,6 +26,13 @@ Way: TypeAlias = Literal["tuned", "exact", "selector", "over-fetch"]
 
 SPARE: Final = 1.1
 """So many times more is fetched than would do if the filter had nothing to do with queries."""
+
+_WORTH_THE_RISK: Final = 1 / 1.6
+"""Over-fetching costs at most this share of what would have to follow if too few passed.
+
+What is chosen then costs at most 1.6 times as much as what would have been best: either what has
+to follow, where over-fetching had done, or both, where it hadn't (x = 1 + 1 / x at 1.62).
+"""
 
 _MASK: Final = 2e-4
 """Microseconds for each row of a mask that has to be looked at."""
@@ -94,14 +103,36 @@ def plan(
     else:
         wanted = math.ceil(fetched * rows * SPARE / max(passing, 1))
         if wanted < rows:
-            # Of what is fetched only what passes is scored.
-            widened = costs.probe + wanted * costs.fetch + SPARE * scored
-            ways["over-fetch"] = _widened(effort, wanted, lists), widened
+            ways["over-fetch"] = _widened(effort, wanted, lists), _fetching(costs, wanted, effort)
         if lists is not None:
             selected = of_mask + costs.scan + fetched * costs.fetch + scored
             ways["selector"] = replace(effort, probes=lists), selected
-    way = min(ways, key=lambda name: ways[name][1])
-    return Plan(way, ways[way][0], {name: estimate for name, (_, estimate) in ways.items()})
+    estimates = {name: estimate for name, (_, estimate) in ways.items()}
+    way = min(ways, key=lambda name: estimates[name])
+    follows: Way = "exact" if lists is None else "selector"
+    if way == "over-fetch" and estimates[way] > _WORTH_THE_RISK * estimates[follows]:
+        way = min(ways.keys() - {way}, key=lambda name: estimates[name])
+    return Plan(way, ways[way][0], estimates)
+
+
+def wider(costs: Costs, effort: Effort, spent: Effort, passed: int, passing: int) -> Effort | None:
+    """Return with how many rows in sight a graph is walked once more; None to score all that pass.
+
+    effort: what is spent without a filter. spent: what was spent. passed: how many of the rows in
+        sight then passed; fewer than the effort wants. passing: how many pass of all rows.
+    """
+    if not passed:
+        return None
+    wanted = math.ceil(spent.probes * effort.probes / passed * SPARE)
+    exact = passing * costs.row
+    if _fetching(costs, wanted, effort) > _WORTH_THE_RISK * exact:
+        return None
+    return _widened(effort, wanted, None)
+
+
+def _fetching(costs: Costs, wanted: int, effort: Effort) -> float:
+    """Return what it takes to fetch so many; of these only what passes is scored."""
+    return costs.probe + wanted * costs.fetch + SPARE * effort.candidates * costs.row
 
 
 def _widened(effort: Effort, wanted: int, lists: int | None) -> Effort:
