@@ -17,6 +17,7 @@ from rich.cells import cell_len
 
 from tests.conftest import interruptible
 from vecsearch import Document
+from vecsearch.__main__ import main as start
 from vecsearch.cli.output import print_document, saying_notices
 from vecsearch.cli.printable import printable
 
@@ -651,3 +652,24 @@ def test_what_the_library_logs_is_told_as_a_line(capsys):
     assert "Something takes long.\n" in capsys.readouterr().err.splitlines(keepends=True)
     assert logger.level == level
     assert not logger.handlers
+
+
+def test_a_filter_is_given_once(index):
+    for command in (["search", index, "lamp"], ["delete", index], ["export", index]):
+        code, _, told = run(*command, "--where", "year > 1900", "--where", "year < 1800")
+        assert code == 2
+        assert "Give --where once, and join its conditions by and." in told
+
+
+def test_ctrl_c_before_the_command_line_is_loaded(monkeypatch, capsys):
+    class Interrupts:
+        def find_spec(self, name, path, target=None):
+            if name == "vecsearch.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "vecsearch.cli", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupts(), *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        start()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "Error: Interrupted.\n"

@@ -289,6 +289,10 @@ def test_without_faiss_the_same_rows_are_found(monkeypatch):
                 assert len(set(real)) == len(real) == min(k, len(passing))
                 np.testing.assert_allclose(score[row >= 0], vectors[real] @ query, atol=1e-5)
                 assert set(score[row < 0]) <= {-np.inf}
+            # Of equal scores the first row comes first, as where all are sorted.
+            products = np.einsum("ij,j->i", vectors, queries[0])[passing]
+            order = np.argsort(-products, kind="stable")[:k]
+            assert rows[0, : len(order)].tolist() == passing[order].tolist()
     monkeypatch.delitem(sys.modules, "faiss", raising=False)
     scans = scan.Scans()
     assert scans.suit(10**8)

@@ -713,3 +713,6 @@ def test_the_command_line(copy, tmp_path):
     run("compact", copy, "--recall", "0.8", "--memory-per-vector", 1, *asked)
     assert "flat" in run("info", copy)
     assert "is kept" in run("verify", copy, "--recall")
+    assert "no longer tuned: --recall 0.8 tunes it again." in run("compact", copy)
+    assert "no longer" not in run("compact", copy)
+    assert json.loads(run("info", copy, "--json"))["nearest"] is None

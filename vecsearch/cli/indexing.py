@@ -236,7 +236,7 @@ def compact(
     if recall is None and any(each is not None for each in tuned_by):
         raise click.UsageError("What the search is tuned by goes with --recall.")
     with opened(index_folder, device) as index, telling() as tell:
-        before = index.info()["bytes"]
+        before = index.info()
         contract = index.compact(
             recall,
             k=10 if k is None else k,
@@ -249,8 +249,14 @@ def compact(
         after = index.info()
     click.echo(
         f"{index_folder}: {counted(after['documents'])} in {after['segments']} segment(s), "
-        f"{size(before)} before, {size(after['bytes'])} now."
+        f"{size(before['bytes'])} before, {size(after['bytes'])} now."
     )
+    lost = before["nearest"] if recall is None else None
+    if lost:
+        click.echo(
+            f"Search by embeddings is exact now, no longer tuned: --recall {lost['target']:g} "
+            "tunes it again."
+        )
     if contract is not None:
         click.echo(f"{promised(contract)}.")
 

@@ -48,10 +48,19 @@ def by_option(function: _F) -> _F:
     )(function)
 
 
+def _one_filter(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> str | None:
+    """Take the one filter that is given; of several the last would win, without a word."""
+    if len(given) > 1:
+        raise click.UsageError("Give --where once, and join its conditions by and.")
+    return given[0] if given else None
+
+
 def where_option(function: _F) -> _F:
     """Take --where."""
     return click.option(
         "--where",
+        multiple=True,
+        callback=_one_filter,
         metavar="EXPR",
         help="Only documents whose metadata passes, such as 'lang = \"en\" and year >= 2020'.",
     )(function)

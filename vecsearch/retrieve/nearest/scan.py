@@ -41,10 +41,22 @@ def scan(queries: Vectors, vectors: Vectors, k: int, allow: NDArray[np.bool_] | 
     """Score every row that passes, (rows,) bool; each sum alone, so that equal rows tie."""
     rows = np.full((len(queries), k), -1, np.int64)
     scores = np.full((len(queries), k), -np.inf, np.float32)
-    passing = np.arange(len(vectors)) if allow is None else np.flatnonzero(allow)
+    passing = None if allow is None else np.flatnonzero(allow)
     for i, query in enumerate(queries):
-        products = np.einsum("ij,j->i", vectors, query)[passing]
-        best = np.argsort(-products, kind="stable")[:k]
-        rows[i, : len(best)] = passing[best]
+        products = np.einsum("ij,j->i", vectors, query)
+        if passing is not None:
+            products = products[passing]
+        best = _best(products, k)
+        rows[i, : len(best)] = best if passing is None else passing[best]
         scores[i, : len(best)] = products[best]
     return rows, scores
+
+
+def _best(products: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """Return where the k greatest are, the greatest first; of equal ones the first come first."""
+    if k < len(products):
+        # Few are sorted: those that are as great as the k-th, which may be more than k.
+        least = np.partition(products, len(products) - k)[len(products) - k]
+        some = np.flatnonzero(products >= least)
+        return some[np.argsort(-products[some], kind="stable")][:k]
+    return np.argsort(-products, kind="stable")
