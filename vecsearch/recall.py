@@ -21,7 +21,7 @@ from vecsearch.types import Query, Vector, Vectors
 
 NO_QUERIES: Final = (
     "No queries were given, so documents ask: what is promised holds for queries that are like "
-    "documents. Questions are harder to find neighbours for; give some hundreds of real ones."
+    "documents. Questions are harder to find neighbours for; give real ones, best some 2,000."
 )
 
 Texts = Sequence[str | Query]

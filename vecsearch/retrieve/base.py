@@ -68,7 +68,7 @@ def check_request(snapshot: Snapshot, k: int, allow: Mask) -> None:
 def _told(value: object) -> str:
     if isinstance(value, np.ndarray):
         return f"one of {value.dtype}, {value.shape}"
-    return repr(value)
+    return f"of the type {type(value).__name__}"
 
 
 def best_documents(
