@@ -251,8 +251,7 @@ def compact(
         f"{index_folder}: {counted(after['documents'])} in {after['segments']} segment(s), "
         f"{size(before['bytes'])} before, {size(after['bytes'])} now."
     )
-    lost = before["nearest"] if recall is None else None
-    if lost:
+    if recall is None and (lost := before["nearest"]):
         click.echo(
             f"Search by embeddings is exact now, no longer tuned: --recall {lost['target']:g} "
             "tunes it again."

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import numba
-from numba.core import event
+from numba.core import event as events
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,23 +36,23 @@ def drop_outdated(folder: Path) -> None:
 drop_outdated(Path(__file__).parent)
 
 
-class _Notice(event.Listener):
+class _Notice(events.Listener):
     """Tells, once in a process, why the first work on a machine takes longer."""
 
     _told = False
 
-    def on_start(self, event: event.Event) -> None:
+    def on_start(self, event: events.Event) -> None:
         if not self._told:
             self._told = True
             logging.getLogger("vecsearch").info(
                 "Compiling for this processor, which takes some seconds, once after installation."
             )
 
-    def on_end(self, event: event.Event) -> None:
+    def on_end(self, event: events.Event) -> None:
         pass
 
 
-event.register("numba:compile", _Notice())  # type: ignore[no-untyped-call]
+events.register("numba:compile", _Notice())  # type: ignore[no-untyped-call]
 
 _QUICKLY: Final = {
     "fastmath": {"reassoc", "nsz", "contract", "arcp", "nnan", "ninf"},

@@ -38,6 +38,15 @@ def _count(typing: _Untyped, number: _Untyped) -> _Untyped:
     return types.int64(number), code
 
 
+def _repeated(builder: _Untyped, number: _Untyped, wide: _Untyped) -> _Untyped:
+    """Return a vector of WIDE times the same number."""
+    one = builder.insert_element(
+        ir.Constant(wide, ir.Undefined), number, ir.Constant(ir.IntType(32), 0)
+    )
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), WIDE), [0] * WIDE)
+    return builder.shuffle_vector(one, one, zeros)
+
+
 def _classify(
     typing: _Untyped, data: _Untyped, at: _Untyped, small: _Untyped, text: _Untyped
 ) -> _Untyped:
@@ -58,11 +67,7 @@ def _classify(
             for kind, array in ((data, arguments[0]), (text, arguments[3]))
         )
         bytes_ = builder.load(source, align=1)
-        one = builder.insert_element(
-            ir.Constant(wide, ir.Undefined), arguments[2], ir.Constant(ir.IntType(32), 0)
-        )
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), WIDE), [0] * WIDE)
-        smalls = builder.or_(bytes_, builder.shuffle_vector(one, one, zeros))
+        smalls = builder.or_(bytes_, _repeated(builder, arguments[2], wide))
         letter = builder.icmp_unsigned(
             "<", builder.sub(builder.or_(bytes_, every(0x20)), every(ord("a"))), every(26)
         )
@@ -83,11 +88,7 @@ def _compare(typing: _Untyped, numbers: _Untyped, at: _Untyped, least: _Untyped)
         array = context.make_array(numbers)(context, builder, arguments[0])
         wide = ir.VectorType(ir.IntType(numbers.dtype.bitwidth), WIDE)
         place = builder.bitcast(builder.gep(array.data, [arguments[1]]), wide.as_pointer())
-        one = builder.insert_element(
-            ir.Constant(wide, ir.Undefined), arguments[2], ir.Constant(ir.IntType(32), 0)
-        )
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), WIDE), [0] * WIDE)
-        leasts = builder.shuffle_vector(one, one, zeros)
+        leasts = _repeated(builder, arguments[2], wide)
         as_great = builder.icmp_unsigned(">=", builder.load(place, align=1), leasts)
         return builder.bitcast(as_great, ir.IntType(WIDE))
 

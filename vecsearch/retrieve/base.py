@@ -71,6 +71,15 @@ def _told(value: object) -> str:
     return f"of the type {type(value).__name__}"
 
 
+def as_good_as(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """Return where the scores are that are as good as the k-th best of more than k, rising.
+
+    These may be more than k; but they are few, and only they need be sorted.
+    """
+    worst = np.partition(scores, len(scores) - k)[len(scores) - k]
+    return np.flatnonzero(scores >= worst)
+
+
 def best_documents(
     part: Part, rows: NDArray[np.int64], scores: NDArray[np.float32], k: int
 ) -> Ranking:
@@ -84,8 +93,8 @@ def best_documents(
     positions = documents.position_of(rows)
     whole = len(documents) == documents.rows
     if whole and len(scores) > k:
-        worst = np.partition(scores, len(scores) - k)[len(scores) - k]
-        rows, positions, scores = (each[scores >= worst] for each in (rows, positions, scores))
+        kept = as_good_as(scores, k)
+        rows, positions, scores = rows[kept], positions[kept], scores[kept]
     # The last key counts most: score, then id, both falling; then the row, rising.
     order = np.lexsort((rows, -documents.id_ranks[positions], -scores))
     if not whole:
@@ -111,8 +120,8 @@ def rank(
 ) -> Ranking:
     """Put rows of distinct documents into the one order and keep the k best."""
     if len(scores) > k:
-        worst = np.partition(scores, len(scores) - k)[len(scores) - k]
-        rows, scores = rows[scores >= worst], scores[scores >= worst]
+        kept = as_good_as(scores, k)
+        rows, scores = rows[kept], scores[kept]
     order = np.argsort(-scores, kind="stable")
     equal = np.diff(scores[order]) == 0
     tied = np.flatnonzero(np.append(equal, False) | np.append(False, equal))

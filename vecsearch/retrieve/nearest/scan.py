@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.retrieve.base import as_good_as
 from vecsearch.retrieve.nearest.base import Found
 from vecsearch.types import Vectors
 
@@ -55,8 +56,6 @@ def scan(queries: Vectors, vectors: Vectors, k: int, allow: NDArray[np.bool_] | 
 def _best(products: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     """Return where the k greatest are, the greatest first; of equal ones the first come first."""
     if k < len(products):
-        # Few are sorted: those that are as great as the k-th, which may be more than k.
-        least = np.partition(products, len(products) - k)[len(products) - k]
-        some = np.flatnonzero(products >= least)
+        some = as_good_as(products, k)
         return some[np.argsort(-products[some], kind="stable")][:k]
     return np.argsort(-products, kind="stable")
