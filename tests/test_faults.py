@@ -322,7 +322,9 @@ def test_create_fails(
                 Index.open(folder)
             create()
         assert seen(folder).documents == {each.id: each for each in documents}
-        assert litter(folder) == set()
+        assert litter(folder) <= {"manifest.json.0"}  # where the disk failed after the commit
+        with Index.open(folder).writer():
+            assert litter(folder) == set()
         shutil.rmtree(root)
 
 
@@ -494,6 +496,20 @@ Index.create({str(folder)!r}, toy.HashEncoder(), documents=documents())
     Index.create(folder, HashEncoder(), documents=fruit([1]))
     assert list(seen(folder).documents) == ["d1"]
     assert litter(folder) == set()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_an_index_left_whose_manifest_was_lost_is_not_touched(
+    tmp_path: Path, overwrite: bool
+) -> None:
+    an_index(tmp_path)
+    manifest = (tmp_path / "manifest.json").rename(tmp_path.with_suffix(".json"))
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+    with pytest.raises(IndexExists, match=r"manifest\.json is missing"):
+        Index.create(tmp_path, HashEncoder(), documents=fruit([1]), overwrite=overwrite)
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
+    manifest.rename(tmp_path / "manifest.json")
+    assert Index.open(tmp_path).verify() == []
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"nonsense"])

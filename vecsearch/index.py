@@ -30,6 +30,7 @@ from vecsearch.store.manifest import (
     EncoderEntry,
     Manifest,
     Passages,
+    begin,
     check_file,
     clear,
     read_manifest,
@@ -330,8 +331,11 @@ class Index:
         overwrite: bool,
     ) -> None:
         with self._made_folder(), self._locked():
+            check_place(self.folder, overwrite=overwrite)
             try:
-                check_place(self.folder, overwrite=overwrite)
+                if not (self.folder / MANIFEST).exists():
+                    with naming_failure(self.folder):
+                        begin(self._disk, self.folder)
                 self._rebuild(analyzer, passages, documents, on_encoded)
             except BaseException:
                 if not (self.folder / MANIFEST).exists():

@@ -290,25 +290,36 @@ def sweep(disk: Disk, folder: Path, manifest: Manifest) -> None:
                 disk.remove(path)
 
 
+def begin(disk: Disk, folder: Path) -> None:
+    """Note that an index is being created in a folder without a manifest, for `foreign_names`."""
+    marker = folder / _BEGUN
+    disk.remove(marker)  # of a creation that died here
+    disk.create(marker, ())
+    disk.sync_folder(folder)
+
+
 def clear(disk: Disk, folder: Path) -> None:
     """Remove what a failed creation left in a folder that has no manifest."""
     with contextlib.suppress(OSError):
         for path, _ in _ours(folder):
-            disk.remove(path)
+            if path.name != _BEGUN:
+                disk.remove(path)
         if (folder / SEGMENTS).exists():
             (folder / SEGMENTS).rmdir()
+        disk.remove(folder / _BEGUN)  # until here the rest is known for what it is
         disk.remove(folder / LOCK)  # the last: from here on another writer may be at work
 
 
 def foreign_names(folder: Path) -> list[str]:
-    """List what lies in a folder without a manifest and isn't vecsearch's.
+    """List what lies in a folder without a manifest and isn't vecsearch's to remove.
 
-    Only beside a LOCK can it be what an index left that was never finished; elsewhere a folder
-    named encoder-7 is somebody's own.
+    Only beside the note of `begin` can it be what an index left that was never finished. Elsewhere
+    a folder named encoder-7 is somebody's own, and segments are those of an index that was, whose
+    manifest was lost.
     """
-    if not (folder / LOCK).exists():
-        return sorted(path.name for path in folder.iterdir())
-    ours = {path.name for path, _ in _ours(folder)} | {SEGMENTS, LOCK, MANIFEST}
+    ours = {LOCK}
+    if (folder / _BEGUN).exists():
+        ours |= {path.name for path, _ in _ours(folder)} | {SEGMENTS}
     return sorted(path.name for path in folder.iterdir() if path.name not in ours)
 
 
@@ -325,6 +336,9 @@ def succession(folder: Path) -> tuple[int, int]:
         return used, used + 1
     return old.generation, old.next_segment
 
+
+_BEGUN: Final = f"{MANIFEST}.0"
+"""A file of no content. The first commit is the generation 1, and sweeps it."""
 
 _OURS: Final = {
     f"{MANIFEST}.*": rf"{re.escape(MANIFEST)}\.(\d+)",

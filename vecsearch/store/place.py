@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vecsearch.errors import IndexCorrupt, IndexExists, IndexProblem
 from vecsearch.store.files import LOCK
-from vecsearch.store.manifest import MANIFEST, foreign_names, read_manifest
+from vecsearch.store.manifest import MANIFEST, SEGMENTS, foreign_names, read_manifest
 
 
 def check_place(folder: Path, *, overwrite: bool) -> None:
@@ -30,6 +30,11 @@ def check_place(folder: Path, *, overwrite: bool) -> None:
                 "with --overwrite (overwrite=True)."
             )
     elif foreign := foreign_names(folder):
+        if (folder / LOCK).exists() and (folder / SEGMENTS).exists():
+            raise IndexExists(
+                f"{folder} holds the segments of an index whose {MANIFEST} is missing, so nothing "
+                "was touched. Put the manifest back, name a new folder, or remove this one."
+            )
         raise IndexExists(
             f"{folder} isn't empty and holds no index (it has {foreign[0]!r}); name a new folder."
         )
