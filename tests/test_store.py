@@ -23,7 +23,7 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kills import committed, read_while
-from toy import HashEncoder, documents_of, fruit, litter, load_hash_encoder, look
+from toy import MODES, QUERIES, HashEncoder, documents_of, fruit, litter, load_hash_encoder, look
 
 from vecsearch.batch import Batch, Threads
 from vecsearch.encoding import Encoding, Rows
@@ -320,8 +320,14 @@ def test_verify_names_every_damaged_file(whole: Path) -> None:
 def use(folder: Path) -> None:
     """Open an index and use it in every way."""
     searcher = Index.open(folder, HashEncoder()).searcher()
-    look(searcher)
-    searcher.search("red apple", where='mark = "old" and n > 3 and tags = "x"')
+    for by in MODES:
+        hits = searcher.search("red apple", where='mark = "old" and n > 3 and tags = "x"', by=by)
+        searcher.rank_many(QUERIES, 7, by=by)
+        searcher.snippets("red apple", hits, by)
+        searcher.explain_many("red apple", [hit.id for hit in hits], by=by)
+    for document in searcher.documents():
+        searcher.vectors(document.id)
+        searcher.like(document.id, 3)
 
 
 def test_a_damaged_header_or_size_is_an_error_that_names_the_file(whole: Path) -> None:
@@ -381,10 +387,11 @@ def test_an_update_refuses_to_copy_a_damaged_bitmap(whole: Path, tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_damage_within_the_data_is_explained_by_verify(whole: Path) -> None:
-    """Answers may be wrong, or an error may come up anywhere; verify says why."""
+def test_damage_within_the_data_is_named(whole: Path) -> None:
+    """Answers may be wrong, which verify tells; where an error comes up, it says why."""
     chance = random.Random(7)
-    problems = []
+    problems: list[IndexCorrupt] = []
+    named = []
     for path in paths_of(whole):
         data = path.read_bytes()
         if path.suffix != ".safetensors":
@@ -394,11 +401,46 @@ def test_damage_within_the_data_is_explained_by_verify(whole: Path) -> None:
             with changed(path, flipped(data, at, 1 << chance.randrange(8))):
                 try:
                     use(whole)
-                except Exception as error:
-                    problems.append(error)
+                except IndexCorrupt as problem:
+                    problems.append(problem)
+                    named.append(path)
+                except UnknownDocument:
+                    pass  # an id isn't what it was
                 assert [problem.path for problem in Index(whole).verify()] == [path]
-    assert problems
-    assert not any(isinstance(each, MemoryError) for each in problems)
+    assert [problem.path for problem in problems] == named != []
+    assert not any(isinstance(problem.__cause__, MemoryError) for problem in problems)
+
+
+def test_an_error_that_no_damage_explains_stays_what_it_is(whole: Path) -> None:
+    class Own:
+        name = "own"
+
+        def retrieve(self, queries: Any, k: int, allow: Any) -> Any:
+            raise KeyError("mine")
+
+    searcher = Index.open(whole, HashEncoder()).searcher()
+    with pytest.raises(KeyError, match="mine"):
+        searcher.search("red", by=Own())
+    Index.open(whole, HashEncoder()).compact()  # sweeps what the searcher has open
+    with pytest.raises(KeyError, match="mine"):
+        searcher.search("red", by=Own())
+
+
+def test_a_writer_names_a_damaged_file(whole: Path) -> None:
+    path = next(each for each in paths_of(whole) if each.name == "documents.safetensors")
+    data = path.read_bytes()
+    at = data.index(b"red apple")
+    with (
+        changed(path, data[:at] + b"\xff" + data[at + 1 :]),
+        Index.open(whole, HashEncoder()).writer() as writer,
+    ):
+        for read in (
+            lambda: list(writer.documents()),
+            lambda: [writer.get(f"d{n}") for n in range(9)],
+        ):
+            with pytest.raises(IndexCorrupt) as caught:
+                read()
+            assert caught.value.path == path
 
 
 # ---- Documents on their way into a segment

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -26,6 +27,22 @@ _BLOCK = 256
 """Queries ranked at a time, so that memory doesn't grow with their number."""
 
 _QUERIES: Final = (str, Query)
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def _naming_damage(
+    method: Callable[Concatenate[Searcher, _P], _T],
+) -> Callable[Concatenate[Searcher, _P], _T]:
+    """Let a method raise IndexCorrupt where a damaged file is why it fails."""
+
+    @functools.wraps(method)
+    def named(self: Searcher, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        with self.snapshot.damage:
+            return method(self, *args, **kwargs)
+
+    return named
 
 
 class Searcher:
@@ -78,6 +95,7 @@ class Searcher:
         """
         return self._named.get(by)
 
+    @_naming_damage
     def mask(self, where: str | None = None) -> Mask:
         """Return which rows live and pass a metadata filter; ALL where every row does.
 
@@ -115,6 +133,7 @@ class Searcher:
         vectors = None if vector is None else [vector]
         return self.search_many([query], k, where, by, vectors=vectors)[0]
 
+    @_naming_damage
     def search_many(
         self,
         queries: Sequence[str | Query],
@@ -127,6 +146,7 @@ class Searcher:
         """Search for several queries at once; see `search`. vectors: (queries, dim)."""
         return [self._hits(ranking) for ranking in self._rank(queries, k, where, by, vectors)]
 
+    @_naming_damage
     def rank_many(
         self,
         queries: Sequence[str | Query],
@@ -142,6 +162,7 @@ class Searcher:
             for rows, scores in self._rank(queries, k, where, by, vectors)
         ]
 
+    @_naming_damage
     def like(
         self, id: str, k: int = 10, where: str | None = None, by: str | Retriever | None = None
     ) -> list[Hit]:
@@ -161,6 +182,7 @@ class Searcher:
         found = retriever.retrieve([text], min(k, max(len(self), 1)), others)
         return self._hits(ranking_of(found, 0))
 
+    @_naming_damage
     def snippets(
         self,
         query: str | Query,
@@ -200,6 +222,7 @@ class Searcher:
         """
         return self.explain_many(query, [id], where, by)[0]
 
+    @_naming_damage
     def explain_many(
         self,
         query: str | Query,
@@ -221,11 +244,13 @@ class Searcher:
             for rows, each in zip(documents, told, strict=True)
         ]
 
+    @_naming_damage
     def get(self, id: str) -> Document:
         """Return a document by its id; raise UnknownDocument where the index doesn't hold it."""
         part, position = self._located(id)
         return part.segment.documents.document(position)
 
+    @_naming_damage
     def vectors(self, id: str) -> Vectors | None:
         """Return a document's stored vectors, (its rows, dim); None in an index without any."""
         part, position = self._located(id)
@@ -233,7 +258,13 @@ class Searcher:
 
     def documents(self, where: str | None = None) -> Iterator[Document]:
         """Yield the documents, all of them or those that pass a filter, oldest first."""
-        return self.snapshot.documents(self.mask(where))
+        mask = self.mask(where)
+
+        def documents() -> Iterator[Document]:
+            with self.snapshot.damage:
+                yield from self.snapshot.documents(mask)
+
+        return documents()
 
     @property
     def fields(self) -> tuple[str, ...]:

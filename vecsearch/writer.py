@@ -22,6 +22,7 @@ from vecsearch.filters import parse_filter
 from vecsearch.merging import Size, plan_merges
 from vecsearch.retrieve.nearest.contract import Contract
 from vecsearch.retrieve.nearest.tuning import Tuned
+from vecsearch.store.damage import Damage
 from vecsearch.store.documents import hash_ids
 from vecsearch.store.files import Disk, naming_failure
 from vecsearch.store.manifest import (
@@ -83,6 +84,7 @@ class Writer:
         self._disk = disk
         self._folder = folder
         self._base = base
+        self._damage = Damage(folder, tuple(base.files()))
         self._next_segment = base.next_segment
         self._user: tuple[int, int] | None = _this_thread()
         self._held = [_Held(entry, open_segment(folder, entry)) for entry in base.segments]
@@ -98,15 +100,17 @@ class Writer:
         if id in self._batch.positions:
             self._flush()
         found = self._find([id])[0]
-        return found[0].segment.documents.document(found[1]) if found else None
+        with self._damage:
+            return found[0].segment.documents.document(found[1]) if found else None
 
     def documents(self) -> Iterator[Document]:
         """Yield the living documents as they are at the start, what this block added included."""
         self._check_use()
         self._flush()
-        for segment in [held.segment for held in self._held]:
-            for position in np.flatnonzero(segment.living()).tolist():
-                yield segment.documents.document(position)
+        with self._damage:
+            for segment in [held.segment for held in self._held]:
+                for position in np.flatnonzero(segment.living()).tolist():
+                    yield segment.documents.document(position)
 
     def add(self, documents: object) -> int:
         """Add documents, replacing those whose id exists; return how many were added.
@@ -154,7 +158,8 @@ class Writer:
         self._check_use()
         condition = parse_filter(where)
         self._flush()
-        masks = condition.mask([held.segment.columns for held in self._held])
+        with self._damage:
+            masks = condition.mask([held.segment.columns for held in self._held])
         deleted = 0
         for held, mask in zip(self._held, masks, strict=True):
             doomed = np.flatnonzero(mask & held.segment.living())

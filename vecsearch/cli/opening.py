@@ -6,11 +6,9 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
-
 from vecsearch.encoders import Device
-from vecsearch.errors import VecsearchError
 from vecsearch.index import Index
+from vecsearch.store.damage import Damage
 
 
 @contextlib.contextmanager
@@ -20,11 +18,5 @@ def opened(folder: Path, device: Device = "auto") -> Iterator[Index]:
     Opening checks sizes only, so flipped bytes may first show as an error from anywhere.
     """
     index = Index.open(folder, device=device)
-    try:
+    with Damage(folder, tuple(index.manifest().files())):
         yield index
-    except (VecsearchError, OSError, click.ClickException):
-        raise
-    except Exception as error:
-        for problem in index.verify():
-            raise problem from error
-        raise

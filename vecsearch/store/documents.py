@@ -165,9 +165,9 @@ class Documents:
         first = np.searchsorted(self.id_hashes, hashes)
         known = self.id_hashes[np.minimum(first, len(self) - 1)] == hashes
         for i in np.flatnonzero(known).tolist():
-            at = int(first[i])
+            at, name = int(first[i]), ids[i].encode("utf-8", "surrogatepass")
             while at < len(self) and self.id_hashes[at] == hashes[i]:
-                if self.names[int(self.id_order[at])].decode() == ids[i]:
+                if self.names[int(self.id_order[at])] == name:
                     positions[i] = self.id_order[at]  # equal hashes lie in order of position
                 at += 1
         return positions

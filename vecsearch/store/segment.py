@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from vecsearch.errors import IndexCorrupt
 from vecsearch.store.arrays import Array, Stream, open_arrays, write_arrays
 from vecsearch.store.columns import Columns, build_columns
+from vecsearch.store.damage import Damage
 from vecsearch.store.documents import Documents
 from vecsearch.store.documents_merge import merge_documents
 from vecsearch.store.files import Disk
@@ -113,10 +114,11 @@ def open_segment(folder: Path, entry: SegmentEntry) -> Segment:
         rooms[path.name.removesuffix(_SUFFIX)] = open_file(folder, file)
     alive = open_file(folder, entry.alive)["alive"] if entry.alive else None
     try:
-        documents = Documents(rooms["documents"])
-        vectors = rooms["vectors"]["vectors"] if "vectors" in rooms else None
-        postings = Postings(rooms["postings"])
-        columns = Columns(rooms["columns"], len(documents))
+        with Damage(folder, entry.files):
+            documents = Documents(rooms["documents"])
+            vectors = rooms["vectors"]["vectors"] if "vectors" in rooms else None
+            postings = Postings(rooms["postings"])
+            columns = Columns(rooms["columns"], len(documents))
     except (KeyError, ValueError) as error:
         place = folder / SEGMENTS / entry.name
         raise IndexCorrupt(place, f"an array is missing or misshapen ({error}).") from None

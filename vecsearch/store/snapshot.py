@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.groups import groups
+from vecsearch.store.damage import Damage
 from vecsearch.store.documents import hash_ids
 from vecsearch.store.manifest import Manifest
 from vecsearch.store.segment import Segment, open_segment
@@ -58,10 +59,12 @@ class Part:
 class Snapshot:
     """The segments of one generation. Immutable but for what was told; safe to share."""
 
-    def __init__(self, segments: Sequence[Segment]) -> None:
+    def __init__(self, segments: Sequence[Segment], damage: Damage) -> None:
         self.parts = tuple(_number(segments))
         self.rows = sum(segment.documents.rows for segment in segments)
         """How many rows there are, deleted ones included."""
+        self.damage = damage
+        """What explains an error of reading this state."""
         self.noticed = False
         """Whether somebody who searches was told what there is to tell of this state."""
         self._known_ids: dict[int, str] = {}
@@ -70,7 +73,8 @@ class Snapshot:
     @classmethod
     def open(cls, folder: Path, manifest: Manifest) -> Snapshot:
         """Map every file of the segments that `manifest` names."""
-        return cls([open_segment(folder, entry) for entry in manifest.segments])
+        segments = [open_segment(folder, entry) for entry in manifest.segments]
+        return cls(segments, Damage(folder, tuple(manifest.files())))
 
     @cached_property
     def living(self) -> int:
