@@ -15,6 +15,7 @@ VecsearchError
     ├── IndexExists       there is one already, and nobody said to overwrite it
     ├── IndexLocked       another writer is at work
     ├── IndexCorrupt      a file isn't what the manifest says it is
+    │   └── IndexUnreadable   the system doesn't let it be read
     └── FormatTooNew      written by a newer vecsearch
 
 Beside them RecallWarning says that a recall which was asked for holds for less than was meant.
@@ -177,7 +178,18 @@ class IndexCorrupt(IndexProblem):
 
     def __init__(self, path: Path, problem: str) -> None:
         self.path = path
-        super().__init__(f"{path} is corrupt: {problem}")
+        super().__init__(f"{path} {self._verdict} {problem}")
+
+    _verdict: ClassVar[str] = "is corrupt:"
+
+
+class IndexUnreadable(IndexCorrupt):
+    """A file of the index that the system doesn't let us read, as for want of permission."""
+
+    _verdict: ClassVar[str] = "can't be read:"
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(path, f"{error.strerror or error}.")
 
 
 class FormatTooNew(IndexProblem):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vecsearch.encoders import DEFAULT, choose_encoder
-from vecsearch.encoders.base import EVEN, Device, Encoder
+from vecsearch.encoders.base import EVEN, Device, Encoder, check_device
 from vecsearch.encoding import Encoding, Told
 from vecsearch.errors import (
     EncoderMismatch,
@@ -55,6 +55,7 @@ class Index:
         device: Device = "auto",
         disk: Disk | None = None,
     ) -> None:
+        check_device(device)
         self.folder = Path(folder)
         self._encoder = encoder
         self._encoder_guard = threading.Lock()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import numpy as np
@@ -103,8 +103,6 @@ class Searcher:
         """
         if where is None:
             return self.snapshot.alive
-        if not isinstance(where, str):
-            raise UsageError(f"A filter is text such as 'year >= 2020', not {where!r}.")
         columns = [part.segment.columns for part in self.snapshot.parts]
         return self.snapshot.mask(parse_filter(where).mask(columns))
 
@@ -296,7 +294,7 @@ class Searcher:
         by: str | Retriever | None,
         vectors: Vectors | Sequence[Vector] | None,
     ) -> list[Ranking]:
-        if isinstance(queries, str):
+        if isinstance(queries, str) or not isinstance(queries, Iterable):
             raise UsageError("Several queries are a list of texts; for one there is `search`.")
         queries = list(queries)  # it may be a generator
         for query in queries:

@@ -57,8 +57,8 @@ def snippet(
     `width` stays whole), and leave an ellipsis, which `width` doesn't count. Raises UsageError for
     a width below 1.
     """
-    if width < 1:
-        raise UsageError(f"A snippet needs a width of at least 1 character, not {width}.")
+    if not isinstance(width, int) or width < 1:
+        raise UsageError(f"A snippet needs a width of at least 1 character, not {width!r}.")
     near = _near(span, focus, width)
     raw = text[near.start : near.end]
     passage = _UNPRINTABLE.sub("\ufffd", _GAP.sub(" ", raw).strip())

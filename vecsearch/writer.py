@@ -97,6 +97,7 @@ class Writer:
     def get(self, id: str) -> Document | None:
         """Return the living document of an id, what this block added included; None for none."""
         self._check_use()
+        _check_id(id)
         if id in self._batch.positions:
             self._flush()
         found = self._find([id])[0]
@@ -136,10 +137,11 @@ class Writer:
         Raise UnknownDocument, and delete nothing, where the index doesn't hold one of them.
         """
         self._check_use()
-        names = list(dict.fromkeys([ids] if isinstance(ids, str) else ids))
+        if isinstance(ids, str) or not isinstance(ids, Iterable):
+            ids = [ids]
+        names = list(dict.fromkeys(ids))
         for name in names:
-            if not isinstance(name, str):
-                raise UsageError(f"A document's id is text, not {name!r}.")
+            _check_id(name)
         self._flush()
         found = self._find(names)
         lost = [name for name, where in zip(names, found, strict=True) if where is None]
@@ -371,6 +373,11 @@ class Writer:
         held.entry = dataclasses.replace(held.entry, living=int(alive.sum()), alive=file)
         held.changed = False
         return held.entry
+
+
+def _check_id(id: object) -> None:
+    if not isinstance(id, str):
+        raise UsageError(f"A document's id is text, not {id!r}.")
 
 
 def _this_thread() -> tuple[int, int]:

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from vecsearch.encoders.base import Device, Encoder, Located
+from vecsearch.encoders.base import Device, Encoder, Located, check_device
 from vecsearch.encoders.own import OwnVectors, read_own
 from vecsearch.encoders.saved import Saved, read_saved
 from vecsearch.errors import EncoderError, UnknownName, UsageError, folder_beside
@@ -98,6 +98,7 @@ def load_encoder(name_or_path: str | Path, device: Device = "auto") -> Encoder:
     wrote. Raise UnknownName or EncoderError where there is no such encoder, or where it would run
     code of its own.
     """
+    check_device(device)
     located = locate_encoder(name_or_path)
     return located if isinstance(located, OwnVectors) else located.load(device)
 

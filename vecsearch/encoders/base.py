@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias, get_args, runtime_checkable
 
 import numpy as np
 
-from vecsearch.errors import EncoderError, UsageError
+from vecsearch.errors import EncoderError, UnknownName, UsageError
 from vecsearch.types import Role, Span, Vectors
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
+
+
+def check_device(device: Device) -> None:
+    """Raise UnknownName for anything else than a device."""
+    if device not in get_args(Device):
+        raise UnknownName("device", device, get_args(Device))
 
 
 @runtime_checkable

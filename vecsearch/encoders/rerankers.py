@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.encoders import encoder_names
-from vecsearch.encoders.base import Device, encodable
+from vecsearch.encoders.base import Device, check_device, encodable
 from vecsearch.errors import EncoderError, UsageError, folder_beside
 
 _T = TypeVar("_T")
@@ -134,6 +134,7 @@ def load_reranker(name_or_path: str | Path, device: Device = "auto") -> Reranker
     """
     from vecsearch.encoders import pretrained
 
+    check_device(device)
     folder = _located(name_or_path)
     kind = _kind(folder)
     pretrained.refuse_foreign_code(folder)

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import regex
 
-from vecsearch.errors import FilterError
+from vecsearch.errors import FilterError, UsageError
 from vecsearch.filters.literals import Literal, like, read_bare
 from vecsearch.filters.nodes import Comparison, Filter, Junction, Negation, Node
 from vecsearch.filters.problems import alternatives, instead
@@ -39,6 +39,8 @@ _FIELD: Final = regex.compile(r"[\p{L}\p{M}\p{N}_.-]+")
 
 def parse_filter(expression: str) -> Filter:
     """Read a filter; raise FilterError, which points at the place, where it can't be read."""
+    if not isinstance(expression, str):
+        raise UsageError(f"A filter is text such as 'year >= 2020', not {expression!r}.")
     parser = _Parser(expression)
     return Filter(expression, parser.parse(), tuple(parser.comparisons))
 

@@ -19,7 +19,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.errors import IndexCorrupt
+from vecsearch.errors import IndexCorrupt, IndexUnreadable
 from vecsearch.store.files import Disk
 from vecsearch.tensors import NOTES, map_tensors
 
@@ -100,7 +100,7 @@ def open_arrays(path: Path) -> dict[str, Array]:
     except FileNotFoundError:
         raise IndexCorrupt(path, "the manifest names it, but it is missing.") from None
     except OSError as error:
-        raise IndexCorrupt(path, f"it can't be read ({error.strerror}).") from None
+        raise IndexUnreadable(path, error) from None
     except ValueError as error:
         raise IndexCorrupt(path, f"its header can't be read ({error}).") from None
 

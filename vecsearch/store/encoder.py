@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vecsearch.encoders import load_encoder
 from vecsearch.encoders.base import Device, Encoder, hybrid_weight
-from vecsearch.errors import EncoderError, IndexCorrupt, UnknownName
+from vecsearch.errors import EncoderError, IndexCorrupt, IndexUnreadable, UnknownName
 from vecsearch.store.files import BLOCK, Disk
 from vecsearch.store.manifest import EncoderEntry, FileEntry, check_file
 
@@ -101,4 +101,4 @@ def _map(path: Path, size: int) -> mmap.mmap | bytes:
     except FileNotFoundError:
         raise IndexCorrupt(path, "the manifest names it, but it is missing.") from None
     except OSError as error:
-        raise IndexCorrupt(path, f"it can't be read ({error.strerror}).") from None
+        raise IndexUnreadable(path, error) from None

@@ -92,8 +92,11 @@ def naming_failure(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        reason = error.strerror or str(error)
+        if error.filename is not None and Path(error.filename) != folder:
+            reason += f", {error.filename}"
         raise IndexProblem(
-            f"Writing to {folder} ended early ({error}). What was committed stays as it was."
+            f"Writing to {folder} ended early ({reason}). What was committed stays as it was."
         ) from error
 
 

@@ -23,6 +23,7 @@ from vecsearch.errors import (
     IndexCorrupt,
     IndexNotFound,
     IndexProblem,
+    IndexUnreadable,
     VecsearchError,
     folder_beside,
 )
@@ -184,7 +185,7 @@ def decode_manifest(data: bytes, path: Path) -> Manifest:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, VecsearchError):
             raise
-        raise IndexCorrupt(path, f"it can't be read ({type(error).__name__}: {error}).") from None
+        raise IndexCorrupt(path, "its content isn't what a vecsearch writes.") from None
 
 
 def _build(body: Mapping[str, Any]) -> Manifest:
@@ -237,7 +238,7 @@ def check_file(folder: Path, file: FileEntry) -> None:
         if digest_file(path) != file.digest:
             raise IndexCorrupt(path, "its content isn't what was written.")
     except OSError as error:
-        raise IndexCorrupt(path, f"it can't be read ({error.strerror}).") from None
+        raise IndexUnreadable(path, error) from None
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -252,7 +253,7 @@ def read_manifest(folder: Path) -> Manifest:
             f"Make one with `vecsearch index CORPUS {folder}`."
         ) from None
     except OSError as error:
-        raise IndexCorrupt(path, f"it can't be read ({error.strerror}).") from None
+        raise IndexUnreadable(path, error) from None
     return decode_manifest(data, path)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vecsearch.errors import IndexCorrupt
+from vecsearch.errors import IndexCorrupt, IndexUnreadable
 from vecsearch.store.manifest import FileEntry, NearestEntry
 
 T = TypeVar("T")
@@ -68,7 +68,7 @@ def _mapped(path: Path, file: FileEntry) -> mmap.mmap:
     except ValueError:  # it is empty
         raise IndexCorrupt(path, f"it has 0 bytes where the manifest says {file.size}.") from None
     except OSError as error:
-        raise IndexCorrupt(path, f"it can't be read ({error.strerror}).") from None
+        raise IndexUnreadable(path, error) from None
     if len(data) != file.size:
         raise IndexCorrupt(path, f"it has {len(data)} bytes where the manifest says {file.size}.")
     return data

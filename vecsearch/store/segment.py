@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.errors import IndexCorrupt
+from vecsearch.errors import IndexCorrupt, IndexUnreadable
 from vecsearch.store.arrays import Array, Stream, open_arrays, write_arrays
 from vecsearch.store.columns import Columns, build_columns
 from vecsearch.store.damage import Damage
@@ -134,7 +134,7 @@ def open_file(folder: Path, file: FileEntry) -> dict[str, Array]:
     except FileNotFoundError:
         raise IndexCorrupt(path, "the manifest names it, but it is missing.") from None
     except OSError as error:
-        raise IndexCorrupt(path, f"it can't be read ({error.strerror}).") from None
+        raise IndexUnreadable(path, error) from None
     if size != file.size:
         raise IndexCorrupt(path, f"it has {size} bytes where the manifest says {file.size}.")
     return open_arrays(path)

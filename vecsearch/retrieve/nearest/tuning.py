@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from numbers import Real
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -51,14 +52,14 @@ class Request(NamedTuple):
     def check(self) -> None:
         """Raise UsageError for what can't be wanted."""
         check_k(self.k)
-        if not 0 < self.target < 1:
+        if not (isinstance(self.target, Real) and 0 < self.target < 1):
             raise UsageError(
                 f"A recall to be kept is between 0 and 1, such as 0.95, not {self.target!r}; "
                 "search is exact without one."
             )
-        if self.memory is not None and not self.memory > 0:
+        if self.memory is not None and not (isinstance(self.memory, Real) and self.memory > 0):
             raise UsageError(f"Memory is a number of bytes for each vector, not {self.memory!r}.")
-        if not self.seconds >= 0:
+        if not (isinstance(self.seconds, Real) and self.seconds >= 0):
             raise UsageError(f"A time to tune in is a number of seconds, not {self.seconds!r}.")
 
 

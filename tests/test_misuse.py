@@ -1,0 +1,85 @@
+"""What can't be meant is told in a sentence, whatever its type, and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vecsearch import Index, load_encoder, load_reranker
+from vecsearch.errors import UsageError
+from vecsearch.filters import parse_filter
+from vecsearch.searcher import Searcher
+from vecsearch.writer import Writer
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
+    folder = tmp_path_factory.mktemp("misuse") / "index"
+    documents = [{"id": "a", "text": "red apple"}, {"id": "b", "text": "green pear"}]
+    return Index.create(folder, "none", documents=documents)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda searcher: searcher.search_many(None),
+        lambda searcher: searcher.search_many(3),
+        lambda searcher: searcher.search_many([None]),
+        lambda searcher: searcher.rank_many("red"),
+        lambda searcher: searcher.search("red", where=3),
+        lambda searcher: searcher.search("red", k="3"),
+        lambda searcher: searcher.search("red", by=3),
+        lambda searcher: searcher.snippets("red", searcher.search("red"), width="wide"),
+        lambda searcher: searcher.get(None),
+        lambda searcher: searcher.like(3),
+    ],
+)
+def test_a_searcher(index: Index, ask: Callable[[Searcher], Any]) -> None:
+    with pytest.raises(UsageError):
+        ask(index.searcher())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda writer: writer.add(None),
+        lambda writer: writer.add([3]),
+        lambda writer: writer.delete(None),
+        lambda writer: writer.delete(3),
+        lambda writer: writer.delete(["a", 3]),
+        lambda writer: writer.delete_where(None),
+        lambda writer: writer.get(3),
+    ],
+)
+def test_a_writer(index: Index, change: Callable[[Writer], Any]) -> None:
+    before = index.info()
+    with index.writer() as writer, pytest.raises(UsageError):
+        change(writer)
+    assert index.info() == before
+
+
+@pytest.mark.parametrize("asked", [{"recall": "all"}, {"recall": 0.9, "seconds": "ten"}])
+def test_a_recall(index: Index, asked: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        index.compact(**asked)
+
+
+def test_a_filter() -> None:
+    with pytest.raises(UsageError, match="A filter is text"):
+        parse_filter(None)  # type: ignore[arg-type]
+
+
+def test_a_device(tmp_path: Path) -> None:
+    uses: list[Callable[[Any], Any]] = [
+        lambda device: load_encoder("small", device),
+        lambda device: load_reranker(tmp_path, device),
+        lambda device: Index.create(tmp_path / "index", "none", device=device),
+        lambda device: Index.open(tmp_path, device=device),
+    ]
+    for use in uses:
+        with pytest.raises(UsageError, match=r"no device 'gpu'.*Known: auto, cpu, cuda"):
+            use("gpu")
+    assert not list(tmp_path.iterdir())
