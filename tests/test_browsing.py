@@ -130,7 +130,7 @@ def test_vectors_in_and_out_and_searched_by(tmp_path: Path) -> None:
     rows = [line.split() for line in ok(*asked, tmp_path / "two.npy").splitlines()]
     assert [row[2] for row in rows if row[0] == "q2"] == best
     assert {row[5] for row in rows} == {"dense"}
-    assert "2 queries want as many vectors, not 6" in fails(2, *asked, tmp_path / "v.npy")
+    assert "Each query wants one vector; there are 6 for 2." in fails(2, *asked, tmp_path / "v.npy")
 
     exported = ok("export", folder, "--vectors", tmp_path / "out.npy")
     assert np.array_equal(np.load(tmp_path / "out.npy"), matrix.astype(np.float32))

@@ -169,7 +169,7 @@ def test_bad_vectors_name_the_document_and_cost_nothing(own: Index, vector, wron
     [
         (lambda s: s.search(vector=[1.0]), "must have 5 numbers"),
         (lambda s: s.search("x", by="bm25", vector=[1.0] * 5), "by dense or hybrid, not by bm25"),
-        (lambda s: s.search_many(["a", "b"], vectors=[[1.0] * 5]), "2 queries want as many"),
+        (lambda s: s.search_many(["a", "b"], vectors=[[1.0] * 5]), "there are 1 for 2"),
         (lambda s: s.search("x", by=Lexical(s.snapshot, s.analyzer, BM25()), vector=[1.0] * 5), "not by bm25"),
         (lambda s: s.get("nobody"), "holds no document 'nobody'"),
         (lambda s: s.like("nobody"), "holds no document 'nobody'"),

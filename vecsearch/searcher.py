@@ -327,7 +327,9 @@ class Searcher:
         dim = next((matrix.shape[1] for matrix in matrices if matrix is not None), None)
         vectors = checked_vectors(given, "The vector of a query", dim)
         if len(vectors) != queries:
-            raise UsageError(f"{queries} queries want as many vectors, not {len(vectors)}.")
+            raise UsageError(
+                f"Each query wants one vector; there are {len(vectors)} for {queries}."
+            )
         return vectors
 
 

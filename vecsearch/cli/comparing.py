@@ -51,7 +51,7 @@ _SUFFIXES = (".gz", ".run", ".trec", ".txt")
     default="nDCG@10",
     show_default=True,
     shell_complete=complete_measure,
-    help="What to compare by, such as nDCG@10, R@100, MRR@10 or AP.",
+    help="What to compare by, such as nDCG@10, R@100, RR@10 or AP.",
 )
 @click.option(
     "-k",

@@ -18,7 +18,7 @@ from vecsearch.text import analyzer_names
 Fitting: TypeAlias = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 """What `shell_complete=` takes: what has been typed -> what it could become."""
 
-_MEASURES = ("nDCG@10", "R@100", "MRR@10", "AP", "P@10", "Success@1", "Judged@10", "bpref")
+_MEASURES = ("nDCG@10", "R@100", "RR@10", "AP", "P@10", "Success@1", "Judged@10", "bpref")
 
 
 def complete_file(

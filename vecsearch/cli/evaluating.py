@@ -11,7 +11,7 @@ from vecsearch.corpus import read_qrels
 from vecsearch.measures import evaluate, parse_measure
 from vecsearch.runs import read_run
 
-_DEFAULT = ("nDCG@10", "R@100", "MRR@10", "AP")
+_DEFAULT = ("nDCG@10", "R@100", "RR@10", "AP")
 
 
 @click.command(
@@ -26,7 +26,7 @@ _DEFAULT = ("nDCG@10", "R@100", "MRR@10", "AP")
     metavar="NAME",
     multiple=True,
     shell_complete=complete_measure,
-    help="A measure such as nDCG@10, P@5, R@100, MRR@10, AP, Success@1, Judged@10, bpref; "
+    help="A measure such as nDCG@10, P@5, R@100, RR@10, AP, Success@1, Judged@10, bpref; "
     f"may be given several times.  [{', '.join(_DEFAULT)}]",
 )
 @json_option

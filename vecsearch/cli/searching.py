@@ -235,7 +235,9 @@ def _rank(
     vectors: Vectors | None,
 ) -> Iterator[tuple[str, list[tuple[str, float]]]]:
     if vectors is not None and len(vectors) != len(queries):
-        raise UsageError(f"{len(queries):,} queries want as many vectors, not {len(vectors):,}.")
+        raise UsageError(
+            f"Each query wants one vector; there are {len(vectors):,} for {len(queries):,}."
+        )
 
     def blocks() -> Iterator[tuple[str, list[tuple[str, float]]]]:
         for start in range(0, len(queries), _BLOCK):
