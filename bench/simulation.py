@@ -6,7 +6,7 @@ Populations of 100,000 queries are made from a seed. Each query has a difficulty
 share; a relevant document's rank is log-normal around it, with each system's own noise; ranks
 become nDCG@10 or Success@10, which gives what real runs give: differences that are mostly exactly
 0, discrete, and between -1 and 1. In one population the differences are skewed: rare large wins,
-many small losses. Their mean is 0 in all of them, so that any difference found is a false positive.
+many small losses; in one few are large, and more are tiny. Their mean is 0 in all of them, so that any difference found is a false positive.
 Where there is to be a difference, wins are drawn more often until the mean is what `detectable`
 says. A thousand times, n queries are drawn from a population and put to the statistics.
 
@@ -75,6 +75,14 @@ def skewed(rng: np.random.Generator) -> Array:
     return wins - np.minimum(losses * (wins.mean(axis=0) / losses.mean(axis=0)), 1)
 
 
+def tiny(rng: np.random.Generator) -> Array:
+    """Return differences: 3% of any size, 7% below a thousandth, as many wins as losses."""
+    shape = (QUERIES, SYSTEMS)
+    kind = rng.random(shape)
+    sizes = np.where(kind < 0.03, rng.beta(1, 2, shape), rng.uniform(0, 1e-3, shape))
+    return np.where(kind < 0.1, rng.choice([-1, 1], shape) * sizes, 0)
+
+
 def populations() -> dict[str, Array]:
     """Return (queries, systems) differences from the baseline, by what they are."""
     rng = np.random.default_rng(SEED)
@@ -84,6 +92,7 @@ def populations() -> dict[str, Array]:
         "nDCG@10, eight relevant": against_first(ndcg(ranks(rng, 8, 0.7))),
         "Success@10": against_first((ranks(rng, 1, 1.0)[:, 0] <= 10).astype(np.float64)),
         "skewed": skewed(rng),
+        "few large, some tiny": tiny(rng),
     }
 
 

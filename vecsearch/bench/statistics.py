@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,18 +162,23 @@ def _spread(sample: NDArray[np.float64]) -> float:
     return 0.0 if np.all(sample == sample[0]) else float(np.std(sample, ddof=1))
 
 
+_LEAST_SPREAD: Final = 0.1
+
+
 def _studentized(
     centred: NDArray[np.float64], resamples: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Return how far each resample's mean is from 0, in standard errors of that resample.
 
-    One that is constant has no error to divide by: it counts as the furthest of the others.
+    One that missed what the sample's spread is made of, so that it has less than a tenth of it, is
+    constant or next to it and has no error to divide by: it counts as the furthest of the others.
     """
     n = len(centred)
+    least = (_LEAST_SPREAD * _spread(centred)) ** 2
     drawn = list(_drawn(centred, resamples, rng))
     sums, squares = (np.concatenate(each) for each in zip(*drawn, strict=True))
     variances = (squares - sums**2 / n) / (n - 1)
-    varied = variances > SAME * squares
+    varied = variances > least
     distances = np.zeros(resamples)
     distances[varied] = np.abs(sums[varied]) / np.sqrt(n * variances[varied])
     distances[~varied] = distances.max()
