@@ -200,6 +200,14 @@ def test_interval_of_few_values_is_no_narrower_than_students():
     assert low < 0 < 0.002 < high < 0.005
 
 
+def test_interval_of_few_differences_hardly_changes_by_a_tiny_one():
+    """A resample that drew the tiny one alone has an error, but it tells nothing of the sample's."""
+    alone = bootstrap_interval([-0.5, 0.2, *[0.0] * 38])
+    low, high = bootstrap_interval([-0.5, 0.2, 0.001, *[0.0] * 37])
+    assert low == pytest.approx(alone.low, abs=0.005)
+    assert high == pytest.approx(alone.high, abs=0.005)
+
+
 def test_interval_of_equal_values_is_that_value():
     assert bootstrap_interval([0.3]) == (0.3, 0.3)
     assert bootstrap_interval([0.1] * 10) == pytest.approx((0.1, 0.1))
