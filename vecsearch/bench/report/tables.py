@@ -409,7 +409,8 @@ def _compared(cast: Cast, n: int, comparison: Comparison) -> list[Cell]:
         _number(cast, (*path, "p_holm"), figures.probability),
         _words("none") if effect is None else _number(cast, (*path, "effect_size"), figures.ratio),
         _record(cast, path, comparison),
-        _number(cast, (*path, "detectable"), figures.score),
+        # Where all tie there is no spread to tell it from.
+        _words("none") if effect is None else _number(cast, (*path, "detectable"), figures.score),
         _words(MISSING) if slower is None else Cell((slower,), sort=slower.value),
     ]
 
