@@ -159,10 +159,9 @@ def test_the_ids_of_long_rankings(tmp_path, name):
         assert snapshot.ids_of(rows) == [name.format(row) for row in rows]
 
 
-def test_the_ids_of_rows_stay_right_when_more_are_asked_for_than_are_remembered(
-    tmp_path, monkeypatch
-):
-    monkeypatch.setattr("vecsearch.store.snapshot._REMEMBERED", 3)
+@pytest.mark.parametrize("most", [7, 8])
+def test_the_ids_of_rows_whether_or_not_they_are_remembered(tmp_path, monkeypatch, most):
+    monkeypatch.setattr("vecsearch.store.snapshot._REMEMBERED", most)
     index = Index.create(tmp_path / "i", None)
     for start in (0, 4):
         with index.writer() as writer:

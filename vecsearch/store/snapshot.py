@@ -22,12 +22,9 @@ from vecsearch.store.manifest import Manifest
 from vecsearch.store.segment import Segment, open_segment
 from vecsearch.types import ALL, Document, Hit, Mask, Vectors
 
-_REMEMBERED: Final = 1 << 16
-"""Rows whose documents' ids are remembered, since rankings often name the same ones; when there are
-more it starts over."""
-
-_LONG: Final = 64
-"""Rows of a segment whose ids are always read, together: so many would push others out."""
+_REMEMBERED: Final = 1 << 20
+"""Of at most so many rows the documents' ids are remembered, since rankings often name the same
+ones. Of more, a query takes so long that reading them is no matter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +64,6 @@ class Snapshot:
         """What explains an error of reading this state."""
         self.noticed = False
         """Whether somebody who searches was told what there is to tell of this state."""
-        self._known_ids: dict[int, str] = {}
         self._first_rows = np.array([part.first_row for part in self.parts], np.int64)
 
     @classmethod
@@ -164,17 +160,21 @@ class Snapshot:
 
     def ids_of(self, rows: NDArray[np.int64]) -> list[str]:
         """Return the ids of the documents that rows belong to."""
-        if len(rows) > _LONG * len(self.parts):
+        known = self._known_ids
+        if not known:
             return self._read_ids(rows)
         numbers = rows.tolist()
-        try:
-            return list(map(self._known_ids.__getitem__, numbers))
-        except KeyError:
+        found = list(map(known.__getitem__, numbers))
+        if not all(found):  # no id is empty
             found = self._read_ids(rows)
-        if len(self._known_ids) >= _REMEMBERED:
-            self._known_ids.clear()
-        self._known_ids.update(zip(numbers, found, strict=True))
+            for row, name in zip(numbers, found, strict=True):
+                known[row] = name
         return found
+
+    @cached_property
+    def _known_ids(self) -> list[str]:
+        """The ids that were read, by row, "" for others; nothing where there are too many."""
+        return [""] * self.rows if self.rows <= _REMEMBERED else []
 
     def _read_ids(self, rows: NDArray[np.int64]) -> list[str]:
         if len(self.parts) == 1:
