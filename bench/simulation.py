@@ -6,9 +6,10 @@ Populations of 100,000 queries are made from a seed. Each query has a difficulty
 share; a relevant document's rank is log-normal around it, with each system's own noise; ranks
 become nDCG@10 or Success@10, which gives what real runs give: differences that are mostly exactly
 0, discrete, and between -1 and 1. In one population the differences are skewed: rare large wins,
-many small losses; in one few are large, and more are tiny. Their mean is 0 in all of them, so that any difference found is a false positive.
-Where there is to be a difference, wins are drawn more often until the mean is what `detectable`
-says. A thousand times, n queries are drawn from a population and put to the statistics.
+many small losses; in one few are large, and more are tiny. Their mean is 0 in all of them, so that
+any difference found is a false positive. Where there is to be a difference, wins are drawn more
+often until the mean is what `detectable` says. A thousand times, n queries are drawn from a
+population and put to the statistics.
 
 For each population and n the table holds, with 95% intervals (Wilson's) for what was counted:
 false_positives, of one test at .05; family_wise, at least one after Holm's correction for 5
