@@ -38,7 +38,10 @@ class Cache:
             try:
                 (self.folder / place).mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                reason = f"{self.folder}: the cache can't be made there ({error.strerror})."
+                reason = (
+                    f"{self.folder}: the cache can't be made there ({error.strerror}); name "
+                    "another folder with --cache (cache=)."
+                )
                 raise VecsearchError(reason) from error
 
     @property
