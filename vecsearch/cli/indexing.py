@@ -201,7 +201,7 @@ def delete(index_folder: Path, ids: tuple[str, ...], where: str | None) -> None:
     help="Tune search by embeddings: the fastest way, by measurement, that finds at least this "
     "share of the -k nearest documents, such as 0.95.  [exact search]",
 )
-@click.option("-k", "--k", type=int, show_default="10", help="See --recall.")
+@click.option("-k", "--k", type=int, metavar="N", help="See --recall.  [10]")
 @recall_queries_options
 @click.option(
     "--memory-per-vector",
@@ -212,8 +212,7 @@ def delete(index_folder: Path, ids: tuple[str, ...], where: str | None) -> None:
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0),
-    show_default=f"{SECONDS:g}",
-    help="How long --recall tries further ways.",
+    help=f"How long --recall tries further ways.  [{SECONDS:g}]",
 )
 @work_options
 def compact(

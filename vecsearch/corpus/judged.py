@@ -117,7 +117,7 @@ def _judgment(line: str, name: str, number: int) -> tuple[str, str, str]:
         name,
         number,
         "a judgment is query<TAB>document<TAB>grade (BEIR) or query 0 document grade (TREC); "
-        f"this line has {len(columns)} columns.",
+        f"this line has {len(columns)} column{'' if len(columns) == 1 else 's'}.",
     )
 
 
