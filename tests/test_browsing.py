@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy import documents_of, fruit
 
-from vecsearch import Document, Index, documents, open_corpus
+from vecsearch import Document, Index, OwnVectors, documents, open_corpus
 from vecsearch.cli import main
 from vecsearch.cli.browsing import record_of
 
@@ -48,6 +51,27 @@ def info(index: Path) -> dict:
 def words(tmp_path: Path) -> Path:
     Index.create(tmp_path / "i", None, documents=fruit(range(12)))
     return tmp_path / "i"
+
+
+def test_exported_vectors_go_into_a_pipe_and_touch_nothing_beside(tmp_path: Path) -> None:
+    given = [Document(f"d{n}", "x", meta={"n": n}, vector=[n, 1, 0]) for n in range(1, 5)]
+    folder, pipe, mine = tmp_path / "i", tmp_path / "v.npy", tmp_path / "v.npy.partial"
+    Index.create(folder, OwnVectors(3), documents=given)
+    os.mkfifo(pipe)
+    mine.write_text("mine")
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    ok("export", folder, "--vectors", pipe)
+    reader.join(30)
+    found = np.load(io.BytesIO(read[0]))
+    assert np.array_equal(found, [Index.open(folder).searcher().vectors(f"d{n}")[0] for n in range(1, 5)])  # fmt: skip
+    assert pipe.is_fifo()
+    assert mine.read_text() == "mine"
+    assert "can't be written" in fails(1, "export", folder, "--vectors", tmp_path)
+    ok("export", folder, "--vectors", tmp_path / "none.npy", "--where", "n > 9")
+    assert np.load(tmp_path / "none.npy").shape == (0, 3)
+    assert {each.name for each in tmp_path.iterdir()} == {"i", pipe.name, mine.name, "none.npy"}
 
 
 def test_get(words: Path) -> None:

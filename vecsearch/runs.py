@@ -10,7 +10,6 @@ import codecs
 import contextlib
 import gzip
 import math
-import os
 import re
 import sys
 import zlib
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.errors import CorpusError, UsageError, VecsearchError
+from vecsearch.replacing import replacing
 
 Run: TypeAlias = Mapping[str, Mapping[str, float]]
 """Query id -> document id -> score; a higher score is better."""
@@ -73,7 +73,7 @@ def write_run(
         sys.stdout.flush()
         sys.stdout.buffer.writelines(line.encode() for line in lines)
     elif isinstance(file, str | Path):
-        with _replacing(Path(file)) as out:
+        with _writing(Path(file)) as out:
             out.writelines(lines)
     else:
         file.writelines(lines)
@@ -221,23 +221,11 @@ def _score(column: bytes, path: Path, number: int) -> float:
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[TextIO]:
-    """Open a file beside `path` that takes its place once it is whole, and else is removed."""
+def _writing(path: Path) -> Iterator[TextIO]:
+    """Open a file that takes the place of `path` once it is whole, and else is removed."""
     try:
-        if path.exists() and not path.is_file():
-            with _open(path, "wt") as out:  # a pipe or a device: written to, never replaced
-                yield out
-            return
-        whole = path.resolve()
-        temporary = whole.with_name(f".{os.getpid()}.{whole.name}")
-        try:
-            with _open(temporary, "wt") as out:
-                yield out
-            temporary.replace(whole)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
+        with replacing(path) as place, _open(place, "wt") as out:
+            yield out
     except OSError as problem:
         reason = _reason(problem)
         raise VecsearchError(f"{path}: the run can't be written: {reason}.") from problem

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from vecsearch.cli.options import by_option, index_argument, json_option, where_
 from vecsearch.cli.output import answered, print_answers, print_document, print_json, progress, say
 from vecsearch.errors import CorpusError, UsageError
 from vecsearch.index import Index
+from vecsearch.replacing import replacing
 from vecsearch.searcher import Searcher
 from vecsearch.types import Document
 
@@ -45,7 +45,7 @@ def export(index_folder: Path, vectors_file: str | None, where: str | None) -> N
         searcher = index.searcher()
         count = len(searcher)
         if vectors_file is not None:
-            _save_vectors(searcher, where, vectors_file)
+            _save_vectors(searcher, index.info()["dim"], where, Path(vectors_file))
         found = searcher.documents(where)
         if not sys.stdout.isatty():  # else the bar would stand within the lines
             found = progress(found, "documents", done=lambda read: read / max(count, 1))
@@ -95,14 +95,15 @@ def record_of(document: Document) -> dict[str, Any]:
     }
 
 
-def _save_vectors(searcher: Searcher, where: str | None, path: str) -> None:
+def _save_vectors(searcher: Searcher, dim: int | None, where: str | None, path: Path) -> None:
     """Write the documents' vectors, in the order of the export."""
+    if dim is None:
+        raise UsageError("The index has no embeddings, so there are no vectors to export.")
 
     def rows() -> Iterator[np.ndarray]:
         for document in searcher.documents(where):
             vectors = searcher.vectors(document.id)
-            if vectors is None:
-                raise UsageError("The index has no embeddings, so there are no vectors to export.")
+            assert vectors is not None
             if len(vectors) != 1:
                 raise UsageError(
                     f"Document {document.id!r} has {len(vectors)} passages and as many vectors; "
@@ -110,12 +111,12 @@ def _save_vectors(searcher: Searcher, where: str | None, path: str) -> None:
                 )
             yield vectors[0]
 
-    matrix = np.array(list(rows()), np.float32)
-    partial = f"{path}.partial"
+    matrix = np.fromiter(rows(), np.dtype((np.float32, dim)))
     try:
-        with Path(partial).open("wb") as file:
-            np.save(file, matrix)
-        os.replace(partial, path)  # noqa: PTH105
+        with replacing(path) as place, place.open("wb") as file:
+            form = np.lib.format  # np.save asks a file where it stands, and a pipe can't say
+            form.write_array_header_1_0(file, form.header_data_from_array_1_0(matrix))
+            file.write(matrix.tobytes())
     except OSError as error:
         raise CorpusError(path, None, f"can't be written: {error.strerror}.") from None
-    say(f"{len(matrix):,} vectors of {matrix.shape[-1]} numbers in {path}")
+    say(f"{len(matrix):,} vectors of {dim} numbers in {path}")

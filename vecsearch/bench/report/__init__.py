@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from vecsearch.bench.report.html import page
 from vecsearch.bench.report.markdown import markdown
 from vecsearch.bench.results import Results
 from vecsearch.errors import VecsearchError
+from vecsearch.replacing import replacing
 
 __all__ = ["markdown", "page", "write_report"]
 
@@ -28,17 +28,9 @@ def write_report(results: Results, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
-            _replace(folder / name, text)
+            with replacing(folder / name) as place:
+                place.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise VecsearchError(
             f"The report can't be written to {folder} ({error.strerror}); name another folder."
         ) from error
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        partial.write_text(text, encoding="utf-8", newline="\n")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

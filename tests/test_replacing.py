@@ -1,0 +1,66 @@
+"""A file that a person names: whole, or as it was."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from vecsearch.replacing import replacing
+
+
+def write(path: Path, text: str) -> None:
+    with replacing(path) as place:
+        place.write_text(text)
+
+
+def test_a_new_file_and_one_that_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    for text in ("one", "two"):
+        write(path, text)
+        assert path.read_text() == text
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_after_an_error_all_is_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    for before in (None, "before"):
+        if before:
+            path.write_text(before)
+        with pytest.raises(TypeError), replacing(path) as place:
+            place.write_text(b"half")  # type: ignore[arg-type]
+        with pytest.raises(UnicodeEncodeError):
+            write(path, "half \ud800")
+        assert [each.read_text() for each in tmp_path.iterdir()] == ([before] if before else [])
+
+
+def test_a_link_stays_and_what_it_leads_to_keeps_its_permissions(tmp_path: Path) -> None:
+    path, link = tmp_path / "there" / "a.txt", tmp_path / "link"
+    path.parent.mkdir()
+    path.write_text("before")
+    path.chmod(0o600)
+    link.symlink_to(path)
+    write(link, "after")
+    assert link.is_symlink()
+    assert path.read_text() == "after"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_pipe_is_written_to(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(path.read_text()), daemon=True)
+    reader.start()
+    write(path, "through it")
+    reader.join(30)
+    assert read == ["through it"]
+    assert path.is_fifo()
+
+
+def test_a_folder_is_no_place_to_write(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="directory"):
+        write(tmp_path, "no")
+    assert list(tmp_path.iterdir()) == []

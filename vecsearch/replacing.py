@@ -1,0 +1,31 @@
+"""A file that a person names is written whole, or it stays as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path to write to, whose file takes the place of `path` at the end of the block.
+
+    After an error it is removed instead. A pipe or a device is written to itself, and what a link
+    leads to is replaced, not the link. Permissions stay. Raise OSError where that can't be.
+    """
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    whole = path.resolve()
+    temporary = whole.with_name(f".{os.getpid()}.{whole.name}")
+    try:
+        yield temporary
+        if whole.exists():
+            temporary.chmod(whole.stat().st_mode & 0o7777)
+        temporary.replace(whole)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
