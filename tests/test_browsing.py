@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -169,6 +171,9 @@ def test_vectors_in_and_out_and_searched_by(tmp_path: Path) -> None:
     assert "has no vector" in fails(2, "add", folder, more)
     assert "isn't a whole .npy file" in fails(1, "add", folder, more, "--vectors", source)
     assert "no such file" in fails(1, "add", folder, more, "--vectors", tmp_path / "none.npy")
+    np.save(tmp_path / "nan.npy", np.array([[1, np.nan, 0]]))
+    told = fails(1, "add", folder, more, "--vectors", tmp_path / "nan.npy")
+    assert "nan.npy: row 1, of document 'new', isn't all finite numbers." in told
     np.savez(tmp_path / "many.npz", matrix)
     np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
     np.save(tmp_path / "whole.npy", np.eye(3, dtype=np.int64))
@@ -191,6 +196,60 @@ def test_reencode(words: Path, tmp_path: Path) -> None:
     out = ok("reencode", words, "--encoder", "none")
     assert "12 documents, no embeddings" in out
     assert info(words)["generation"] == before["generation"] + 1
+
+
+def test_records_beside_documents_are_told_of(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    (notes / "more").mkdir(parents=True)
+    (notes / "a.txt").write_text("hi")
+    for name in ("b.jsonl", "more/c.csv"):
+        (notes / name).write_text('{"id": "b", "text": "x"}\n')
+    code, out, err = run("index", notes, tmp_path / "i", "--encoder", "none")
+    assert (code, "Indexed 1 document." in out) == (0, True)
+    assert "files of records in it aren't read: b.jsonl and 1 more." in err
+    (notes / "a.txt").unlink()
+    (notes / "more" / "c.csv").unlink()
+    code, out, err = run("index", notes, tmp_path / "j", "--encoder", "none")
+    assert (code, "Indexed 1 document." in out, "aren't read" in err) == (0, True, False)
+
+
+def test_words_of_a_command_are_utf8_whatever_the_locale(tmp_path: Path) -> None:
+    documents_ = [{"id": "é", "text": "a café", "kind": "né"}]
+    folder = Index.create(tmp_path / "i", None, documents=documents_).folder
+    for asked in (["search", folder, "café"], ["get", folder, "é"], ["like", folder, "é"]):
+        words = [os.fsencode(each) for each in (sys.executable, "-m", "vecsearch", *asked)]
+        env = {**os.environ, "LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+        done = subprocess.run(words, env=env, capture_output=True, text=True, encoding="utf-8")
+        assert done.returncode == 0, done.stderr
+        assert "caf" in done.stdout or asked[0] == "like"
+    bad = b"caf\xe9"
+    for words in (["search"], ["get"], ["like"], ["delete"], ["search", "--where"]):
+        command = [sys.executable, "-m", "vecsearch", words[0], folder, *words[1:], bad]
+        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+        assert done.returncode == 2
+        assert "isn't UTF-8 text: its byte 4 is 0xe9." in " ".join(done.stderr.split())
+    assert info(folder)["documents"] == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no device that is full")
+@pytest.mark.parametrize("asked", ["--help", "--version", "search --help", "info"])
+def test_output_that_cannot_be_written_is_named(words: Path, asked: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "vecsearch",
+                *asked.split(),
+                *([words] if asked == "info" else []),
+            ],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: Standard output can't be written to")
+    assert done.stderr.count("\n") == 1
 
 
 def test_add_sync(tmp_path: Path) -> None:

@@ -270,7 +270,7 @@ def test_bad_input_is_a_sentence(small):
         ),
         (
             (empty, old, qrels),
-            f"{empty}: the run answers no query, so there is nothing to compare.",
+            f"{empty}: the run answers no query, so there is nothing to measure.",
         ),
         ((old, twice, qrels), f"{twice}, line 2: document 'bad' has the rank 1 for query 'q1'"),
         ((old, nan, qrels), f"{nan}, line 1: the score 'nan' isn't a finite number."),

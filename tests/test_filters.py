@@ -463,3 +463,11 @@ def test_a_filter_is_a_value():
     assert repr(first) == "Filter(expression='x = 1')"
     with pytest.raises(AttributeError):
         first.expression = "x = 2"
+
+
+def test_of_a_long_filter_the_surroundings_of_an_error_are_shown():
+    with pytest.raises(FilterError) as caught:
+        parse_filter("(" * 90 + "n = 1 and " * 500 + "!" + " and n = 2" * 500)
+    *_, shown, mark = str(caught.value).split("\n")
+    assert len(shown) < 500
+    assert shown[mark.index("^")] == "!"

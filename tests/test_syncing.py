@@ -222,7 +222,11 @@ def test_a_folder_that_is_empty_or_gone_deletes_nothing(index: Index, notes: Pat
     for on_error in (None, [].append):
         with pytest.raises(CorpusError, match=r"holds no"):
             follow(index, notes, on_error)
+    with pytest.raises(CorpusError, match=rf"the index 3 of it.*'file like \"{notes}/%\"'` drops"):
+        follow(index, notes)
     assert index.manifest() == before
+    with index.writer() as writer:
+        assert writer.delete_where(f'file like "{notes}/%"') == 3
 
 
 def test_only_a_folder_of_documents_can_be_followed(

@@ -37,6 +37,10 @@ _MOST: Final = 20_000
 """How many names are looked at for the nearest: difflib takes some 10 µs for each."""
 
 
+_AROUND: Final = 200
+"""Characters of a filter that are shown before an error in it, and behind."""
+
+
 def nearest(name: str, choices: Iterable[str]) -> str | None:
     """Return the choice that is spelt most like a name, whatever the case; None if none is near.
 
@@ -95,7 +99,11 @@ class FilterError(UsageError):
     def __init__(self, expression: str, position: int, problem: str) -> None:
         self.expression = expression
         self.position = position
-        super().__init__(f"{problem}\n  {expression}\n  {' ' * position}^")
+        first = max(position - _AROUND, 0)
+        before = "…" if first else ""
+        after = "…" if len(expression) > position + _AROUND else ""
+        shown = f"{before}{expression[first : position + _AROUND]}{after}"
+        super().__init__(f"{problem}\n  {shown}\n  {' ' * (len(before) + position - first)}^")
 
 
 class UnknownName(UsageError):

@@ -76,7 +76,9 @@ def parse_measure(text: str) -> Measure:
     if not at or name not in _FORMULAS:
         return Measure(name)
     if not re.fullmatch("[0-9]{1,9}", cutoff):
-        raise UsageError(f"The cutoff of {text!r} must be a whole number, as in {name}@10.")
+        raise UsageError(
+            f"The cutoff of {text!r} must be a whole number of at most 9 digits, as in {name}@10."
+        )
     return Measure(name, int(cutoff))
 
 

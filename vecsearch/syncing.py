@@ -16,6 +16,8 @@ from typing import NoReturn
 
 from vecsearch.corpus import Corpus, DocumentFiles, documents, stop
 from vecsearch.corpus.files import shown
+from vecsearch.corpus.formats import SUFFIXES
+from vecsearch.corpus.walking import first
 from vecsearch.errors import CorpusError, UsageError
 from vecsearch.store.documents import Content, encode_document
 from vecsearch.types import Document
@@ -55,10 +57,19 @@ def sync(
         raise UsageError(
             f"{corpus.name} can't be followed: that takes a folder of files that are documents."
         )
-    known = _Known(writer, _absolute(corpus.name))
+    folder = _absolute(corpus.name)
+    known = _Known(writer, folder)
     unread: list[str] = []
 
     def note(error: CorpusError) -> None:
+        if known.held and error.path == corpus.name and first(corpus.path, SUFFIXES) is None:
+            error = CorpusError(
+                corpus.name,
+                None,
+                f"the folder holds no document any more, the index {known.held:,} of it. They "
+                "stay, since it may just not be mounted; `vecsearch delete INDEX --where "
+                f"'file like \"{folder}/%\"'` drops them.",
+            )
         on_error(error)
         unread.append(_absolute(error.path))
 
@@ -108,6 +119,8 @@ class _Known:
                     self._elsewhere[_file(document)] = root
                 self._unseen[root][document.id] = _file(document)
         self._counts = {root: len(found) for root, found in self._unseen.items()}
+        self.held = self._counts.get(folder, 0)
+        """How many documents of the folder there are."""
 
     def see(self, document: Document, old: Document | None) -> None:
         """Take note of a document of the folder, and of what the index holds under its id."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import io
 import os
@@ -20,6 +21,8 @@ from vecsearch.errors import VecsearchError, did_you_mean
 _INTERRUPTED = 130
 """The exit code of a process that Ctrl-C ended, as shells have it."""
 
+
+_UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 _ROOMS: Final = {
     "index": ("indexing", "index"),
@@ -68,6 +71,12 @@ class _Group(click.Group):
             raise click.UsageError(f"No such command '{name}'.{did_you_mean(name, _ROOMS)}", ctx)
         return super().resolve_command(ctx, args)
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's own signature
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:  # of what --help and --version print, before any command
+            _stop(_worded(error), 1)
+
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         try:
             with saying_notices():
@@ -91,6 +100,8 @@ def _worded(error: OSError | MemoryError) -> str:
     if isinstance(error, MemoryError):
         return "There isn't enough memory."
     place = f"{error.filename}: " if error.filename else ""
+    if not place and error.errno in _UNWRITABLE:  # whatever else is written has a name
+        place = "Standard output can't be written to; what was done before stands. "
     return f"{place}{error.strerror or error}."
 
 

@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 from vecsearch.cli.opening import opened
-from vecsearch.cli.options import by_option, index_argument, json_option, where_option
+from vecsearch.cli.options import TEXT, by_option, index_argument, json_option, where_option
 from vecsearch.cli.output import answered, print_answers, print_document, print_json, progress, say
 from vecsearch.errors import CorpusError, UsageError
 from vecsearch.index import Index
@@ -22,7 +22,7 @@ from vecsearch.types import Document
 
 @click.command(epilog="Example: vecsearch get notes.index kettle.md")
 @index_argument
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", metavar="ID...", type=TEXT, nargs=-1, required=True)
 @json_option
 def get(index_folder: Path, ids: tuple[str, ...], as_json: bool) -> None:
     """Print documents of INDEX by their ids."""
@@ -56,7 +56,7 @@ def export(index_folder: Path, vectors_file: str | None, where: str | None) -> N
 
 @click.command(epilog="Example: vecsearch like notes.index kettle.md -k 5")
 @index_argument
-@click.argument("id")
+@click.argument("id", type=TEXT)
 @click.option("-k", type=int, default=10, show_default=True, help="How many documents.")
 @by_option
 @where_option

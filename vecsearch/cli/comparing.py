@@ -16,7 +16,8 @@ from vecsearch.bench.results import Comparison
 from vecsearch.cli.comparison_page import Page, page_json, print_page
 from vecsearch.cli.completion import complete_file, complete_measure
 from vecsearch.cli.options import json_option
-from vecsearch.cli.output import print_json, progress
+from vecsearch.cli.output import counted, print_json, progress
+from vecsearch.cli.runs import read_answering
 from vecsearch.corpus import (
     BeirFolder,
     Corpus,
@@ -27,7 +28,7 @@ from vecsearch.corpus import (
 )
 from vecsearch.errors import CorpusError
 from vecsearch.measures import Scores, parse_measure
-from vecsearch.runs import Run, read_run
+from vecsearch.runs import Run
 from vecsearch.snippets import ELLIPSIS
 from vecsearch.types import Document, Qrels
 
@@ -86,7 +87,7 @@ def compare_runs(
     """
     measure = parse_measure(measure_name)
     qrels = read_qrels(qrels_file)
-    run_a, run_b = _read(file_a, qrels), _read(file_b, qrels)
+    run_a, run_b = read_answering(file_a, qrels), read_answering(file_b, qrels)
     found = movers(run_a, run_b, qrels, measure, show)
     notes = [*_unanswered(file_a, run_a, qrels), *_unanswered(file_b, run_b, qrels)]
     notes += _without_relevant(qrels)
@@ -129,27 +130,11 @@ class _Looked(NamedTuple):
     notes: list[str]
 
 
-def _read(path: str, qrels: Qrels) -> Run:
-    """Read a run that answers at least one of the judged queries."""
-    run = read_run(path)
-    if not run:
-        raise CorpusError(path, None, "the run answers no query, so there is nothing to compare.")
-    if run.keys().isdisjoint(qrels):
-        raise CorpusError(
-            path,
-            None,
-            f"the run answers none of the {_counted(len(qrels), 'judged query')}: it has queries "
-            f"such as {next(iter(run))!r}, the judgments have queries such as "
-            f"{next(iter(qrels))!r}.",
-        )
-    return run
-
-
 def _unanswered(path: str, run: Run, qrels: Qrels) -> Iterator[str]:
     answered = sum(bool(run.get(query)) for query in qrels)
     if answered < len(qrels):
         yield (
-            f"{path} answers {answered:,} of {_counted(len(qrels), 'judged query')}; "
+            f"{path} answers {answered:,} of {counted(len(qrels), 'judged query')}; "
             "the others count 0."
         )
 
@@ -158,7 +143,7 @@ def _without_relevant(qrels: Qrels) -> Iterator[str]:
     without = sum(all(grade <= 0 for grade in grades.values()) for grades in qrels.values())
     if without:
         yield (
-            f"No document is relevant to {without:,} of {_counted(len(qrels), 'judged query')}; "
+            f"No document is relevant to {without:,} of {counted(len(qrels), 'judged query')}; "
             "they count 0 for both."
         )
 
@@ -214,12 +199,10 @@ def _lacks(source: str, what: str, lacking: Set[str], total: int) -> list[str]:
         return []
     such = f"such as {min(lacking)!r}"
     if len(lacking) == total:
-        problem = (
-            f"it has none of the {_counted(total, what)}, {such}; was another corpus searched?"
-        )
+        problem = f"it has none of the {counted(total, what)}, {such}; was another corpus searched?"
         raise CorpusError(source, None, problem)
     return [
-        f"{source} lacks {len(lacking):,} of {_counted(total, what)}, {such}: "
+        f"{source} lacks {len(lacking):,} of {counted(total, what)}, {such}: "
         "they count in the scores, and are left out of what is said of words and lengths."
     ]
 
@@ -251,9 +234,3 @@ def _compared(found: Movers, measure: str, name_a: str, name_b: str) -> Comparis
     scores = {name: Scores({measure: each}) for name, each in systems.items()}
     (comparison,) = compare({"": scores}, name_a, [measure])
     return comparison
-
-
-def _counted(count: int, what: str) -> str:
-    """Write a number of things, whose plural ends in s, or in ies for y."""
-    several = f"{what.removesuffix('y')}ies" if what.endswith("y") else f"{what}s"
-    return f"{count:,} {what if count == 1 else several}"

@@ -7,9 +7,9 @@ import click
 from vecsearch.cli.completion import complete_file, complete_measure
 from vecsearch.cli.options import json_option
 from vecsearch.cli.output import print_json, print_pairs
+from vecsearch.cli.runs import read_answering
 from vecsearch.corpus import read_qrels
 from vecsearch.measures import evaluate, parse_measure
-from vecsearch.runs import read_run
 
 _DEFAULT = ("nDCG@10", "R@100", "RR@10", "AP")
 
@@ -36,7 +36,8 @@ def evaluate_run(run_file: str, qrels_file: str, measures: tuple[str, ...], as_j
     A judged query that the run doesn't answer counts 0.
     """
     wanted = {name: parse_measure(name) for name in measures or _DEFAULT}
-    scores = evaluate(read_run(run_file), read_qrels(qrels_file), list(wanted.values()))
+    qrels = read_qrels(qrels_file)
+    scores = evaluate(read_answering(run_file, qrels), qrels, list(wanted.values()))
     means = {name: scores.mean(measure) for name, measure in wanted.items()}
     queries = len(next(iter(scores.per_query.values())))
     if as_json:

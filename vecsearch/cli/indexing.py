@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
+import numpy as np
 
 from vecsearch.cli.completion import complete_analyzer, complete_encoder, complete_file
 from vecsearch.cli.opening import opened
 from vecsearch.cli.options import (
+    TEXT,
     corpus_options,
     index_argument,
     recall_queries_options,
@@ -177,7 +179,7 @@ def reencode(index_folder: Path, encoder: str, device: Device) -> None:
 
 @click.command(epilog="Example: vecsearch delete notes.index kettle.md kitchen/toaster.md")
 @index_argument
-@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.argument("ids", metavar="[ID]...", type=TEXT, nargs=-1)
 @where_option
 def delete(index_folder: Path, ids: tuple[str, ...], where: str | None) -> None:
     """Delete documents from INDEX, by id or by metadata."""
@@ -321,10 +323,15 @@ def _with_vectors(found: Iterable[Document], vectors: Vectors, path: str) -> Ite
     count = 0
     for count, document in enumerate(found, start=1):
         if count <= len(vectors):
-            yield dataclasses.replace(document, vector=vectors[count - 1])
+            vector = vectors[count - 1]
+            if not np.isfinite(vector).all():
+                problem = f"row {count:,}, of document {document.id!r}, isn't all finite numbers."
+                raise CorpusError(path, None, problem)
+            yield dataclasses.replace(document, vector=vector)
     if count != len(vectors):
         raise CorpusError(
             path,
             None,
-            f"it holds {len(vectors):,} vectors for {counted(count)}; it takes one for each.",
+            f"it holds {counted(len(vectors), 'vector')} for {counted(count)}; it takes one for "
+            "each.",
         )

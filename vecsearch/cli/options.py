@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -21,6 +21,25 @@ class _Folder(click.Path):
         if value == "":
             self.fail("The path is empty.", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class _Text(click.types.StringParamType):
+    """Text in UTF-8, whatever the locale is: what isn't would be looked for as other characters."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401 - click's own signature
+        try:
+            return os.fsencode(value).decode()
+        except UnicodeDecodeError as error:
+            self.fail(
+                f"{value!r} isn't UTF-8 text: its byte {error.start + 1} is "
+                f"0x{error.object[error.start]:02x}.",
+                param,
+                ctx,
+            )
+
+
+TEXT: Final = _Text()
+"""Of queries, ids and filters; the names of files are bytes."""
 
 
 def index_argument(function: _F) -> _F:
@@ -60,6 +79,7 @@ def where_option(function: _F) -> _F:
     return click.option(
         "--where",
         multiple=True,
+        type=TEXT,
         callback=_one_filter,
         metavar="EXPR",
         help="Only documents whose metadata passes, such as 'lang = \"en\" and year >= 2020'.",

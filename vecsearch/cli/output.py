@@ -184,9 +184,10 @@ def saying_notices() -> Iterator[None]:
         yield
 
 
-def counted(documents: int) -> str:
-    """Write a number of documents for a person."""
-    return f"{documents:,} document{'' if documents == 1 else 's'}"
+def counted(count: int, what: str = "document") -> str:
+    """Write a number of things for a person; their plural ends in s, or in ies for y."""
+    several = f"{what.removesuffix('y')}ies" if what.endswith("y") else f"{what}s"
+    return f"{count:,} {what if count == 1 else several}"
 
 
 def size(count: float) -> str:

@@ -10,7 +10,14 @@ import click
 
 from vecsearch.cli.completion import complete_file, complete_folder
 from vecsearch.cli.opening import opened
-from vecsearch.cli.options import by_option, index_argument, json_option, where_option, work_options
+from vecsearch.cli.options import (
+    TEXT,
+    by_option,
+    index_argument,
+    json_option,
+    where_option,
+    work_options,
+)
 from vecsearch.cli.output import answered, counted, print_answers, progress, say
 from vecsearch.corpus import read_queries, read_vectors
 from vecsearch.encoders import Device
@@ -27,7 +34,7 @@ _BLOCK = 64
 
 @click.command(epilog='Example: vecsearch search notes.index "descale kettle" -k 5 --by bm25')
 @index_argument
-@click.argument("query", metavar="[QUERY]", required=False)
+@click.argument("query", metavar="[QUERY]", type=TEXT, required=False)
 @click.option("-k", type=int, help="How many documents.  [10; 100 for a run]")
 @by_option
 @where_option

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Final
@@ -26,14 +27,17 @@ class DocumentFiles:
     several, "#" and the name of its part follow: a heading's anchor, a page, a chapter or the id of
     a message. Each has the metadata `file`, the absolute path, and `modified`, the time of the
     file's last change in UTC. Hidden files and folders and indexes are skipped, links to folders
-    aren't followed, files of other kinds (JSON Lines too) are left alone.
+    aren't followed, files of other kinds are left alone.
+
+    records: suffixes of files that hold records, which are left alone too, and told of.
     """
 
     total_bytes: Final = None
     bytes_read: Final = 0
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, records: Collection[str] = ()) -> None:
         self.path = Path(path)
+        self._records_in = frozenset(records)
         self.name = shown(path)
 
     def read(self) -> Iterator[Record | CorpusError]:
@@ -44,13 +48,18 @@ class DocumentFiles:
         if not self.path.is_dir():
             yield from _read(self.path, self.path.name)
             return
-        empty = True
-        for found in walk(self.path, SUFFIXES):
+        empty, left = True, []
+        for found in walk(self.path, self._records_in.union(SUFFIXES)):
+            if isinstance(found, str) and suffix(found) in self._records_in:
+                left.append(found)
+                continue
             empty = False
             if isinstance(found, CorpusError):
                 yield found
             else:
                 yield from _read(self.path / found, found)
+        if left and not empty:
+            _tell_of(left, self.name)
         if empty:
             yield CorpusError(
                 self.name,
@@ -58,6 +67,17 @@ class DocumentFiles:
                 f"the folder holds no {', '.join(SUFFIXES)} file, and neither JSON Lines nor a "
                 "corpus.jsonl as a BEIR folder does; give a .csv or .tsv file by its own path.",
             )
+
+
+def _tell_of(left: Sequence[str], folder: str) -> None:
+    others = f" and {len(left) - 1:,} more" if len(left) > 1 else ""
+    logging.getLogger("vecsearch").info(
+        "%s holds documents, so files of records in it aren't read: %s%s. Give each by its own "
+        "path.",
+        folder,
+        shown(left[0]),
+        others,
+    )
 
 
 def _read(path: Path, id: str) -> Iterator[Record | CorpusError]:

@@ -14,6 +14,7 @@ from vecsearch.errors import CorpusError
 from vecsearch.types import Qrels, Query
 
 _GRADE: Final = re.compile(r"-?[0-9]{1,9}")
+_A_GRADE: Final = "a whole number of at most 9 digits, such as 1"
 _ID_HEADERS: Final = frozenset({"query-id", "query_id", "_id", "id", "qid"})
 
 
@@ -47,7 +48,7 @@ def read_qrels(path: str | Path) -> Qrels:
         if number == 1 and query.lower() in _ID_HEADERS and not _GRADE.fullmatch(grade):
             continue
         if not _GRADE.fullmatch(grade):
-            raise CorpusError(name, number, f"the grade {grade!r} isn't a whole number, such as 1.")
+            raise CorpusError(name, number, f"the grade {grade!r} isn't {_A_GRADE}.")
         # One id stands in many judgments: intern it, so that large qrels hold it once.
         known = qrels.setdefault(query, {}).setdefault(sys.intern(document), int(grade))
         if known != int(grade):

@@ -26,6 +26,7 @@ from vecsearch.corpus.walking import first, is_index
 from vecsearch.errors import CorpusError, UsageError, folder_beside, nearest
 
 _TABLE_SUFFIXES: Final = or_gzipped(".csv", ".tsv")
+_RECORD_SUFFIXES: Final = (*JSON_SUFFIXES, *_TABLE_SUFFIXES, *COLUMN_SUFFIXES, *SQLITE_SUFFIXES)
 _SCHEMES: Final = ("sqlite", "hf", "ir")
 
 
@@ -137,7 +138,7 @@ def _texts(path: Path, fields: Fields) -> DocumentFiles:
             "an id is a path, with the name of a part where a file has several, and a text is what "
             "a reader sees of it."
         )
-    return DocumentFiles(path)
+    return DocumentFiles(path, _RECORD_SUFFIXES)
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -40,7 +40,8 @@ def unknown_field(name: str, names: Sequence[str]) -> str:
     if name.lower() in _NO_METADATA:
         hint = " Only metadata can be filtered, not the id, the title or the text."
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-    return f'There is no field "{name}".{hint} The fields are {", ".join(names[:20])}{more}.'
+    listed = ", ".join(name or '""' for name in names[:20])
+    return f'There is no field "{name}".{hint} The fields are {listed}{more}.'
 
 
 def instead(written: str, expected: Sequence[str]) -> str:

@@ -96,7 +96,7 @@ def naming_failure(folder: Path) -> Iterator[None]:
         if error.filename is not None and Path(error.filename) != folder:
             reason += f", {error.filename}"
         raise IndexProblem(
-            f"Writing to {folder} ended early ({reason}). What was committed stays as it was."
+            f"{folder} can't be written to ({reason}). What was committed stays as it was."
         ) from error
 
 
