@@ -746,8 +746,8 @@ def documents_over(documents: list[Document]) -> Documents:
     arrays = build_documents(
         [each.id for each in documents],
         [part for each in documents for part in encode_document(each)],
-        [place for each in documents for place in (0, len(each.text))],
-        [1] * len(documents),
+        np.array([(0, len(each.text)) for each in documents], np.int32).reshape(-1, 2),
+        np.ones(len(documents), np.int32),
     )
     return Documents(
         {

@@ -99,8 +99,10 @@ def _runs(kept: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
 
 def offsets_of(lengths: Iterable[int] | NDArray[np.integer]) -> NDArray[np.int64]:
     """Turn n lengths into n + 1 offsets."""
-    sizes = np.fromiter(lengths, np.int64)
-    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    sizes = lengths if isinstance(lengths, np.ndarray) else np.fromiter(lengths, np.int64)
+    offsets = np.zeros(len(sizes) + 1, np.int64)
+    np.cumsum(sizes, dtype=np.int64, out=offsets[1:])
+    return offsets
 
 
 def rising(strings: Sequence[bytes]) -> NDArray[np.int64]:
