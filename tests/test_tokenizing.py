@@ -154,7 +154,7 @@ def test_a_full_table_starts_over(monkeypatch):
     texts = [f"same word{n} Häuser{n} 東{chr(0x4E00 + n)} น้ำ" for n in range(5000)]
     tokenizer = at_once("german")
     assert terms_of(tokenizer, texts) == [analyzer("german").terms(text) for text in texts]
-    assert tokenizer._chunks._used[0] < 2000
+    assert tokenizer._chunks._table.used[0] < 2000
     plain = Tokenizer(analyzer("german"))
     plain.tokenize(texts)
     assert tokenizer.vocabulary == plain.vocabulary
