@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -146,6 +147,17 @@ def test_a_megabyte_without_a_space(text):
     assert terms_of(at_once("plain"), [text, "x", text]) == [
         analyzer("plain").terms(each) for each in (text, "x", text)
     ]
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_loading_leaves_the_garbage_collector_as_it_was(collecting):
+    before = gc.isenabled()
+    (gc.enable if collecting else gc.disable)()
+    try:
+        at_once("english").tokenize(["a text"])
+        assert gc.isenabled() == collecting
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 def test_a_full_table_starts_over(monkeypatch):

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.coded import Coded, coded
 from vecsearch.encoders.own import checked_vectors
 from vecsearch.encoding import Rows
 from vecsearch.errors import UsageError
@@ -70,12 +71,12 @@ class Batch:
         self._vectors = vectors
         self._passages = passages
         self._ids: list[str] = []
-        self._contents: list[bytes] = []
+        self._contents: list[Coded] = []
         self._metas: list[Meta] = []
         self._ends = array("i")  # of whole texts, each of which is a row that begins at 0
         self._spans = array("i")  # of passages
         self._row_counts = array("i")
-        self._texts: list[bytes] = []  # rows whose terms aren't known yet
+        self._texts: list[Coded] = []  # rows whose terms aren't known yet
         self._postings = PostingsBuilder()
         self._counted: list[Future[None]] = []
         self._rows = 0
@@ -113,10 +114,10 @@ class Batch:
         if self._passages:
             self._spans.extend(chain.from_iterable(spans))
             self._row_counts.append(count)
-            self._texts += map(str.encode, rows)
+            self._texts += map(coded, rows)
         else:
             self._ends.append(len(document.text))
-            self._texts.append(b" ".join((title, text)) if title else text)
+            self._texts.append(coded(seen_text(document.title, document.text)) if title else text)
         self._rows += count
         self._bytes += len(text)
         if self._vectors:

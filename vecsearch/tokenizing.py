@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.coded import Coded, as_bytes
 from vecsearch.text import Analyzer
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ MOST_CHUNKS: Final = 1 << 21
 class Cut(NamedTuple):
     """Texts, and their blocks where the kernel has cut them into chunks."""
 
-    texts: Sequence[bytes]
+    texts: Sequence[Coded]
     blocks: Sequence[_Block] | None
 
 
@@ -94,10 +95,10 @@ class Tokenizer:
         (tokens,) int32: of all texts one after another, each text's in their order.
         (texts,) int32.
         """
-        return self.number(self.cut(_encoded(texts)))
+        return self.number(self.cut([each if each.isascii() else _encoded(each) for each in texts]))
 
-    def cut(self, texts: Sequence[bytes]) -> Cut:
-        """Cut texts, of UTF-8, into chunks; without the GIL for most of the time."""
+    def cut(self, texts: Sequence[Coded]) -> Cut:
+        """Cut texts into chunks; without the GIL for most of the time."""
         sizes = list(map(len, texts))
         if self._chunks is None:
             self._until_worth -= sum(sizes)
@@ -134,8 +135,8 @@ class Tokenizer:
             if collecting:
                 gc.enable()
 
-    def _plainly(self, texts: Sequence[bytes]) -> tuple[Numbers, Numbers]:
-        found = [self._analyzer.terms(text.decode("utf-8", "surrogatepass")) for text in texts]
+    def _plainly(self, texts: Sequence[Coded]) -> tuple[Numbers, Numbers]:
+        found = [self._analyzer.terms(_decoded(text)) for text in texts]
         counts = np.fromiter(map(len, found), np.int32, len(found))
         tokens = map(self._numbers.__getitem__, chain.from_iterable(found))
         return np.fromiter(tokens, np.int32, int(counts.sum(dtype=np.int64))), counts
@@ -176,7 +177,7 @@ class _Chunks:
         self._new = words.New(self._texts, self._found, np.zeros(2, np.int64))
         self._table = _Table()
 
-    def cut(self, texts: Sequence[bytes]) -> _Block:
+    def cut(self, texts: Sequence[Coded]) -> _Block:
         """Cut a block of texts."""
         if self._table.used[0] > MOST_CHUNKS:
             self._table = _Table()
@@ -197,13 +198,13 @@ class _Chunks:
             anew,
         )
 
-    def _joined(self, texts: Sequence[bytes]) -> NDArray[np.uint8]:
+    def _joined(self, texts: Sequence[Coded]) -> NDArray[np.uint8]:
         """Lay texts end to end, a space behind each, and what the kernel needs behind the last.
 
         The memory is that of the block before: fresh memory takes longer to get than to fill.
         """
         self._data.seek(0)
-        self._data.writelines(chain.from_iterable(zip(texts, repeat(b" "), strict=False)))
+        self._data.writelines(chain.from_iterable(zip(as_bytes(texts), repeat(b" "), strict=False)))
         self._data.write(b" " * self._kernel.PADDING)
         return np.frombuffer(self._data.getbuffer()[: self._data.tell()], np.uint8)
 
@@ -298,18 +299,21 @@ class _Terms:
         lines = "\n".join(chain(terms, [""])).encode("utf-8", "surrogatepass")
         text = np.frombuffer(lines + b" " * self._kernel.PADDING, np.uint8)
         numbers = np.empty(len(terms), np.int32)
-        new = self._kernel.New(np.empty(len(lines), np.uint8), np.empty_like(numbers), np.zeros(2, np.int64))
+        new = self._kernel.New(
+            np.empty(len(lines), np.uint8), np.empty_like(numbers), np.zeros(2, np.int64)
+        )
         table = self._table.with_room(len(terms), len(lines))
         self._table.slots = self._kernel.number_lines(text, table, numbers, new)
         self._new.append(new.chunks[: new.used[0]].tobytes())
         return numbers
 
 
-def _encoded(texts: Sequence[str]) -> list[bytes]:
-    try:
-        return list(map(str.encode, texts))
-    except UnicodeEncodeError:  # there is a lone surrogate
-        return [text.encode("utf-8", "surrogatepass") for text in texts]
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _decoded(text: Coded) -> str:
+    return text if isinstance(text, str) else text.decode("utf-8", "surrogatepass")
 
 
 def _with_room(array: NDArray[np.uint64], used: int, more: int) -> NDArray[np.uint64]:

@@ -9,6 +9,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.coded import Coded, as_bytes
 from vecsearch.store.arrays import Stream
 
 
@@ -128,11 +129,11 @@ def pack(strings: Sequence[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]
     return np.frombuffer(b"".join(strings), np.uint8), offsets_of(map(len, strings))
 
 
-def pack_in_blocks(strings: Sequence[bytes]) -> tuple[Stream, NDArray[np.int64]]:
+def pack_in_blocks(strings: Sequence[Coded]) -> tuple[Stream, NDArray[np.int64]]:
     """Lay byte strings end to end, as a stream: they aren't in memory a second time."""
     offsets = offsets_of(map(len, strings))
     blocks = (
-        np.frombuffer(b"".join(strings[start : start + _STRINGS]), np.uint8)
+        np.frombuffer(b"".join(as_bytes(strings[start : start + _STRINGS])), np.uint8)
         for start in range(0, len(strings), _STRINGS)
     )
     return Stream(np.dtype(np.uint8), (int(offsets[-1]),), blocks), offsets

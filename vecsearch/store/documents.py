@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.coded import Coded, coded
 from vecsearch.errors import UsageError
 from vecsearch.store.arrays import Array, Stream
 from vecsearch.store.blobs import Blobs, offsets_of, pack, pack_in_blocks, rising
@@ -27,7 +28,7 @@ _BLOCK: Final = 1 << 14
 """Documents whose metadata is read at a time."""
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
-Content: TypeAlias = tuple[bytes, bytes, bytes]
+Content: TypeAlias = tuple[Coded, Coded, Coded]
 """A document's title, text, and metadata as JSON, which are empty where there are none."""
 
 
@@ -55,12 +56,13 @@ def encode_document(document: Document) -> Content:
         if not (isinstance(title, str) and isinstance(text, str)):
             raise UsageError(f"The title and the text of document {name!r} must be text.")
         name.encode()
-        coded = b""
+        written: Coded = ""
         if meta != {}:
             for field, value in meta.items():
                 _check_meta(name, field, value)
-            coded = _JSON.encode(dict(meta)).encode()
-        return title.encode(), text.encode(), coded
+            written = coded(_JSON.encode(dict(meta)))
+        # As `coded` does: called for every document it would take a tenth of all that is done here.
+        return title and coded(title), text if text.isascii() else text.encode(), written
     except UnicodeEncodeError as error:
         raise UsageError(
             f"Document {document.id!r} holds a lone surrogate ({error.object[error.start]!r}), "
@@ -190,7 +192,7 @@ def _read_meta(content: bytes) -> Meta:
 
 def build_documents(
     ids: Sequence[str],
-    contents: Sequence[bytes],
+    contents: Sequence[Coded],
     spans: NDArray[np.int32],
     rows: NDArray[np.int32],
 ) -> dict[str, Array | Stream]:

@@ -137,8 +137,9 @@ class _Entries:
 
         terms, known = int(tokens.max(initial=-1)) + 1, len(self._known)
         if terms > known:
-            self._known = np.concatenate([self._known, np.zeros((terms, 4), np.int32)])
-            self._known[known:, counting.LATEST] = -1
+            more = np.zeros((max(terms, 2 * known) - known, 4), np.int32)
+            more[:, counting.LATEST] = -1
+            self._known = np.concatenate([self._known, more])
         self._parts.append(
             counting.count(tokens, lengths, self._rows, 1 << BLOCK_BITS, self._known)
         )
