@@ -28,7 +28,7 @@ from vecsearch.types import Document, Meta, Vectors, seen_text
 _TOKENIZE: Final = 1 << 14
 """Rows whose terms are found at a time."""
 
-_AHEAD: Final = 8
+_AHEAD: Final = 2
 """So many times these rows may be waiting for it."""
 
 _NO_META: Final[Meta] = {}
