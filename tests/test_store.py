@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -630,7 +630,17 @@ def built(rows: list[list[str]]) -> dict[str, Any]:
         tokens = [vocabulary.index(term) for row in some for term in row]
         lengths = [len(row) for row in some]
         builder.add(np.array(tokens, np.int32), np.array(lengths, np.int32))
-    return builder.arrays(vocabulary)
+    return read_again(builder.arrays(vocabulary))
+
+
+def read_again(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arrays as they are read again: those that are written in blocks, whole."""
+    return {
+        name: np.concatenate([np.zeros(0, array.dtype), *array.blocks])
+        if isinstance(array, Stream)
+        else array
+        for name, array in arrays.items()
+    }
 
 
 rows_of_terms = st.lists(st.lists(words, max_size=6), max_size=8)
@@ -788,17 +798,10 @@ def documents_over(documents: list[Document]) -> Documents:
     arrays = build_documents(
         [each.id for each in documents],
         [part for each in documents for part in encode_document(each)],
-        [place for each in documents for place in (0, len(each.text))],
-        [1] * len(documents),
+        np.array([(0, len(each.text)) for each in documents], np.int32).reshape(-1, 2),
+        np.ones(len(documents), np.int32),
     )
-    return Documents(
-        {
-            name: np.concatenate([np.zeros(0, array.dtype), *array.blocks])
-            if isinstance(array, Stream)
-            else array
-            for name, array in arrays.items()
-        }
-    )
+    return Documents(read_again(arrays))
 
 
 @given(documents=st.lists(any_document, max_size=6, unique_by=lambda each: each.id))

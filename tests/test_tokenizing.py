@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -148,13 +149,24 @@ def test_a_megabyte_without_a_space(text):
     ]
 
 
+@pytest.mark.parametrize("collecting", [True, False])
+def test_loading_leaves_the_garbage_collector_as_it_was(collecting):
+    before = gc.isenabled()
+    (gc.enable if collecting else gc.disable)()
+    try:
+        at_once("english").tokenize(["a text"])
+        assert gc.isenabled() == collecting
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
 def test_a_full_table_starts_over(monkeypatch):
     monkeypatch.setattr(module, "MOST_CHUNKS", 1000)
     monkeypatch.setattr(module, "BLOCK", 5000)
     texts = [f"same word{n} Häuser{n} 東{chr(0x4E00 + n)} น้ำ" for n in range(5000)]
     tokenizer = at_once("german")
     assert terms_of(tokenizer, texts) == [analyzer("german").terms(text) for text in texts]
-    assert tokenizer._chunks._used[0] < 2000
+    assert tokenizer._chunks._table.used[0] < 2000
     plain = Tokenizer(analyzer("german"))
     plain.tokenize(texts)
     assert tokenizer.vocabulary == plain.vocabulary

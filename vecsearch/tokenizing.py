@@ -7,18 +7,23 @@ Both number terms alike: where the one takes over from the other can't be told b
 
 from __future__ import annotations
 
+import gc
 import io
 import math
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, compress, count, islice, repeat
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.coded import Coded, as_bytes
 from vecsearch.text import Analyzer
+
+if TYPE_CHECKING:
+    from vecsearch.kernels.chunks import Table
 
 Numbers: TypeAlias = NDArray[np.int32]
 
@@ -38,7 +43,7 @@ MOST_CHUNKS: Final = 1 << 21
 class Cut(NamedTuple):
     """Texts, and their blocks where the kernel has cut them into chunks."""
 
-    texts: Sequence[bytes]
+    texts: Sequence[Coded]
     blocks: Sequence[_Block] | None
 
 
@@ -70,12 +75,15 @@ class Tokenizer:
         self._numbers = defaultdict(count().__next__, {NO_TERM: -1})
         self._vocabulary: list[str] = []
         self._chunks: _Chunks | None = None
-        self._terms = _Terms(analyzer, self._numbers.__getitem__)
+        self._terms: _Terms | None = None
         self._until_worth: float = LOADING
 
     @property
     def vocabulary(self) -> list[str]:
         """The term of each number; asked for again, the same list has what came since."""
+        if self._terms:
+            self._vocabulary += self._terms.new_terms()
+            return self._vocabulary
         known = len(self._vocabulary) + 1  # NO_TERM comes before
         if known < len(self._numbers):  # skipping to what is new takes its time
             self._vocabulary += islice(self._numbers, known, None)
@@ -87,10 +95,10 @@ class Tokenizer:
         (tokens,) int32: of all texts one after another, each text's in their order.
         (texts,) int32.
         """
-        return self.number(self.cut(_encoded(texts)))
+        return self.number(self.cut([each if each.isascii() else _encoded(each) for each in texts]))
 
-    def cut(self, texts: Sequence[bytes]) -> Cut:
-        """Cut texts, of UTF-8, into chunks; without the GIL for most of the time."""
+    def cut(self, texts: Sequence[Coded]) -> Cut:
+        """Cut texts into chunks; without the GIL for most of the time."""
         sizes = list(map(len, texts))
         if self._chunks is None:
             self._until_worth -= sum(sizes)
@@ -104,22 +112,53 @@ class Tokenizer:
         """Return what `tokenize` does of texts that were cut."""
         if cut.blocks is None:
             return self._plainly(cut.texts)
+        if self._terms is None:
+            self._terms = _Terms(self._analyzer, self.vocabulary)
+            self._numbers.clear()
         if len(cut.blocks) == 1:
             return self._terms.resolve(cut.blocks[0])
         tokens, counts = zip(*map(self._terms.resolve, cut.blocks), strict=True)
         return np.concatenate(tokens), np.concatenate(counts)
 
     def _load(self) -> None:
+        # Of the many objects that loading makes nearly all stay: looking for garbage among them
+        # again and again would take a sixth of the time.
+        collecting = gc.isenabled()
+        gc.disable()
         try:
-            self._chunks = _Chunks(self._analyzer)
+            chunks = _Chunks(self._analyzer)
+            chunks.cut([b""])  # which loads the machine code
+            self._chunks = chunks
         except ImportError:  # numba isn't there, or not for this Python or this numpy
             self._until_worth = math.inf
+        finally:
+            if collecting:
+                gc.enable()
 
-    def _plainly(self, texts: Sequence[bytes]) -> tuple[Numbers, Numbers]:
-        found = [self._analyzer.terms(text.decode("utf-8", "surrogatepass")) for text in texts]
+    def _plainly(self, texts: Sequence[Coded]) -> tuple[Numbers, Numbers]:
+        found = [self._analyzer.terms(_decoded(text)) for text in texts]
         counts = np.fromiter(map(len, found), np.int32, len(found))
         tokens = map(self._numbers.__getitem__, chain.from_iterable(found))
         return np.fromiter(tokens, np.int32, int(counts.sum(dtype=np.int64))), counts
+
+
+class _Table:
+    """Byte strings by number, in memory that grows, and what of it the kernel takes."""
+
+    def __init__(self) -> None:
+        self.used = np.zeros(2, np.int64)
+        self.slots = np.zeros(1 << 16, np.uint64)
+        self._records = np.zeros(2, np.uint64)
+        self._tails = np.empty(0, np.uint64)
+
+    def with_room(self, chunks: int, tails: int) -> Table:
+        """Return the arrays, once there is room for so many more."""
+        from vecsearch.kernels.chunks import Table
+
+        known, used = self.used.tolist()
+        self._records = _with_room(self._records, 2 * (known + 1), 2 * chunks)
+        self._tails = _with_room(self._tails, used, tails)
+        return Table(self.slots, self._records, self._tails, self.used)
 
 
 class _Chunks:
@@ -136,24 +175,18 @@ class _Chunks:
         self._texts = np.empty(0, np.uint8)
         self._found = np.empty(0, np.int32)
         self._new = words.New(self._texts, self._found, np.zeros(2, np.int64))
-        self._clear()
+        self._table = _Table()
 
-    def _clear(self) -> None:
-        self._used = np.zeros(2, np.int64)
-        self._slots = np.zeros(1 << 16, np.uint64)
-        self._records = np.zeros(2, np.uint64)
-        self._tails = np.empty(0, np.uint64)
-
-    def cut(self, texts: Sequence[bytes]) -> _Block:
+    def cut(self, texts: Sequence[Coded]) -> _Block:
         """Cut a block of texts."""
-        if self._used[0] > MOST_CHUNKS:
-            self._clear()
-        anew = not self._used[0]
+        if self._table.used[0] > MOST_CHUNKS:
+            self._table = _Table()
+        anew = not self._table.used[0]
         ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + 1) - 1
         data = self._joined(texts)
         self._make_room(len(data))
-        table = self._kernel.Table(self._slots, self._records, self._tails, self._used)
-        counts, found, self._slots = self._kernel.read(
+        table = self._table.with_room(len(data) // 2 + 1, len(data))
+        counts, found, self._table.slots = self._kernel.read(
             data, ends, self._lower, self._kinds, table, self._texts, self._found, self._new
         )
         size, new = self._new.used.tolist()
@@ -165,21 +198,18 @@ class _Chunks:
             anew,
         )
 
-    def _joined(self, texts: Sequence[bytes]) -> NDArray[np.uint8]:
+    def _joined(self, texts: Sequence[Coded]) -> NDArray[np.uint8]:
         """Lay texts end to end, a space behind each, and what the kernel needs behind the last.
 
         The memory is that of the block before: fresh memory takes longer to get than to fill.
         """
         self._data.seek(0)
-        self._data.writelines(chain.from_iterable(zip(texts, repeat(b" "), strict=False)))
+        self._data.writelines(chain.from_iterable(zip(as_bytes(texts), repeat(b" "), strict=False)))
         self._data.write(b" " * self._kernel.PADDING)
         return np.frombuffer(self._data.getbuffer()[: self._data.tell()], np.uint8)
 
     def _make_room(self, size: int) -> None:
-        """See to it that the kernel can read so many bytes: what may come of them has room."""
-        chunks, tails = self._used.tolist()
-        self._records = _with_room(self._records, 2 * (chunks + 1), size + 2)
-        self._tails = _with_room(self._tails, tails, size)
+        """See to it that what the kernel makes of so many bytes has room."""
         if len(self._found) < size:
             self._texts = np.empty(size, np.uint8)
             self._found = np.empty(size, np.int32)
@@ -189,60 +219,101 @@ class _Chunks:
 
 
 class _Terms:
-    """What chunks stand for: the terms of each by its number."""
+    """What chunks stand for: the terms of each by its number; and the numbers of terms.
 
-    def __init__(self, analyzer: Analyzer, number: Callable[[str], int]) -> None:
+    vocabulary: terms that have a number already.
+    """
+
+    def __init__(self, analyzer: Analyzer, vocabulary: Sequence[str]) -> None:
+        from vecsearch.kernels import words
+
+        self._kernel = words
         self._analyzer = analyzer
-        self._number = number
+        self._table = _Table()
+        self._new: list[bytes] = []
+        self._number(vocabulary)
+        self._new.clear()
         self._clear()
 
     def _clear(self) -> None:
         self._term_of = array("i")
         self._several = array("i", [0, 0])  # a place is at least 2: -1 is no term, 0 the first
 
+    def new_terms(self) -> Iterator[str]:
+        """Yield the terms that were numbered since this was asked for, in their order."""
+        new, self._new = b"".join(self._new), []
+        yield from new.decode("utf-8", "surrogatepass").split("\n")[:-1]
+
     def resolve(self, block: _Block) -> tuple[Numbers, Numbers]:
         """Do `Tokenizer.number` for a block."""
-        from vecsearch.kernels import words
-
         if block.anew:
             self._clear()
         if len(block.forms):
             self._learn(block.new.decode("utf-8", "surrogatepass")[:-1].split("\n"), block.forms)
         term_of = np.frombuffer(self._term_of or array("i", [-1]), np.int32)
         several = np.frombuffer(self._several, np.int32)
-        return words.resolve(block.numbers, block.counts, term_of, several)
+        return self._kernel.resolve(block.numbers, block.counts, term_of, several)
 
     def _learn(self, terms: list[str], forms: Numbers) -> None:
         """Work out the terms of new chunks; those first seen are numbered first."""
-        from vecsearch.kernels import words
+        others = np.flatnonzero(forms != self._kernel.ASCII).tolist()
+        chunks = [terms[at] for at in others]
+        for at in others:
+            terms[at] = NO_TERM
+        terms = self._analyzer.word_terms(terms)  # those in ASCII need less work
+        words = [forms[at] == self._kernel.WORD for at in others]
+        found = iter(self._analyzer.word_terms(list(compress(chunks, words))))
+        mixed = []
+        for at, chunk, is_word in zip(others, chunks, words, strict=True):
+            if is_word:
+                terms[at] = next(found)
+            elif forms[at] == self._kernel.OWN_TERM:
+                terms[at] = chunk
+            else:
+                mixed.append((at, self._mixed_terms(chunk, int(forms[at]))))
+        for at, several in reversed(mixed):
+            terms[at : at + 1] = several
+        self._write_down(self._number(terms), [(at, len(several)) for at, several in mixed])
 
-        for form in (words.ASCII, words.WORD):  # those in ASCII need less work
-            these = forms == form
-            found = self._analyzer.word_terms(list(compress(terms, these.tolist())))
-            for at, term in zip(np.flatnonzero(these).tolist(), found, strict=True):
-                terms[at] = term
-        begun = 0
-        for at in np.flatnonzero((forms > 0) | (forms == words.MIXED)).tolist():
-            self._term_of.extend(map(self._number, terms[begun:at]))
-            self._learn_mixed(terms[at], int(forms[at]))
-            begun = at + 1
-        self._term_of.extend(map(self._number, terms[begun:]))
+    def _write_down(self, numbers: Numbers, mixed: list[tuple[int, int]]) -> None:
+        """Note the terms of new chunks; of which the mixed ones, at some places, have so many."""
+        begun = shift = 0
+        for at, size in mixed:
+            self._term_of.frombytes(numbers[begun : at + shift].tobytes())
+            self._term_of.append(-len(self._several))
+            self._several.append(size)
+            begun = at + shift + size
+            self._several.frombytes(numbers[at + shift : begun].tobytes())
+            shift += size - 1
+        self._term_of.frombytes(numbers[begun:].tobytes())
 
-    def _learn_mixed(self, chunk: str, form: int) -> None:
+    def _mixed_terms(self, chunk: str, form: int) -> Sequence[str]:
         terms = self._analyzer.chunk_terms(chunk)
         if form > 0:
             first = chunk.encode("utf-8", "surrogatepass")[:form].decode("utf-8", "surrogatepass")
             terms = terms[len(self._analyzer.chunk_terms(first)) :]
-        self._term_of.append(-len(self._several))
-        self._several.append(len(terms))
-        self._several.extend(map(self._number, terms))
+        return terms
+
+    def _number(self, terms: Sequence[str]) -> Numbers:
+        """Return the number of each term, -1 for NO_TERM; one not seen before gets the next."""
+        lines = "\n".join(chain(terms, [""])).encode("utf-8", "surrogatepass")
+        text = np.frombuffer(lines + b" " * self._kernel.PADDING, np.uint8)
+        numbers = np.empty(len(terms), np.int32)
+        new = self._kernel.New(
+            np.empty(len(lines), np.uint8), np.empty_like(numbers), np.zeros(2, np.int64)
+        )
+        table = self._table.with_room(len(terms), len(lines))
+        self._table.slots = self._kernel.number_lines(text, table, numbers, new)
+        self._new.append(new.chunks[: new.used[0]].tobytes())
+        return numbers
 
 
-def _encoded(texts: Sequence[str]) -> list[bytes]:
-    try:
-        return list(map(str.encode, texts))
-    except UnicodeEncodeError:  # there is a lone surrogate
-        return [text.encode("utf-8", "surrogatepass") for text in texts]
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _decoded(text: Coded) -> str:
+    return text if isinstance(text, str) else text.decode("utf-8", "surrogatepass")
 
 
 def _with_room(array: NDArray[np.uint64], used: int, more: int) -> NDArray[np.uint64]:

@@ -121,7 +121,7 @@ class Writer:
 
         Memory stays bounded: a batch that is full is written, though not yet committed.
         """
-        return self._add(documents, lambda document: None)
+        return self._add(documents, None)
 
     def update(self, documents: object) -> int:
         """Add documents as `add` does, but encode only those whose title or text is new.
@@ -245,11 +245,11 @@ class Writer:
         if self._encoding:
             self._encoding.close()
 
-    def _add(self, documents: object, known: Callable[[Document], Vectors | None]) -> int:
+    def _add(self, documents: object, known: Callable[[Document], Vectors | None] | None) -> int:
         self._check_use()
         added = 0
         for document in documents_of(documents):
-            self._batch.add(document, known(document))
+            self._batch.add(document, known(document) if known else None)
             added += 1
             if self._batch.full:
                 self._flush()

@@ -156,13 +156,3 @@ def room_for(entries: int, like: Numbers) -> Numbers:
     One of numpy's would be in huge pages, which take longer to get than they save.
     """
     return np.empty(entries, like.dtype)
-
-
-@compiled
-def taken_apart(both: Numbers, cells: Numbers) -> tuple[Numbers, Numbers]:
-    """Return the row, uint16, and the cell, of the type of `cells`, that `place` put together."""
-    rows, numbers = np.empty(len(both), np.uint16), np.empty(len(both), cells.dtype)
-    for i in range(len(both)):
-        rows[i] = both[i]
-        numbers[i] = both[i] >> np.uint64(16)
-    return rows, numbers

@@ -151,6 +151,30 @@ def read(
 
 
 @compiled
+def number_lines(text: Bytes, table: Table, numbers: Numbers, new: New) -> Eights:
+    """Number strings, each distinct one once, and return slots.
+
+    text: UTF-8, a line feed behind each string, and PADDING bytes behind the last.
+    table: it needs room for as many chunks more as there are strings, and as many tails as bytes;
+        its slots grow, so they are returned.
+    numbers: (strings,) gets the number of each, -1 for an empty one.
+    new: gets the new ones; it needs room for all.
+    """
+    slots, records, tails, used = table
+    if 2 * (used[0] + len(numbers)) > len(slots):
+        slots = grown(slots, 2 * (used[0] + len(numbers)))
+    here = Table(slots, records, tails, used)
+    start = 0
+    for i in range(len(numbers)):
+        end = start
+        while text[end] != 10:
+            end += 1
+        numbers[i] = _numbered(text, start, end, OWN_TERM, here, new) if end > start else -1
+        start = end + 1
+    return slots
+
+
+@compiled
 def resolve(
     numbers: Numbers, counts: Numbers, term_of: Numbers, several: Numbers
 ) -> tuple[Numbers, Numbers]:

@@ -9,6 +9,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.coded import Coded, as_bytes
 from vecsearch.store.arrays import Stream
 
 
@@ -99,8 +100,10 @@ def _runs(kept: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
 
 def offsets_of(lengths: Iterable[int] | NDArray[np.integer]) -> NDArray[np.int64]:
     """Turn n lengths into n + 1 offsets."""
-    sizes = np.fromiter(lengths, np.int64)
-    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    sizes = lengths if isinstance(lengths, np.ndarray) else np.fromiter(lengths, np.int64)
+    offsets = np.zeros(len(sizes) + 1, np.int64)
+    np.cumsum(sizes, dtype=np.int64, out=offsets[1:])
+    return offsets
 
 
 def rising(strings: Sequence[bytes]) -> NDArray[np.int64]:
@@ -126,11 +129,11 @@ def pack(strings: Sequence[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]
     return np.frombuffer(b"".join(strings), np.uint8), offsets_of(map(len, strings))
 
 
-def pack_in_blocks(strings: Sequence[bytes]) -> tuple[Stream, NDArray[np.int64]]:
+def pack_in_blocks(strings: Sequence[Coded]) -> tuple[Stream, NDArray[np.int64]]:
     """Lay byte strings end to end, as a stream: they aren't in memory a second time."""
     offsets = offsets_of(map(len, strings))
     blocks = (
-        np.frombuffer(b"".join(strings[start : start + _STRINGS]), np.uint8)
+        np.frombuffer(b"".join(as_bytes(strings[start : start + _STRINGS])), np.uint8)
         for start in range(0, len(strings), _STRINGS)
     )
     return Stream(np.dtype(np.uint8), (int(offsets[-1]),), blocks), offsets

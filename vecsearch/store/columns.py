@@ -171,16 +171,17 @@ def build_columns(metas: Iterable[Meta]) -> dict[str, NDArray[Any]]:
     """
     fields: defaultdict[str, _Field] = defaultdict(_Field)
     documents = 0
-    for meta in metas:
+    for documents, meta in enumerate(metas, 1):
+        if not meta:
+            continue
         for name, value in meta.items():
             try:
-                fields[name].add(documents, value)
+                fields[name].add(documents - 1, value)
             except TypeError as error:
                 raise UsageError(
-                    f"The metadata field {name!r} of document {documents + 1} of those given holds "
+                    f"The metadata field {name!r} of document {documents} of those given holds "
                     f"{error}; a field takes text, numbers, true, false, null, and lists of those."
                 ) from None
-        documents += 1
     names = sorted(fields)
     laid_out = [fields.pop(name).lay_out(documents) for name in names]
     sizes = [[0] * len(_POOLS), *([len(field[pool]) for pool in _POOLS] for field in laid_out)]

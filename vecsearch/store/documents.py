@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.coded import Coded, coded
 from vecsearch.errors import UsageError
 from vecsearch.store.arrays import Array, Stream
 from vecsearch.store.blobs import Blobs, offsets_of, pack, pack_in_blocks, rising
@@ -27,16 +28,19 @@ _BLOCK: Final = 1 << 14
 """Documents whose metadata is read at a time."""
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
-Content: TypeAlias = tuple[bytes, bytes, bytes]
+Content: TypeAlias = tuple[Coded, Coded, Coded]
 """A document's title, text, and metadata as JSON, which are empty where there are none."""
 
 
 def hash_ids(ids: Iterable[str]) -> NDArray[np.uint64]:
     """Hash ids to 64 bits (blake2b), (n,) uint64. Ids are compared whole wherever hashes meet."""
-    # A lone surrogate is in no stored id, but one may be looked for.
-    coded = (name.encode("utf-8", "surrogatepass") for name in ids)
-    hashes = (hashlib.blake2b(name, digest_size=8).digest() for name in coded)
-    return np.frombuffer(b"".join(hashes), "<u8")
+    empty, digests = hashlib.blake2b(digest_size=8), []
+    for name in ids:
+        hashed = empty.copy()  # takes less time than making one
+        # A lone surrogate is in no stored id, but one may be looked for.
+        hashed.update(name.encode("utf-8", "surrogatepass"))
+        digests.append(hashed.digest())
+    return np.frombuffer(b"".join(digests), "<u8")
 
 
 def encode_document(document: Document) -> Content:
@@ -45,18 +49,20 @@ def encode_document(document: Document) -> Content:
     Raise UsageError where it holds what JSON or UTF-8 can't: the store takes nothing that it
     couldn't give back.
     """
+    name, title, text, meta = document.id, document.title, document.text, document.meta
     try:
-        if not (isinstance(document.id, str) and document.id):
-            raise UsageError(f"A document's id is text that isn't empty, not {document.id!r}.")
-        if not (isinstance(document.title, str) and isinstance(document.text, str)):
-            raise UsageError(f"The title and the text of document {document.id!r} must be text.")
-        document.id.encode()
-        meta = b""
-        if document.meta != {}:
-            for name, value in document.meta.items():
-                _check_meta(document.id, name, value)
-            meta = _JSON.encode(dict(document.meta)).encode()
-        return document.title.encode(), document.text.encode(), meta
+        if not (isinstance(name, str) and name):
+            raise UsageError(f"A document's id is text that isn't empty, not {name!r}.")
+        if not (isinstance(title, str) and isinstance(text, str)):
+            raise UsageError(f"The title and the text of document {name!r} must be text.")
+        name.encode()
+        written: Coded = ""
+        if meta != {}:
+            for field, value in meta.items():
+                _check_meta(name, field, value)
+            written = coded(_JSON.encode(dict(meta)))
+        # As `coded` does: called for every document it would take a tenth of all that is done here.
+        return title and coded(title), text if text.isascii() else text.encode(), written
     except UnicodeEncodeError as error:
         raise UsageError(
             f"Document {document.id!r} holds a lone surrogate ({error.object[error.start]!r}), "
@@ -186,14 +192,15 @@ def _read_meta(content: bytes) -> Meta:
 
 def build_documents(
     ids: Sequence[str],
-    contents: Sequence[bytes],
-    spans: Sequence[int],
-    rows: Sequence[int],
+    contents: Sequence[Coded],
+    spans: NDArray[np.int32],
+    rows: NDArray[np.int32],
 ) -> dict[str, Array | Stream]:
     """Lay out new documents.
 
     contents: what `encode_document` gave of each, end to end.
-    spans: where each row's begins and ends; rows: how many each document has.
+    spans: (rows, 2) int32, where each row begins and ends in its document's text.
+    rows: (documents,) int32, how many each has.
     """
     data, offsets = pack_in_blocks(contents)
     return {
@@ -201,13 +208,15 @@ def build_documents(
         "contents": data,
         "content_offsets": offsets,
         "row_starts": offsets_of(rows).astype(np.int32),
-        "spans": np.array(spans, np.int32).reshape(-1, 2),
+        "spans": spans,
     }
 
 
 def _index_ids(ids: list[bytes], hashes: NDArray[np.uint64]) -> dict[str, Array | Stream]:
     data, offsets = pack(ids)
-    order = np.argsort(hashes, kind="stable")
+    order = np.argsort(hashes)  # several times as fast as one that is stable
+    if not np.diff(hashes[order]).all():
+        order = np.argsort(hashes, kind="stable")
     ranks = np.empty(len(ids), np.int32)
     # UTF-8 sorts as the text does, code point by code point.
     ranks[rising(ids)] = np.arange(len(ids), dtype=np.int32)

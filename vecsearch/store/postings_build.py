@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MANY_TOKENS: Final = 1 << 21
 """Tokens from which on compiled loops lay them out; sorting takes longer than to load these."""
 
+_BLOCK: Final = 1 << 20
+"""Entries that are taken apart at a time."""
+
 _Terms: TypeAlias = NDArray[np.int64]
 """(terms,): the numbers in the vocabulary of those that there are, as their bytes rise."""
 
@@ -27,8 +30,8 @@ _Terms: TypeAlias = NDArray[np.int64]
 class _Layout(NamedTuple):
     """Entries in the order of their terms, how many chunks each term has, and what these are."""
 
-    rows: NDArray[np.uint16]
-    cells: NDArray[np.unsignedinteger[Any]]
+    rows: Array | Stream
+    cells: Array | Stream
     of_cells: Cells
     term_chunks: NDArray[np.int64]
     chunk_blocks: NDArray[np.uint16]
@@ -134,8 +137,9 @@ class _Entries:
 
         terms, known = int(tokens.max(initial=-1)) + 1, len(self._known)
         if terms > known:
-            self._known = np.concatenate([self._known, np.zeros((terms, 4), np.int32)])
-            self._known[known:, counting.LATEST] = -1
+            more = np.zeros((max(terms, 2 * known) - known, 4), np.int32)
+            more[:, counting.LATEST] = -1
+            self._known = np.concatenate([self._known, more])
         self._parts.append(
             counting.count(tokens, lengths, self._rows, 1 << BLOCK_BITS, self._known)
         )
@@ -159,18 +163,17 @@ class _Entries:
         for part in self._parts:
             counting.place_chunks(part, next_place, next_chunk, chunk_blocks, chunk_starts)
         cells, of_entries = self._cells(of_parts)
-        # A cell above the 16 bits of a row: an entry takes one write to a place that is in no
-        # cache, not two.
+        # A cell above the bits of a row: an entry takes one write to a place that is in no cache,
+        # not two.
         wide = np.empty(0, np.uint32 if cells.dtype == np.uint16 else np.uint64)
         both = counting.room_for(starts[-1], wide)
         row = 0
         for part, of_part in zip(self._parts, of_entries, strict=True):
             counting.place(part, of_part, row, 1 << BLOCK_BITS, next_place, both)
             row += len(part.bounds) - 1
-        rows, numbers = counting.taken_apart(both, np.empty(0, cells.dtype))
         return _Layout(
-            rows,
-            numbers,
+            _taken_apart(both, 0, np.dtype(np.uint16)),
+            _taken_apart(both, _ROW_BITS, cells.dtype),
             cells,
             np.diff(firsts),
             chunk_blocks,
@@ -201,3 +204,20 @@ class _Entries:
         numbers = np.zeros(shape, cells.dtype)
         numbers[there] = np.arange(len(cells.counts))
         return cells, (counting.number_cells(part, lengths, numbers) for part, lengths in parts)
+
+
+_ROW_BITS: Final = 16
+
+
+def _taken_apart(
+    both: NDArray[np.unsignedinteger[Any]], shift: int, dtype: np.dtype[np.unsignedinteger[Any]]
+) -> Stream:
+    """Return what stands from a bit on, in blocks: whole, it would be in memory a second time."""
+    return Stream(
+        dtype,
+        both.shape,
+        (
+            (both[start : start + _BLOCK] >> shift).astype(dtype)
+            for start in range(0, len(both), _BLOCK)
+        ),
+    )
