@@ -257,6 +257,41 @@ def test_an_update_with_the_same_text_keeps_its_vectors(tmp_path: Path, passages
     assert after.vectors | {"d6": []} == before.vectors | {"d6": []}
 
 
+@pytest.mark.parametrize("flushed", [False, True])
+def test_an_update_keeps_the_vectors_that_came_earlier_in_its_block(
+    tmp_path: Path, flushed: bool
+) -> None:
+    index = Index.create(tmp_path / "i", OwnVectors(2))
+
+    def vectors(*documents: Document) -> list[list[float]]:
+        with index.writer() as writer:
+            for each in documents:
+                writer.update(each)
+                if flushed:
+                    writer.get("a")  # which writes what was taken
+        return index.searcher().vectors("a").tolist()
+
+    first = Document("a", "T", vector=[1, 0])
+    assert vectors(first, Document("a", "T", meta={"x": 1})) == [[1, 0]]
+    later = Document("a", "T", vector=[0, 1])
+    assert vectors(later, Document("a", "T"), Document("a", "T", meta={"x": 2})) == [[0, 1]]
+    other = Document("a", "OTHER", vector=[1, 0])
+    with pytest.raises(UsageError, match="has no vector"):
+        vectors(other, Document("a", "T"))
+    assert index.searcher().get("a").meta == {"x": 2}
+
+
+def test_an_update_encodes_what_an_earlier_one_of_its_block_changed(tmp_path: Path) -> None:
+    encoder = HashEncoder()
+    index = Index.create(
+        tmp_path / "i", encoder, documents=[Document("a", "T", vector=[1] + [0] * 15)]
+    )
+    with index.writer() as writer:
+        writer.update(Document("a", "other"))
+        writer.update(Document("a", "T"))
+    assert np.array_equal(index.searcher().vectors("a"), encoder.encode(["T"], "document"))
+
+
 def test_damaged_vectors_are_not_copied(tmp_path: Path) -> None:
     index = Index.create(tmp_path / "i", HashEncoder(), documents=fruit(range(10)))
     damage(index.folder / "segments/000001/vectors.safetensors")

@@ -83,6 +83,7 @@ class Batch:
         self._bytes = 0
         self.positions: dict[str, int] = {}
         """The position of each id that is still wanted; an id added again has the later one."""
+        self._given: dict[str, Vectors] = {}
         self.full = False
         """Whether it is time to write a segment."""
 
@@ -128,6 +129,23 @@ class Batch:
             self._tokenize()
         if self._vectors:
             self._vectors.add(rows if known is None else known)
+            self._note(document.id, known)
+
+    def _note(self, id: str, known: Vectors | None) -> None:
+        if known is not None:
+            self._given[id] = known
+        elif self._given:
+            self._given.pop(id, None)
+
+    def given(self, document: Document) -> Vectors | None:
+        """Return the vectors that came with the document of this id, if it has the same texts."""
+        vectors = self._given.get(document.id)
+        if vectors is not None:
+            first = 3 * self.positions[document.id]
+            title, text, _ = encode_document(document)
+            if self._contents[first : first + 2] == [title, text]:
+                return vectors
+        return None
 
     def rooms(self) -> Rooms:
         """Lay out what was collected; each room is there as soon as it is asked for."""

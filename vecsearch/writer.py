@@ -269,9 +269,13 @@ class Writer:
 
     def _known_vectors(self, document: Document) -> Vectors | None:
         """Return the vectors of the document that this one replaces, if they are its own too."""
-        if self._base.encoder is None or document.vector is not None or not self._held:
+        if self._base.encoder is None or document.vector is not None:
             return None
-        found = self._find([document.id])[0] if isinstance(document.id, str) else None
+        if not isinstance(document.id, str):
+            return None  # which the batch refuses
+        if document.id in self._batch.positions:
+            return self._batch.given(document)
+        found = self._find([document.id])[0]
         if found is None:
             return None
         held, position = found
