@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vecsearch import Index, load_encoder, load_reranker
+from vecsearch import Document, Index, load_encoder, load_reranker
 from vecsearch.errors import UsageError
 from vecsearch.filters import parse_filter
 from vecsearch.searcher import Searcher
@@ -47,6 +47,9 @@ def test_a_searcher(index: Index, ask: Callable[[Searcher], Any]) -> None:
     [
         lambda writer: writer.add(None),
         lambda writer: writer.add([3]),
+        lambda writer: writer.add(Document("c", "x", meta=None)),
+        lambda writer: writer.add(Document("c", "x", meta=[1])),
+        lambda writer: writer.add(Document("c", None)),
         lambda writer: writer.delete(None),
         lambda writer: writer.delete(3),
         lambda writer: writer.delete(["a", 3]),

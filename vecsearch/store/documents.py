@@ -58,6 +58,11 @@ def encode_document(document: Document) -> Content:
         name.encode()
         written: Coded = ""
         if meta != {}:
+            if not isinstance(meta, Mapping):
+                raise UsageError(
+                    f"The metadata of document {name!r} is a mapping from fields to values, not "
+                    f"{meta!r}."
+                )
             for field, value in meta.items():
                 _check_meta(name, field, value)
             written = coded(_JSON.encode(dict(meta)))
