@@ -385,7 +385,9 @@ class TestErrors:
         qrels.write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\n")
         bad = tmp_path / "r.run"
         bad.write_text("q9 Q0 d1 1 1.0 t\n")
-        fails(2, "eval", bad, qrels)
+        assert f"{bad}: the run answers none" in fails(1, "eval", bad, qrels)
+        bad.write_text("")
+        assert f"{bad}: the run answers no query" in fails(1, "eval", bad, qrels)
         bad.write_text("q1 Q0 d1 1 x t\n")
         assert "line 1" in fails(1, "eval", bad, qrels)
         bad.write_text("q1 Q0 d1 1 1.0 t\n")
