@@ -162,8 +162,10 @@ def test_the_cheapest_way_through_a_graph():
     assert planned(None, rows=500).way == "exact"
     assert [planned(n).way for n in (0, 10, 5000)] == ["exact"] * 3
     chosen = planned(50_000)
-    # Half of the rows pass, so twice as many are kept in sight, and some to spare.
-    assert (chosen.way, chosen.effort) == ("over-fetch", Effort(10, 110, 110))
+    # Half of the rows pass, so 1.41 times as many are kept in sight.
+    assert (chosen.way, chosen.effort) == ("over-fetch", Effort(10, 71, 71))
+    # A tenth passes: 200 are in sight so that there are 20 to be scored.
+    assert planned(10_000).effort == Effort(10, 200, 200)
 
 
 def test_too_little_passed_for_the_risk_of_a_second_search():
@@ -176,11 +178,13 @@ def test_too_little_passed_for_the_risk_of_a_second_search():
 
 def test_a_graph_is_walked_again_unless_exact_scores_are_cheaper():
     costs = Costs(row=0.1, row_in_batch=0.01, fetch=2, scan=0, probe=10)
-    effort, spent = Effort(10, 50, 20), Effort(10, 110, 110)
-    # Of 110 rows in sight 22 passed: 250 have to be, and some to spare, for 50.
-    assert wider(costs, effort, spent, 22, 50_000) == Effort(10, 275, 275)
-    assert wider(costs, effort, spent, 22, 8_000) is None
-    assert wider(costs, effort, spent, 0, 50_000) is None
+    effort = Effort(10, 50, 20)
+    # A fifth passes: for as much as 50 in sight give without a filter, 50 / sqrt(1 / 5) do.
+    assert wider(costs, effort, 0.2, 50_000) == Effort(10, 112, 112)
+    # A tenth: not 158 but 200 have to be, of which 20 are scored.
+    assert wider(costs, effort, 0.1, 50_000) == Effort(10, 200, 200)
+    assert wider(costs, effort, 0.2, 3_000) is None
+    assert wider(costs, effort, 0.0, 50_000) is None
 
 
 # --- exact search for many queries at once

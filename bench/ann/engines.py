@@ -17,6 +17,7 @@ from usearch.index import Index as USearch
 
 from vecsearch.retrieve.nearest.approximate import Approximate
 from vecsearch.retrieve.nearest.building import Builder, from_bytes, memory_of, to_bytes
+from vecsearch.retrieve.nearest.lookup import LOADING
 from vecsearch.retrieve.nearest.measuring import NEVER_EXACT
 from vecsearch.retrieve.nearest.structure import Effort, Structure
 from vecsearch.retrieve.nearest.trials import efforts, structures
@@ -214,7 +215,11 @@ def peers() -> list[Engine]:
     ]
 
 
-def one_thread() -> None:
-    """Keep every library to one thread; the environment is set by run.py before it imports them."""
+def prepare() -> None:
+    """Keep every library to one thread, and load compiled loops, as tuning does.
+
+    The environment is set by run.py before it imports them.
+    """
     assert os.environ["OMP_NUM_THREADS"] == "1"
     faiss.omp_set_num_threads(1)
+    LOADING.at_once()

@@ -19,7 +19,7 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", OMP_WAIT_POLICY
 import click
 import numpy as np
 from comparing import pareto
-from engines import one_thread
+from engines import prepare
 from filtering import filters
 from growing import batches, growth
 from honesty import honesty
@@ -44,7 +44,7 @@ PARTS: Final[dict[str, tuple[Callable[[Vectors, Vectors, Path], Any], int | None
 @click.option("--only", multiple=True, type=click.Choice(list(PARTS)))
 def main(vectors: Path, scratch: Path, out: Path, only: tuple[str, ...]) -> None:
     """Measure, and keep what was measured in OUT, part by part."""
-    one_thread()
+    prepare()
     passages = np.load(vectors / "passages.npy")
     questions = np.ascontiguousarray(np.load(vectors / "questions.npy"), np.float32)
     questions = questions[np.any(questions, axis=1)]

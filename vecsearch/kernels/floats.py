@@ -14,7 +14,7 @@ from llvmlite import binding, ir
 from numba import types
 from numba.extending import intrinsic
 
-from vecsearch.kernels import compiled
+from vecsearch.kernels import compiled, inlined
 
 _Untyped: TypeAlias = Any  # of numba and llvmlite
 Float: TypeAlias = Any
@@ -82,6 +82,15 @@ def _larger(typing: _Untyped, one: _Untyped, other: _Untyped) -> _Untyped:
     return types.float32(types.float32, types.float32), code
 
 
+def _bits_of(typing: _Untyped, number: _Untyped) -> _Untyped:
+    def code(
+        context: _Untyped, builder: _Untyped, signature: _Untyped, given: _Untyped
+    ) -> _Untyped:
+        return builder.bitcast(given[0], _INT32)
+
+    return types.int32(types.float32), code
+
+
 def _scaled(typing: _Untyped, number: _Untyped, power: _Untyped) -> _Untyped:
     def code(
         context: _Untyped, builder: _Untyped, signature: _Untyped, given: _Untyped
@@ -100,6 +109,9 @@ narrowed: Final[Callable[[Any, Float], Float]] = cast(_Untyped, intrinsic)(_narr
 
 larger: Final[Callable[[Any, Any], Any]] = cast(_Untyped, intrinsic)(_larger)
 """Return the larger of two float32, neither of which is NaN."""
+
+_bits: Final[Callable[[Any], Any]] = cast(_Untyped, intrinsic)(_bits_of)
+"""Return the bits of a float32 as an int32."""
 
 _scaled_by: Final[Callable[[Any, Any], Any]] = cast(_Untyped, intrinsic)(_scaled)
 """Return a float32 times 2 to a whole power; both it and the result are normal numbers."""
@@ -121,3 +133,11 @@ def exp2(x: Float) -> Float:
     power = power * rest + np.float32(0.69314694)
     power = power * rest + np.float32(1)
     return _scaled_by(power, whole)
+
+
+@inlined
+def ordered(number: Float) -> Any:  # noqa: ANN401
+    """Return an int32, not below 0, that rises with a float32 but for its last bit."""
+    bits = _bits(number)
+    rising = bits if bits >= 0 else ~(bits & np.int32(0x7FFFFFFF))
+    return (rising >> np.int32(1)) + np.int32(1 << 30)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias, cast
 
+from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils as untyped_cgutils
 from numba.extending import intrinsic
 from numba.np.numpy_support import carray
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from vecsearch.kernels import compiled
 
 _Untyped: TypeAlias = Any  # of numba and llvmlite
+cgutils: Final[_Untyped] = untyped_cgutils
 
 
 def _point(typing: _Untyped, address: _Untyped) -> _Untyped:
@@ -24,6 +26,28 @@ def _point(typing: _Untyped, address: _Untyped) -> _Untyped:
 
     return types.voidptr(types.int64), code
 
+
+def _fetched(typing: _Untyped, address: _Untyped) -> _Untyped:
+    def code(
+        context: _Untyped, builder: _Untyped, signature: _Untyped, arguments: _Untyped
+    ) -> _Untyped:
+        int32, place = ir.IntType(32), ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [place, int32, int32, int32])
+        fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        hints = [ir.Constant(int32, each) for each in (_READ, _SECOND_LEVEL, _DATA)]
+        builder.call(fetch, [builder.inttoptr(arguments[0], place), *hints])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), code
+
+
+LINE: Final = 64
+"""Bytes that come into the cache together."""
+
+_READ, _SECOND_LEVEL, _DATA = 0, 2, 1  # what LLVM is told of a line that shall come
+
+fetch: Final[Callable[[int], None]] = cast(_Untyped, intrinsic)(_fetched)
+"""Let the line of an address come into the cache, while other work is done."""
 
 _pointer: Final[Callable[[int], _Untyped]] = cast(_Untyped, intrinsic)(_point)
 

@@ -9,6 +9,7 @@ exact search.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any, Final
 
@@ -18,12 +19,19 @@ from numpy.typing import NDArray
 from vecsearch.retrieve.nearest.base import Found
 from vecsearch.retrieve.nearest.exact import BATCH, Flat, best, inner_products
 from vecsearch.retrieve.nearest.library import load_faiss
-from vecsearch.retrieve.nearest.planner import SPARE, Costs, Plan, plan, wider
+from vecsearch.retrieve.nearest.lookup import LookUp
+from vecsearch.retrieve.nearest.planner import SPARE, Costs, Plan, plan, sight, wider
 from vecsearch.retrieve.nearest.structure import Effort
 from vecsearch.types import ALL, Mask, Vectors
 
 _ENOUGH: Final = 0.8
 """A filtered search is content with this share of what passes without a filter."""
+
+_ENOUGH_SEEN: Final = 0.65
+"""A graph is walked again if fewer than this share of the rows were in sight that had to be.
+
+So what passes near a query may be 0.42 of what passes elsewhere: that costs no recall to speak of.
+"""
 
 
 class Approximate:
@@ -44,6 +52,7 @@ class Approximate:
         self._effort = effort
         self._costs = costs
         self._asking = _Asking(index)
+        self._looking = LookUp(index, vectors)
         self._unfiltered: dict[tuple[int, bool], Plan] = {}
 
     @property
@@ -111,11 +120,20 @@ class Approximate:
 
     def _rows(self, queries: Vectors, effort: Effort, allow: Mask) -> NDArray[np.int64]:
         """Return the rows whose codes are nearest, (queries, candidates); -1 pads."""
+        return self._nearest(queries, effort.candidates, effort, allow)
+
+    def _nearest(
+        self, queries: Vectors, wanted: int, effort: Effort, allow: Mask
+    ) -> NDArray[np.int64]:
+        """Return rows among which the nearest of the candidates are, so many; -1 pads."""
         most = min(effort.candidates, len(self._vectors))
-        return self._asking.rows(queries, most, effort.probes, allow)
+        kernels = self._looking.kernels(len(queries), effort.probes)
+        if kernels is None:
+            return self._asking.rows(queries, most, effort.probes, allow)
+        return self._looking.rows(kernels, queries, wanted, effort.probes, most, allow)
 
     def _scored(self, queries: Vectors, k: int, effort: Effort, allow: Mask) -> Found:
-        rows = self._rows(queries, effort, allow)
+        rows = self._nearest(queries, k, effort, allow)
         return best(rows, inner_products(queries, self._vectors, rows), k)
 
     def _over_fetched(
@@ -124,34 +142,39 @@ class Approximate:
         rows = self._rows(queries, effort, ALL)
         rows[~allow[rows]] = -1  # row -1, which pads, stays -1 whatever the last row's place says
         usual = self._for_k(k)
-        needed = usual.probes if self.lists is None else usual.candidates
-        passed = np.count_nonzero(rows >= 0, axis=1)
-        few = np.flatnonzero(passed < _ENOUGH * needed)
-        if self.lists is None:  # its rows come by codes that are nearly the vectors
-            rows[np.cumsum(rows >= 0, axis=1) > SPARE * usual.candidates] = -1
+        passed = rows >= 0
+        if self.lists is not None:
+            few = np.flatnonzero(np.count_nonzero(passed, axis=1) < _ENOUGH * usual.candidates)
+        else:
+            shares = _shares(passed, k)
+            needed = [sight(usual, share) if share else np.inf for share in shares.tolist()]
+            few = np.flatnonzero(effort.probes < _ENOUGH_SEEN * np.array(needed))
+            # Its rows come by codes that are nearly the vectors: the first that pass will do.
+            most = math.ceil(SPARE * usual.candidates)
+            first = np.argsort(~passed, axis=1, kind="stable")[:, :most]
+            rows = np.take_along_axis(rows, first, axis=1)
         found = best(rows, inner_products(queries, self._vectors, rows), k)
         if len(few) and self.lists is not None:
             again = self._scored(queries[few], k, replace(usual, probes=self.lists), allow)
             found[0][few], found[1][few] = again
         elif len(few):
-            self._walk_again(queries, k, effort, allow, found, few, passed)
+            self._walk_again(queries, k, allow, found, few, shares)
         return found
 
     def _walk_again(
         self,
         queries: Vectors,
         k: int,
-        spent: Effort,
         allow: NDArray[np.bool_],
         found: Found,
         few: NDArray[np.int64],
-        passed: NDArray[np.int64],
+        shares: NDArray[np.float64],
     ) -> None:
-        """Find again what a graph found for a few of the queries, of whose rows so many passed."""
+        """Find again what a graph found for a few of the queries, near which such shares pass."""
         usual, passing = self._for_k(k), int(np.count_nonzero(allow))
         left = []
         for i in few.tolist():
-            more = wider(self._costs, usual, spent, int(passed[i]), passing)
+            more = wider(self._costs, usual, float(shares[i]), passing)
             if more is None or more.probes >= len(self._vectors):
                 left.append(i)
             else:
@@ -160,6 +183,19 @@ class Approximate:
         if left:
             scored = self._flat.search_rows(queries[left], k, np.flatnonzero(allow))
             found[0][left], found[1][left] = scored
+
+
+def _shares(passed: NDArray[np.bool_], k: int) -> NDArray[np.float64]:
+    """Return which share of a graph's rows passes near each query, (queries,).
+
+    passed: (queries, rows in sight), the nearest first. Where the nearest pass more seldom than
+    others it is the share up to the k-th that does.
+    """
+    so_far = np.cumsum(passed, axis=1)
+    shares: NDArray[np.float64] = so_far[:, -1] / passed.shape[1]
+    some = so_far[:, -1] >= k
+    shares[some] = np.minimum(shares[some], k / (np.argmax(so_far[some] >= k, axis=1) + 1))
+    return shares
 
 
 class _Asking:

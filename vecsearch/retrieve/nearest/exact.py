@@ -24,6 +24,9 @@ from vecsearch.types import ALL, Mask, Vectors
 BATCH: Final = 8
 """Queries from which on matrices are multiplied."""
 
+_FEW: Final = 128
+"""So many rows are put in order faster than the best of them are set apart first."""
+
 
 class Flat:
     """Exact search over a matrix of vectors, (rows, dim) float32."""
@@ -83,16 +86,19 @@ def inner_products(
 
 def best(rows: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Found:
     """Keep the k best of each query's rows, (queries, n), in falling order, padded to k."""
-    found = np.full((len(rows), k), -1, np.int64)
-    values = np.full((len(rows), k), -np.inf, np.float32)
-    each = np.arange(len(rows))[:, None]
-    if rows.shape[1] > k:
+    if rows.shape[1] > max(k, _FEW):
         kept = np.argpartition(scores, -k, axis=1)[:, -k:]
-        rows, scores = rows[each, kept], scores[each, kept]
-    order = np.argsort(-scores, axis=1, kind="stable")
-    found[:, : rows.shape[1]] = rows[each, order]
-    values[:, : rows.shape[1]] = scores[each, order]
-    return found, values
+        rows = np.take_along_axis(rows, kept, axis=1)
+        scores = np.take_along_axis(scores, kept, axis=1)
+    found, values = _first(rows, scores, k)
+    lacking = k - found.shape[1]
+    if lacking <= 0:
+        return found, values
+    padding = ((0, 0), (0, lacking))
+    return (
+        np.pad(found, padding, constant_values=-1),
+        np.pad(values, padding, constant_values=-np.inf),
+    )
 
 
 def _first(rows: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Found:
@@ -101,7 +107,10 @@ def _first(rows: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Foun
     So what is found doesn't depend on how many candidates there are, unlike by `best`.
     """
     order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
+    if len(rows) == 1:
+        return rows[:, order[0]], scores[:, order[0]]
+    each = np.arange(len(rows))[:, None]
+    return rows[each, order], scores[each, order]
 
 
 def _kernel(queries: Vectors, vectors: Vectors, k: int, allow: NDArray[np.bool_] | None) -> Found:

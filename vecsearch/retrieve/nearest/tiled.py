@@ -24,6 +24,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.retrieve.nearest.loading import Loading
 from vecsearch.types import Vectors
 
 _QUERIES: Final = 1024
@@ -55,27 +56,6 @@ _LINE: Final = 64
 _PROCESSOR: Final = Path("/proc/cpuinfo")
 
 
-class _Loading:
-    """Loads the compiled loops where the processor has tiles, once they are worth it."""
-
-    def __init__(self) -> None:
-        self._spent = 0.0
-        self._kernels: ModuleType | None = None
-
-    def kernels(self, multiplications: int) -> ModuleType | None:
-        """Return the loops, or None for numpy; take down the work that is to be done."""
-        if self._kernels is None and self._spent < math.inf:
-            self._spent += multiplications
-            if self._spent >= _PATIENCE:
-                self._kernels = _load()
-                self._spent = math.inf
-        return self._kernels
-
-
-LOADING: Final = _Loading()
-"""That of this process."""
-
-
 def _load() -> ModuleType | None:
     try:
         if "amx_bf16" not in _PROCESSOR.read_text(encoding="utf-8"):
@@ -84,6 +64,10 @@ def _load() -> ModuleType | None:
     except (OSError, ImportError):
         return None
     return nearest if tiles.work() else None
+
+
+LOADING: Final = Loading(_PATIENCE, _load)
+"""That of this process."""
 
 
 def queries_at_once(k: int) -> int:

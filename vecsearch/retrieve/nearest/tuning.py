@@ -12,6 +12,7 @@ import numpy as np
 
 from vecsearch.errors import UsageError
 from vecsearch.retrieve.base import check_k
+from vecsearch.retrieve.nearest import lookup
 from vecsearch.retrieve.nearest.approximate import Approximate
 from vecsearch.retrieve.nearest.building import FEWEST, Builder, TooLong, memory_of, to_bytes
 from vecsearch.retrieve.nearest.choosing import Trial, choose, sequence, strong_recall
@@ -96,6 +97,7 @@ def tune(
     small = len(matrix) < FEWEST or len(vectors) < FEWEST_QUERIES
     if small:
         return Tuned(_exact(request, matrix, source, 0.0), None)
+    lookup.LOADING.at_once()
     watch("searching exactly")
     own = source == "documents"
     cut = int(len(vectors) * _SELECTING)

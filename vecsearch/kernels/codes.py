@@ -1,0 +1,350 @@
+"""Finds the rows of an index of codes, four bits to a number, that are nearest to a query.
+
+The index is FAISS's (IVF, product quantization, fast scan), read where it lies. FAISS is made for
+many queries at once: for one alone it takes longer than codes take to come from memory. Here a
+floor keeps most rows from being looked at again: it is set beforehand, by a few of the blocks.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.kernels import compiled, compiled_quickly, part
+from vecsearch.kernels.best import nth_greatest
+from vecsearch.kernels.bits import trailing_zeros
+from vecsearch.kernels.floats import ordered, widened
+from vecsearch.kernels.memory import LINE, array_at, fetch
+from vecsearch.kernels.tables import ENTRIES, ROWS, look_up
+
+Numbers: TypeAlias = NDArray[Any]
+
+TOGETHER: Final = 16
+"""Queries that are scanned for together, so that codes come from memory once for them."""
+
+_TILE: Final = 32 * ROWS
+"""Rows whose codes are scanned for one query after the other."""
+
+_SAMPLED: Final = 64
+"""Of so many blocks one is looked at beforehand."""
+
+_SOON: Final = 2
+"""So many blocks before it is looked at one of the few is fetched."""
+
+_DEVIATIONS: Final = 4
+"""Among the few, so many standard deviations more than are expected aren't below the floor."""
+
+_AHEAD: Final = 8
+"""So many rows before it is scored a vector is fetched."""
+
+_ONE: Final = np.uint64(1)
+_NEVER: Final = 1 << 20
+"""A floor that no sum reaches."""
+
+
+class Codes(NamedTuple):
+    """An index, as FAISS keeps it.
+
+    rotation, centroids: (width, dim), and (lists, width) of the lists: uint16, which are bfloat16,
+        as for every query they come from memory.
+    residual: whether a code stands for what is left of a row without its list's centroid.
+    words: (numbers, ENTRIES, width / numbers) float32, what each number of a code stands for.
+    blocks, rows: (lists,) int64, the address of each list's blocks and of its rows' numbers, int64.
+    sizes: (lists,) int64.
+    """
+
+    rotation: Numbers
+    centroids: Numbers
+    residual: bool
+    words: Numbers
+    blocks: Numbers
+    rows: Numbers
+    sizes: Numbers
+
+
+class _Work(NamedTuple):
+    """What is known of some queries at a time.
+
+    tables: (queries, numbers, ENTRIES) uint8, zeros up to a multiple of four numbers.
+    biases: (queries, lists) int32, what is added to the sums of a list; -1 where it isn't visited.
+    rows, sums: (queries, room) int64 and int32, of the best so far, the first `taken` of them; of
+        a row the address of its number, until all are scanned.
+    floors: (queries,) int64, the least sum that still counts.
+    """
+
+    tables: Numbers
+    biases: Numbers
+    rows: Numbers
+    sums: Numbers
+    taken: Numbers
+    floors: Numbers
+
+
+@compiled
+def best_rows(
+    queries: Numbers,
+    index: Codes,
+    probes: int,
+    candidates: int,
+    allow: Numbers,
+    vectors: int,
+    found: Numbers,
+) -> None:
+    """Find the rows that are nearest to each query, (n, dim) float32, among those with best codes.
+
+    probes: lists that are visited, the nearest. candidates: rows whose vectors are looked at.
+    allow: (rows,) bool, those that may be found; empty for all. vectors: the address of the rows'
+    vectors, (rows, dim) float32. found: (n, m) int64, -1 throughout, gets the rows in any order; at
+    least as many as are wanted, since products are rounded here as they happen to be.
+    """
+    for first in range(0, len(queries), TOGETHER):
+        some = queries[first : first + TOGETHER]
+        work = _prepared(some, index, probes, candidates)
+        _sample(index, allow, work, candidates)
+        _scan(index, allow, work, candidates)
+        for i in range(len(some)):
+            taken, rows, sums = work.taken[i], work.rows[i], work.sums[i]
+            if taken > found.shape[1]:
+                _score(some[i], vectors, rows, taken, sums)
+                taken, _ = _shrink(rows, sums, taken, found.shape[1])
+            found[first + i, :taken] = rows[:taken]
+
+
+@compiled
+def _prepared(queries: Numbers, index: Codes, probes: int, candidates: int) -> _Work:
+    count, lists, numbers = len(queries), len(index.sizes), index.words.shape[0]
+    size = -(-numbers // 4) * 4 * ENTRIES
+    memory = np.zeros(count * size + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
+    room = 2 * candidates + ROWS
+    work = _Work(
+        memory[start : start + count * size].reshape((count, -1, ENTRIES)),
+        np.zeros((count, lists), np.int32),
+        np.empty((count, room), np.int64),
+        np.empty((count, room), np.int32),
+        np.zeros(count, np.int64),
+        np.zeros(count, np.int64),
+    )
+    turned = np.empty(index.rotation.shape[0], np.float32)
+    near, order = np.empty(lists, np.float32), np.empty(lists, np.int32)
+    values = np.empty((numbers, ENTRIES), np.float32)
+    for i in range(count):
+        _multiply(index.rotation, queries[i], turned)
+        scale = _tabulate(index.words, turned, values, work.tables[i])
+        if lists == 1:
+            continue
+        _multiply(index.centroids, turned, near)
+        for each in range(lists):
+            order[each] = ordered(near[each])
+        least = nth_greatest(order, probes)
+        low = near.min()
+        for each in range(lists):
+            if order[each] < least:
+                work.biases[i, each] = -1
+            elif index.residual:
+                work.biases[i, each] = np.int32((near[each] - low) * scale)
+    return work
+
+
+@compiled_quickly
+def _multiply(matrix: Numbers, vector: Numbers, out: Numbers) -> None:
+    """Multiply a matrix, (n, dim) bfloat16, with a vector of float32."""
+    for i in range(len(matrix)):
+        total = np.float32(0)
+        for j in range(len(vector)):
+            total += widened(matrix[i, j]) * vector[j]
+        out[i] = total
+
+
+@compiled_quickly
+def _tabulate(words: Numbers, query: Numbers, values: Numbers, table: Numbers) -> Any:  # noqa: ANN401
+    """Round what each entry is worth with a query to a byte; return by what it was multiplied."""
+    numbers, _, width = words.shape
+    widest, all_ = np.float32(1e-30), np.float32(1e-30)
+    for number in range(numbers):
+        least, most = np.float32(np.inf), np.float32(-np.inf)
+        for entry in range(ENTRIES):
+            total = np.float32(0)
+            for i in range(width):
+                total += words[number, entry, i] * query[number * width + i]
+            values[number, entry] = total
+            least, most = min(least, total), max(most, total)
+        for entry in range(ENTRIES):
+            values[number, entry] -= least
+        widest = max(widest, most - least)
+        all_ += most - least
+    scale = min(np.float32(255) / widest, np.float32(65535 - numbers) / all_)
+    for number in range(numbers):
+        for entry in range(ENTRIES):
+            table[number, entry] = np.uint8(values[number, entry] * scale + np.float32(0.5))
+    return scale
+
+
+@compiled
+def _sample(index: Codes, allow: Numbers, work: _Work, most: int) -> None:
+    """Set floors by some of the blocks, so that more rows than are wanted are hardly below them."""
+    total = 0
+    for each in range(len(index.sizes)):
+        total += index.sizes[each] // ROWS
+    lists, blocks = np.empty((2, total // _SAMPLED + 1), np.int64)
+    seen = np.empty(len(lists) * ROWS, np.int32)
+    for i in range(len(work.taken)):
+        visited = sampled = 0
+        for each in range(len(index.sizes)):
+            if work.biases[i, each] < 0:
+                continue
+            whole = index.sizes[each] // ROWS
+            for block in range(-visited % _SAMPLED, whole, _SAMPLED):
+                lists[sampled], blocks[sampled] = each, block
+                sampled += 1
+            visited += whole
+        if not sampled:
+            continue
+        count = _see(index, allow, work, i, lists[:sampled], blocks[:sampled], seen)
+        expected = most * sampled / visited
+        rank = int(expected + _DEVIATIONS * (np.sqrt(expected) + 1))
+        if rank <= count:
+            work.floors[i] = nth_greatest(seen[:count], rank)
+
+
+@compiled
+def _see(
+    index: Codes,
+    allow: Numbers,
+    work: _Work,
+    query: int,
+    lists: Numbers,
+    blocks: Numbers,
+    seen: Numbers,
+) -> int:
+    """Write down the sums of all that may be found in some blocks, and return how many they are."""
+    numbers = index.words.shape[0]
+    apart = numbers * ENTRIES
+    block_sums = np.empty(ROWS, np.uint16)
+    count = 0
+    for at in range(-_SOON, len(lists)):
+        if at + _SOON < len(lists):
+            soon = index.blocks[lists[at + _SOON]] + apart * blocks[at + _SOON]
+            for line in range(0, apart, LINE):
+                fetch(soon + line)
+        if at < 0:
+            continue
+        each, block = lists[at], blocks[at]
+        look_up(index.blocks[each] + apart * block, work.tables[query], numbers, 0, block_sums)
+        rows = array_at(index.rows[each], index.sizes[each], np.int64)
+        for row in range(ROWS):
+            if not len(allow) or allow[rows[ROWS * block + row]]:
+                seen[count] = work.biases[query, each] + block_sums[row]
+                count += 1
+    return count
+
+
+@compiled
+def _scan(index: Codes, allow: Numbers, work: _Work, most: int) -> None:
+    """Collect the rows with the best codes, at most so many of each query."""
+    hopeful = work.floors > 0
+    _scan_once(index, allow, work, most)
+    again = False
+    for i in range(len(hopeful)):
+        if hopeful[i] and work.taken[i] < most:
+            # Too much was expected: of this query all is scanned again.
+            work.taken[i] = work.floors[i] = 0
+            again = True
+        else:
+            work.floors[i] = _NEVER
+    if again:
+        _scan_once(index, allow, work, most)
+    for i in range(len(hopeful)):
+        if work.taken[i] > most:
+            work.taken[i], _ = _shrink(work.rows[i], work.sums[i], work.taken[i], most)
+        for at in range(work.taken[i]):
+            work.rows[i, at] = array_at(work.rows[i, at], 1, np.int64)[0]
+
+
+@compiled
+def _scan_once(index: Codes, allow: Numbers, work: _Work, most: int) -> None:
+    """Collect the rows whose codes aren't below the floors, each as the address of its number."""
+    block_sums = np.empty(ROWS, np.uint16)
+    for each in range(len(index.sizes)):
+        size = index.sizes[each]
+        rows = array_at(index.rows[each], size, np.int64)
+        for first in range(0, size, _TILE):
+            last = min(first + _TILE, size)
+            for i in range(len(work.taken)):
+                if work.biases[i, each] >= 0 and work.floors[i] != _NEVER:
+                    _scan_tile(index, rows, allow, work, most, i, each, first, last, block_sums)
+
+
+@part
+def _scan_tile(
+    index: Codes,
+    rows: Numbers,
+    allow: Numbers,
+    work: _Work,
+    most: int,
+    query: int,
+    each: int,
+    first: int,
+    last: int,
+    block_sums: Numbers,
+) -> None:
+    """Collect of a list's rows, (n,) int64, those from first, which begins a block, to last - 1."""
+    numbers = index.words.shape[0]
+    table, kept, sums = work.tables[query], work.rows[query], work.sums[query]
+    floor, taken, bias = work.floors[query], work.taken[query], work.biases[query, each]
+    address = index.blocks[each] + numbers * ENTRIES * (first // ROWS)
+    numbered = index.rows[each]
+    for start in range(first, last, ROWS):
+        over = look_up(address, table, numbers, max(floor - bias, 0), block_sums)
+        address += numbers * ENTRIES
+        if not over:
+            continue
+        if last - start < ROWS:
+            over &= (_ONE << np.uint64(last - start)) - _ONE
+        while over:
+            at = trailing_zeros(over)
+            over &= over - _ONE
+            if not len(allow) or allow[rows[start + at]]:
+                place = numbered + 8 * (start + at)
+                kept[taken], sums[taken] = place, bias + block_sums[at]
+                fetch(place)
+                taken += 1
+        if taken >= 2 * most:
+            taken, floor = _shrink(kept, sums, taken, most)
+    work.taken[query], work.floors[query] = taken, floor
+
+
+@compiled_quickly
+def _score(query: Numbers, vectors: int, rows: Numbers, taken: int, worth: Numbers) -> None:
+    """Say what rows are worth, by their vectors, in numbers that rise with it."""
+    dim = len(query)
+    apart = 4 * dim
+    for i in range(taken):
+        if i + _AHEAD < taken:
+            address = vectors + apart * rows[i + _AHEAD]
+            for line in range(0, apart, LINE):
+                fetch(address + line)
+        row = array_at(vectors + apart * rows[i], dim, np.float32)
+        total = np.float32(0)
+        for j in range(dim):
+            total += row[j] * query[j]
+        worth[i] = ordered(total)
+
+
+@part
+def _shrink(rows: Numbers, worth: Numbers, taken: int, most: int) -> tuple[int, int]:
+    """Keep the best; return how many there are, and what another must be worth."""
+    floor = nth_greatest(worth[:taken], most)
+    above = 0
+    for i in range(taken):
+        above += worth[i] > floor
+    ties = most - above
+    kept = 0
+    for i in range(taken):
+        if worth[i] > floor or (worth[i] == floor and ties > 0):
+            ties -= worth[i] == floor
+            rows[kept], worth[kept] = rows[i], worth[i]
+            kept += 1
+    return kept, floor + 1

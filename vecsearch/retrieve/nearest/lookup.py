@@ -1,0 +1,141 @@
+"""Compiled loops for indexes of four-bit codes, which FAISS scans slowly for one query alone.
+
+They find what FAISS finds, up to ties among sums of rounded numbers, and read its index where it
+lies.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.retrieve.nearest.library import load_faiss
+from vecsearch.retrieve.nearest.loading import Loading
+from vecsearch.types import ALL, Mask, Vectors
+
+_PATIENCE: Final = 2e10
+"""Numbers of codes that FAISS looks up, in half a second, before compiled loops are loaded."""
+
+_SPARE: Final = 16
+"""So many more rows are found than are wanted, since their products are rounded in another way."""
+
+_PROCESSOR: Final = Path("/proc/cpuinfo")
+_NO_MASK: Final = np.zeros(0, np.bool_)
+
+
+def _load() -> ModuleType | None:
+    try:
+        if "avx512bw" not in _PROCESSOR.read_text(encoding="utf-8"):
+            return None
+        from vecsearch.kernels import codes, tables
+    except (OSError, ImportError):
+        return None
+    return codes if tables.work() else None
+
+
+LOADING: Final = Loading(_PATIENCE, _load)
+"""That of this process."""
+
+
+class LookUp:
+    """Looks up the codes of a FAISS index of vectors, (rows, dim) float32, which both stay."""
+
+    def __init__(self, index: Any, vectors: Vectors) -> None:  # noqa: ANN401
+        self._index = index
+        self._vectors = vectors
+        self._address = vectors.ctypes.data
+        self._parts = _parts(index)
+        self._codes: Any = None  # `kernels.codes.Codes`
+
+    def kernels(self, queries: int, probes: int) -> ModuleType | None:
+        """Return the compiled loops; None where FAISS shall search for so many queries."""
+        if self._parts is None:
+            return None
+        lists, numbers = self._parts
+        return LOADING.kernels(queries * numbers * len(self._vectors) * min(1.0, probes / lists))
+
+    def rows(
+        self,
+        kernels: ModuleType,
+        queries: Vectors,
+        wanted: int,
+        probes: int,
+        candidates: int,
+        allow: Mask,
+    ) -> NDArray[np.int64]:
+        """Return the rows nearest to each of some queries, in any order; -1 pads.
+
+        wanted: how many, (queries, at least wanted); of as many as there are candidates the codes
+            alone say which.
+        """
+        if self._codes is None:
+            self._codes = kernels.Codes(*_read(self._index))
+        found = np.full((len(queries), min(wanted + _SPARE, candidates)), -1)
+        queries = _writable(queries)
+        passing = _NO_MASK if allow is ALL else _writable(np.ascontiguousarray(allow, np.bool_))
+        spent = self._codes, probes, candidates, passing, self._address
+        step = kernels.TOGETHER
+        if len(queries) <= step or (threads := load_faiss().omp_get_max_threads()) == 1:
+            kernels.best_rows(queries, *spent, found)
+            return found
+
+        def search(first: int) -> None:
+            few = slice(first, first + step)
+            kernels.best_rows(queries[few], *spent, found[few])
+
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(search, range(0, len(queries), step)))
+        return found
+
+
+def _writable(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array that may be written to: of others numba makes another function."""
+    return array if array.flags.writeable else array.copy()
+
+
+def _parts(index: Any) -> tuple[int, int] | None:  # noqa: ANN401
+    """Return how many lists an index has, and numbers a code; None where it isn't one of these."""
+    faiss = load_faiss()
+    if not isinstance(index, faiss.IndexPreTransform) or index.chain.size() != 1:
+        return None
+    lists = faiss.downcast_index(index.index)
+    turning = faiss.downcast_VectorTransform(index.chain.at(0))
+    able = (
+        isinstance(turning, faiss.LinearTransform)
+        and not turning.have_bias
+        and isinstance(lists, faiss.IndexIVFPQFastScan)
+        and isinstance(faiss.downcast_index(lists.quantizer), faiss.IndexFlat)
+        and lists.metric_type == faiss.METRIC_INNER_PRODUCT
+        and (lists.bbs, lists.pq.nbits) == (32, 4)
+        and lists.M == lists.M2
+    )
+    return (lists.nlist, lists.M) if able else None
+
+
+def _read(index: Any) -> tuple[Any, ...]:  # noqa: ANN401
+    """Return what `kernels.codes.Codes` holds."""
+    faiss = load_faiss()
+    turning = faiss.downcast_VectorTransform(index.chain.at(0))
+    lists = faiss.downcast_index(index.index)
+    kept, words = lists.invlists, lists.pq
+    places = range(lists.nlist)
+    return (
+        _narrowed(faiss.vector_to_array(turning.A).reshape(turning.d_out, turning.d_in)),
+        _narrowed(faiss.downcast_index(lists.quantizer).reconstruct_n(0, lists.nlist)),
+        bool(lists.by_residual),
+        faiss.vector_to_array(words.centroids).reshape(words.M, words.ksub, words.dsub),
+        np.array([int(kept.get_codes(each)) for each in places], np.int64),
+        np.array([int(kept.get_ids(each)) for each in places], np.int64),
+        np.array([kept.list_size(each) for each in places], np.int64),
+    )
+
+
+def _narrowed(numbers: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Round to bfloat16, the upper half of a float32."""
+    bits = numbers.view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
