@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -192,6 +193,57 @@ def test_more_than_a_batch_takes_is_split_between_threads(models, monkeypatch, t
         assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
+
+
+def test_calls_that_overlap_share_the_threads(models, monkeypatch):
+    """Each gets what it gets alone, and torch has as many threads as before."""
+    import torch
+
+    from vecsearch.encoders.bert import packed
+
+    monkeypatch.setattr(packed, "_BATCH", 40)
+    encoder = load_encoder(models["E5"][0], "cpu")
+    encoder.precision = "bf16"
+    threads = torch.get_num_threads()
+    given = [TEXTS[first:] + TEXTS[:first] for first in range(8)]
+    alone = [encoder.encode(texts, "document") for texts in given]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda texts: encoder.encode(texts, "document"), given))
+    assert all(np.array_equal(one, other) for one, other in zip(found, alone, strict=True))
+    assert torch.get_num_threads() == threads
+
+
+def test_a_batch_that_fails_ends_the_call_and_no_other(models, monkeypatch):
+    from vecsearch.encoders.bert import packed
+
+    monkeypatch.setattr(packed, "_BATCH", 40)
+    encoder = load_encoder(models["E5"][0], "cpu")
+    encoder.precision = "bf16"
+    before = encoder.encode(TEXTS, "document")
+    with monkeypatch.context() as broken:
+        broken.setattr(packed.Packed, "_pooled", lambda self, texts: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            encoder.encode(TEXTS, "document")
+    assert np.array_equal(encoder.encode(TEXTS, "document"), before)
+
+
+def test_a_forked_process_has_threads_of_its_own(models):
+    code = f"""
+import os
+from vecsearch import load_encoder
+from vecsearch.encoders.bert import packed
+
+packed._BATCH = 40
+encoder = load_encoder({str(models["E5"][0])!r}, "cpu")
+encoder.precision = "bf16"
+texts = [f"red lamp {{n}}" for n in range(60)]
+before = encoder.encode(texts, "document")
+child = os.fork()
+if child == 0:
+    os._exit(0 if (encoder.encode(texts, "document") == before).all() else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=100)
 
 
 @given(st.lists(st.integers(2, 700), min_size=1, max_size=200), st.integers(1, 5))

@@ -66,6 +66,7 @@ class BertEncoder:
     """
 
     costly = True
+    overlaps = True
 
     def __init__(
         self,
@@ -88,7 +89,7 @@ class BertEncoder:
         self._spent = 0.0
         self._single: Single | None = None
         self._packed: dict[Precision, Packed] = {}
-        # One call at a time has all the threads.
+        # Tokenizers change their own state while they work: one thread at a time.
         self._guard = threading.Lock()
 
     def encode(self, texts: Sequence[str], role: Role) -> Vectors:
@@ -99,10 +100,11 @@ class BertEncoder:
             return np.zeros((0, self.dim), np.float32)
         with self._guard:
             tokens = self._tokens.numbers(clean)
-            if role == "document" and self.precision == "bf16":
-                pooled = self._by_torch("bf16").encode(tokens)
-            else:
-                pooled = self._exactly(tokens)
+            packed = self._chosen("fp32" if role == "query" else self.precision, tokens)
+            if packed is None:
+                pooled = np.stack([self._pooled(self._states(each)) for each in tokens])
+        if packed is not None:
+            pooled = packed.encode(tokens)
         return self._scaled(pooled)
 
     def encode_tokens(self, text: str, role: Role) -> TokenVectors | None:
@@ -121,17 +123,22 @@ class BertEncoder:
         """Copy the model; one that a package carries is named only, since pip can give it back."""
         self._source.save(folder)
 
-    def _exactly(self, tokens: Sequence[Sequence[int]]) -> Numbers:
-        """Return the pooled vectors, (texts, width), in float32, and take down the work."""
+    def _chosen(self, precision: Precision, tokens: Sequence[Sequence[int]]) -> Packed | None:
+        """Return torch's forward pass for these texts, or None for one text at a time.
+
+        The work is taken down, and what it is worth loading is loaded.
+        """
+        if precision == "bf16":
+            return self._by_torch(precision)
         total = sum(map(len, tokens))
         self._spent += self._architecture.multiplications * total
         if total > _FEW and self._spent >= _PATIENCE_WITH_MANY and find_spec("torch") is not None:
-            return self._by_torch("fp32").encode(tokens)
+            return self._by_torch(precision)
         if self._single is None and self._spent >= _PATIENCE and find_spec("numba") is not None:
             from vecsearch.encoders.bert.single import Single
 
             self._single = Single(self._weights, self._architecture)
-        return np.stack([self._pooled(self._states(each)) for each in tokens])
+        return None
 
     def _states(self, tokens: Sequence[int]) -> Numbers:
         """Return the vectors of one text's tokens, (tokens, width), before pooling."""
