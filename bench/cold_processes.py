@@ -136,8 +136,8 @@ def warm(model: str, index: str, queries: Sequence[str]) -> dict[str, list[float
 
     One by each would measure how long it takes to bring another model's weights into the cache.
 
-    stock: SentenceTransformer.encode alone. numpy, torch: vecsearch's whole search, encoding by
-    either; it begins with numpy, and loads torch for those who go on asking.
+    stock: SentenceTransformer.encode alone. numpy, compiled loops: vecsearch's whole search,
+    encoding by either; it begins with numpy, and loads the loops for those who go on asking.
     """
     import time
 
@@ -161,7 +161,7 @@ def warm(model: str, index: str, queries: Sequence[str]) -> dict[str, list[float
     asked: dict[str, Callable[[str], object]] = {
         "stock": stock.encode,
         "numpy": searching(-float("inf")),
-        "torch": searching(float("inf")),
+        "compiled loops": searching(float("inf")),
     }
     times: dict[str, list[float]] = {name: [] for name in asked}
     for first in range(0, len(queries), TURN):

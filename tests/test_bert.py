@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,14 +75,67 @@ def family(request, models):
     return encoder, peer
 
 
-@pytest.mark.parametrize("way", ["numpy", "torch"])
+SPENT = {"numpy": 0.0, "loops": 2e10, "torch": np.inf}
+
+
+@pytest.mark.parametrize("way", SPENT)
 def test_queries_equal_sentence_transformers(family, way):
     encoder, peer = family
-    encoder._spent = 0.0 if way == "numpy" else np.inf
+    encoder._spent = SPENT[way]
     np.testing.assert_allclose(
         encoder.encode(TEXTS, "query"), expected(peer, TEXTS, "query"), rtol=1e-5, atol=1e-5
     )
+    assert (encoder._single is not None) == (way == "loops")
     assert ("fp32" in encoder._packed) == (way == "torch")
+
+
+def test_a_query_alone_is_for_the_loops_however_much_was_encoded(family):
+    encoder, peer = family
+    encoder._spent = np.inf
+    for text in TEXTS:
+        np.testing.assert_allclose(
+            encoder.encode([text], "query"), expected(peer, [text], "query"), rtol=1e-5, atol=1e-5
+        )
+    assert not encoder._packed
+
+
+MULTIPLIED = """
+import numpy as np
+from vecsearch.kernels.panels import ROWS, laid_out, rows_at_once
+from vecsearch.kernels.single import linear
+
+rng = np.random.default_rng(0)
+weight = rng.normal(size=(70, 37)).astype(np.float32)
+panels = laid_out(weight)
+bias = rng.normal(size=panels.shape[0] * panels.shape[2]).astype(np.float32)
+for tokens in range(1, 4 * ROWS):
+    at_once = rows_at_once(tokens)
+    assert at_once <= ROWS
+    rows = -(-tokens // at_once) * at_once
+    assert rows < tokens + 2 * (1 + tokens // ROWS)
+    x = rng.normal(size=(rows, 40)).astype(np.float32)
+    out = np.empty((rows, len(bias)), np.float32)
+    linear(x, at_once, panels, bias, out)
+    wanted = x[:, :37] @ weight.T + bias[:70]
+    np.testing.assert_allclose(out[:, :70], wanted, rtol=1e-5, atol=1e-5)
+print(panels.shape[2], ROWS)
+"""
+PROCESSORS = {
+    "this": ({}, None),
+    "avx2": ({"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma"}, "16 6"),
+    "generic": ({"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}, "8 6"),
+}
+
+
+@pytest.mark.parametrize("processor", PROCESSORS)
+def test_few_rows_are_multiplied_on_any_processor(processor, tmp_path):
+    if processor == "avx2" and "avx2" not in Path("/proc/cpuinfo").read_text():
+        pytest.skip("this processor has no AVX2")
+    changed, shape = PROCESSORS[processor]
+    environment = {**os.environ, **changed, "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", MULTIPLIED]
+    done = subprocess.run(command, check=True, env=environment, capture_output=True, text=True)
+    assert shape is None or done.stdout.split() == shape.split()
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -138,6 +193,57 @@ def test_more_than_a_batch_takes_is_split_between_threads(models, monkeypatch, t
         assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
+
+
+def test_calls_that_overlap_share_the_threads(models, monkeypatch):
+    """Each gets what it gets alone, and torch has as many threads as before."""
+    import torch
+
+    from vecsearch.encoders.bert import packed
+
+    monkeypatch.setattr(packed, "_BATCH", 40)
+    encoder = load_encoder(models["E5"][0], "cpu")
+    encoder.precision = "bf16"
+    threads = torch.get_num_threads()
+    given = [TEXTS[first:] + TEXTS[:first] for first in range(8)]
+    alone = [encoder.encode(texts, "document") for texts in given]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda texts: encoder.encode(texts, "document"), given))
+    assert all(np.array_equal(one, other) for one, other in zip(found, alone, strict=True))
+    assert torch.get_num_threads() == threads
+
+
+def test_a_batch_that_fails_ends_the_call_and_no_other(models, monkeypatch):
+    from vecsearch.encoders.bert import packed
+
+    monkeypatch.setattr(packed, "_BATCH", 40)
+    encoder = load_encoder(models["E5"][0], "cpu")
+    encoder.precision = "bf16"
+    before = encoder.encode(TEXTS, "document")
+    with monkeypatch.context() as broken:
+        broken.setattr(packed.Packed, "_pooled", lambda self, texts: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            encoder.encode(TEXTS, "document")
+    assert np.array_equal(encoder.encode(TEXTS, "document"), before)
+
+
+def test_a_forked_process_has_threads_of_its_own(models):
+    code = f"""
+import os
+from vecsearch import load_encoder
+from vecsearch.encoders.bert import packed
+
+packed._BATCH = 40
+encoder = load_encoder({str(models["E5"][0])!r}, "cpu")
+encoder.precision = "bf16"
+texts = [f"red lamp {{n}}" for n in range(60)]
+before = encoder.encode(texts, "document")
+child = os.fork()
+if child == 0:
+    os._exit(0 if (encoder.encode(texts, "document") == before).all() else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=100)
 
 
 @given(st.lists(st.integers(2, 700), min_size=1, max_size=200), st.integers(1, 5))

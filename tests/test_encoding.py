@@ -178,16 +178,50 @@ def test_not_too_many_rows_wait(cache, small):
     assert max(ahead) <= 2 * 8 + 4
 
 
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_an_encoder_that_overlaps_is_called_by_two_threads(cache, small, overlapping):
+    """Each waits for the other then; any other encoder is never called by two."""
+    both = threading.Barrier(2, timeout=60)
+    inside = []
+
+    class Overlapping(Costly):
+        overlaps = overlapping
+        most = 0
+
+        def encode(self, texts, role):
+            inside.append(texts)
+            self.most = max(self.most, len(inside))
+            if overlapping:
+                both.wait()
+            time.sleep(0.001)
+            inside.remove(texts)
+            return super().encode(texts, role)
+
+    encoder = Overlapping()
+    encoding = Encoding(lambda: encoder)
+    given = [f"text {n}" for n in range(8)]  # four calls
+    found = vectors_of(encoding, [given])
+    encoding.close()
+    assert len(encoder.calls) == 4
+    assert encoder.most == 1 + overlapping
+    assert np.array_equal(found, encoded(given))
+
+
+@pytest.mark.parametrize("overlapping", [False, True])
 @pytest.mark.parametrize("at", range(1, 9))
-def test_an_encoder_that_fails_loses_nothing(cache, small, at):
+def test_an_encoder_that_fails_loses_nothing(cache, small, at, overlapping):
+    alone = threading.Lock()
+
     class Failing(Costly):
+        overlaps = overlapping
         failed = False
 
         def encode(self, texts, role):
-            if not self.failed and len(self.calls) + 1 == at:
-                self.failed = True
-                raise EncoderError("out of order")
-            return super().encode(texts, role)
+            with alone:
+                if not self.failed and len(self.calls) + 1 == at:
+                    self.failed = True
+                    raise EncoderError("out of order")
+                return super().encode(texts, role)
 
     encoder = Failing()
     encoding = Encoding(lambda: encoder)

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vecsearch import Document, Index
 from vecsearch import tokenizing as module
 from vecsearch.characters import kinds
 from vecsearch.kernels import drop_outdated
@@ -170,6 +171,45 @@ def test_a_full_table_starts_over(monkeypatch):
     plain = Tokenizer(analyzer("german"))
     plain.tokenize(texts)
     assert tokenizer.vocabulary == plain.vocabulary
+
+
+@pytest.mark.parametrize("begin", ["plainly", "at once"])
+def test_many_terms_are_forgotten(monkeypatch, begin):
+    """What comes then is numbered as by a tokenizer that saw nothing else."""
+    monkeypatch.setattr(module, "MOST_TERMS", 1000)
+    texts = [f"same word{n} Häuser{n} 東{chr(0x4E00 + n)} น้ำ" for n in range(2000)]
+    tokenizer = at_once("german") if begin == "at once" else Tokenizer(analyzer("german"))
+    few = tokenizer.tokenize(texts[:10])
+    tokenizer.forget()
+    assert np.array_equal(tokenizer.tokenize(texts[:10])[0], few[0])
+    tokenizer.tokenize(texts)
+    assert len(tokenizer.vocabulary) > 1000
+    tokenizer.forget()
+    fresh = Tokenizer(analyzer("german"))
+    for one, other in zip(
+        tokenizer.tokenize(texts[700:]), fresh.tokenize(texts[700:]), strict=True
+    ):
+        assert np.array_equal(one, other)
+    assert tokenizer.vocabulary == fresh.vocabulary
+
+
+def test_a_writer_forgets_between_batches_and_nobody_can_tell(tmp_path, monkeypatch):
+    monkeypatch.setattr("vecsearch.batch._FULL_ROWS", 300)
+    given = [Document(str(n), f"lamp word{n % 700} light{n % 11}") for n in range(2000)]
+    kept = Index.create(tmp_path / "kept", None, documents=given)
+    monkeypatch.setattr(module, "MOST_TERMS", 100)
+    known = []
+    forget = Tokenizer.forget
+    monkeypatch.setattr(
+        Tokenizer, "forget", lambda self: (forget(self), known.append(len(self.vocabulary)))
+    )
+    index = Index.create(tmp_path / "index", None, documents=given)
+    assert max(known) == 0
+    assert len(known) >= 7
+    assert index.verify() == []
+    for query in ("lamp", "word650 light3", "word1", "word699 lamp"):
+        expected = kept.searcher().rank_many([query], 50, by="bm25")
+        assert index.searcher().rank_many([query], 50, by="bm25") == expected
 
 
 def test_many_chunks_are_told_apart():

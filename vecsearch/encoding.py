@@ -1,7 +1,8 @@
 """Rows of text on their way to vectors: from the cache, or by an encoder while others are taken.
 
 The encoder works in a thread of its own, so that reading, finding terms and writing go on
-meanwhile. Which texts it gets together depends on the texts alone, never on time.
+meanwhile; one that overlaps works in two, so that one call begins before another is kept. Which
+texts it gets together depends on the texts alone, never on time.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Final, NamedTuple, TypeAlias
 import numpy as np
 
 from vecsearch.cache import KeptVectors, Keys
-from vecsearch.encoders.base import Encoder, encode, is_costly
+from vecsearch.encoders.base import Encoder, encode, is_costly, overlaps
 from vecsearch.types import Vectors
 
 Told: TypeAlias = Callable[[int, int], object]
@@ -52,7 +53,7 @@ class Encoding:
         self._encoder: Encoder | None = None
         self._keys: Keys | None = None
         self._kept = KeptVectors()
-        self._thread = ThreadPoolExecutor(1)
+        self._threads: ThreadPoolExecutor | None = None
         self._pid = os.getpid()
         self._taken = self._done = 0
 
@@ -76,7 +77,10 @@ class Encoding:
 
     def submit(self, texts: Sequence[str], keys: Sequence[bytes]) -> Future[Vectors]:
         """Encode texts, (texts, dim), as soon as those submitted before are."""
-        return self._thread.submit(self._encode, self._loaded(), texts, keys)
+        encoder = self._loaded()
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(2 if overlaps(encoder) else 1)
+        return self._threads.submit(self._encode, encoder, texts, keys)
 
     def tell(self, taken: int, done: int) -> None:
         """Count rows that were taken, and such as have their vectors."""
@@ -86,9 +90,10 @@ class Encoding:
             self._told(self._done, self._taken)
 
     def close(self) -> None:
-        """Stop once the call that is under way has come to its end."""
+        """Stop once the calls that are under way have come to their end."""
         if self._pid == os.getpid():  # a forked process has no such thread
-            self._thread.shutdown(cancel_futures=True)
+            if self._threads is not None:
+                self._threads.shutdown(cancel_futures=True)
             self._kept.close()
 
     def _loaded(self) -> Encoder:

@@ -39,6 +39,9 @@ NO_TERM: Final = ""
 MOST_CHUNKS: Final = 1 << 21
 """Chunks that are remembered; some 50 bytes each. Then it starts over."""
 
+MOST_TERMS: Final = 1 << 18
+"""Terms that are remembered from one batch to the next; some 150 bytes each, with their chunks."""
+
 
 class Cut(NamedTuple):
     """Texts, and their blocks where the kernel has cut them into chunks."""
@@ -72,11 +75,24 @@ class Tokenizer:
 
     def __init__(self, analyzer: Analyzer) -> None:
         self._analyzer = analyzer
+        self._chunks: _Chunks | None = None
+        self._until_worth: float = LOADING
+        self._begin()
+
+    def _begin(self) -> None:
         self._numbers = defaultdict(count().__next__, {NO_TERM: -1})
         self._vocabulary: list[str] = []
-        self._chunks: _Chunks | None = None
         self._terms: _Terms | None = None
-        self._until_worth: float = LOADING
+
+    def forget(self) -> None:
+        """Number terms from 0 again where so many are known that memory would grow with them.
+
+        For when no numbers given before are of use any more, and nothing that was cut waits.
+        """
+        if len(self.vocabulary) > MOST_TERMS:
+            self._begin()
+            if self._chunks is not None:
+                self._chunks.clear()
 
     @property
     def vocabulary(self) -> list[str]:
@@ -175,12 +191,16 @@ class _Chunks:
         self._texts = np.empty(0, np.uint8)
         self._found = np.empty(0, np.int32)
         self._new = words.New(self._texts, self._found, np.zeros(2, np.int64))
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the chunks that were seen."""
         self._table = _Table()
 
     def cut(self, texts: Sequence[Coded]) -> _Block:
         """Cut a block of texts."""
         if self._table.used[0] > MOST_CHUNKS:
-            self._table = _Table()
+            self.clear()
         anew = not self._table.used[0]
         ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + 1) - 1
         data = self._joined(texts)

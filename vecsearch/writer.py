@@ -263,6 +263,7 @@ class Writer:
             )
 
     def _new_batch(self) -> Batch:
+        self._threads.tokenizer.forget()
         encoder = self._base.encoder
         vectors = Rows(encoder.dim, self._encoding) if encoder else None
         return Batch(self._threads, vectors, self._base.passages)

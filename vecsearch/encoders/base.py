@@ -43,7 +43,7 @@ class Encoder(Protocol):
         """Encode texts, in order, as documents or as queries: (texts, dim) float32.
 
         Rows have unit length; a text without any known token gets a zero row. A writer calls it
-        from a thread of its own, one call at a time.
+        from a thread of its own, one call at a time, unless the encoder `overlaps`.
         """
         ...
 
@@ -122,6 +122,14 @@ def is_costly(encoder: Encoder) -> bool:
     fingerprint can be trusted: vectors are kept for years, in one place for all programs.
     """
     return bool(getattr(encoder, "costly", False))
+
+
+def overlaps(encoder: Encoder) -> bool:
+    """Whether it is faster when a second thread calls it before the first has its answer.
+
+    An encoder of which that is true says so by an attribute `overlaps`.
+    """
+    return bool(getattr(encoder, "overlaps", False))
 
 
 def encode(encoder: Encoder, texts: Sequence[str], role: Role) -> Vectors:

@@ -20,11 +20,18 @@ from vecsearch.types import Role, Vectors
 
 if TYPE_CHECKING:
     from vecsearch.encoders.bert.packed import Packed
+    from vecsearch.encoders.bert.single import Single
 
 Precision: TypeAlias = Literal["bf16", "fp32"]
 
-_PATIENCE: Final = 1e11
-"""Multiplications that numpy does, in a second or so, before torch is loaded, which takes two."""
+_PATIENCE: Final = 1e10
+"""Multiplications that numpy does before the compiled loops are loaded: both take half a second."""
+
+_PATIENCE_WITH_MANY: Final = 1e11
+"""Multiplications that are done, in a second or two, before torch is loaded, which takes two."""
+
+_FEW: Final = 64
+"""Tokens up to which the compiled loops are faster than torch is."""
 
 _NARROW: Final = 64
 """A model of fewer dimensions gains nothing by bfloat16."""
@@ -54,10 +61,12 @@ class BertEncoder:
     """Encodes as sentence-transformers does, faster. Safe to share between threads.
 
     Documents are encoded in `precision`, by torch where that is bf16. Queries are always encoded in
-    float32: by numpy, and by torch once enough was encoded to be worth loading it.
+    float32: by numpy at first, then by compiled loops, and many at once by torch, each as soon as
+    enough was encoded to be worth loading it.
     """
 
     costly = True
+    overlaps = True
 
     def __init__(
         self,
@@ -78,8 +87,9 @@ class BertEncoder:
         self._weights = weights
         self._tokens = tokens
         self._spent = 0.0
+        self._single: Single | None = None
         self._packed: dict[Precision, Packed] = {}
-        # One call at a time has all the threads.
+        # Tokenizers change their own state while they work: one thread at a time.
         self._guard = threading.Lock()
 
     def encode(self, texts: Sequence[str], role: Role) -> Vectors:
@@ -90,12 +100,11 @@ class BertEncoder:
             return np.zeros((0, self.dim), np.float32)
         with self._guard:
             tokens = self._tokens.numbers(clean)
-            precision: Precision = self.precision if role == "document" else "fp32"
-            if self._is_little(tokens, precision):
-                states = (forward(self._weights, self._architecture, each) for each in tokens)
-                pooled = np.stack([self._pooled(each) for each in states])
-            else:
-                pooled = self._by_torch(precision).encode(tokens)
+            packed = self._chosen("fp32" if role == "query" else self.precision, tokens)
+            if packed is None:
+                pooled = np.stack([self._pooled(self._states(each)) for each in tokens])
+        if packed is not None:
+            pooled = packed.encode(tokens)
         return self._scaled(pooled)
 
     def encode_tokens(self, text: str, role: Role) -> TokenVectors | None:
@@ -114,12 +123,28 @@ class BertEncoder:
         """Copy the model; one that a package carries is named only, since pip can give it back."""
         self._source.save(folder)
 
-    def _is_little(self, tokens: Sequence[Sequence[int]], precision: Precision) -> bool:
-        """Whether numpy shall encode this, and take down that it did."""
-        if precision in self._packed or precision == "bf16":
-            return False
-        self._spent += self._architecture.multiplications * sum(map(len, tokens))
-        return self._spent < _PATIENCE or find_spec("torch") is None
+    def _chosen(self, precision: Precision, tokens: Sequence[Sequence[int]]) -> Packed | None:
+        """Return torch's forward pass for these texts, or None for one text at a time.
+
+        The work is taken down, and what it is worth loading is loaded.
+        """
+        if precision == "bf16":
+            return self._by_torch(precision)
+        total = sum(map(len, tokens))
+        self._spent += self._architecture.multiplications * total
+        if total > _FEW and self._spent >= _PATIENCE_WITH_MANY and find_spec("torch") is not None:
+            return self._by_torch(precision)
+        if self._single is None and self._spent >= _PATIENCE and find_spec("numba") is not None:
+            from vecsearch.encoders.bert.single import Single
+
+            self._single = Single(self._weights, self._architecture)
+        return None
+
+    def _states(self, tokens: Sequence[int]) -> Numbers:
+        """Return the vectors of one text's tokens, (tokens, width), before pooling."""
+        if self._single is not None:
+            return self._single.states(tokens)
+        return forward(self._weights, self._architecture, tokens)
 
     def _by_torch(self, precision: Precision) -> Packed:
         if precision not in self._packed:

@@ -3,15 +3,17 @@
 Texts of similar length come together, packed without padding, some thousand tokens at a time.
 torch multiplies matrices, in bfloat16 where the processor does that at once; what stands between,
 compiled loops do in few passes over memory (`vecsearch.kernels.bert`). Several batches are worked
-on beside each other, a thread each, instead of one batch by all threads.
+on beside each other, a thread each, instead of one batch by all threads; those of another call as
+well, so that no thread waits for the last batch of a call.
 """
 
 from __future__ import annotations
 
 import math
+import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -39,6 +41,43 @@ class _Layer(NamedTuple):
     widen: _Apply  # with GELU
     narrow: _Apply
     output_norm: Norm
+
+
+class _Workers:
+    """The threads that batches are worked on by, each of which has one of torch's threads."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._made = (0, 0)
+        self._pool = ThreadPoolExecutor(1)
+
+    def of(self, threads: int) -> ThreadPoolExecutor:
+        """Return so many, made anew where their number has changed or the process was forked."""
+        with self._guard:
+            made = (os.getpid(), threads)
+            if self._made != made:
+                self._pool, self._made = self._pool_of(threads), made
+            return self._pool
+
+    @staticmethod
+    def _pool_of(threads: int) -> ThreadPoolExecutor:
+        started = threading.Barrier(threads)
+
+        def start() -> None:
+            torch.set_num_threads(1)
+            started.wait()  # so that each thread starts
+
+        pool = ThreadPoolExecutor(threads)
+        try:
+            for each in [pool.submit(start) for _ in range(threads)]:
+                each.result()
+        finally:
+            torch.set_num_threads(threads)  # for all threads but these, which have their number
+        return pool
+
+
+_WORKERS: Final = _Workers()
+"""Those of this process."""
 
 
 class Packed:
@@ -98,17 +137,17 @@ class Packed:
             with torch.inference_mode():
                 vectors[batch] = self._pooled([texts[i] for i in batch])
 
-        workers = min(threads, len(batches))
-        if workers <= 1:
-            for batch in batches:
-                work(batch)
+        if len(batches) == 1:
+            work(batches[0])
             return vectors
+        pool = _WORKERS.of(threads)
+        begun = [pool.submit(work, batch) for batch in batches]
         try:
-            with ThreadPoolExecutor(workers, initializer=partial(torch.set_num_threads, 1)) as pool:
-                for done in [pool.submit(work, batch) for batch in batches]:
-                    done.result()
+            for each in begun:
+                each.result()
         finally:
-            torch.set_num_threads(threads)
+            for each in begun:  # after an error
+                each.cancel()
         return vectors
 
     def _pooled(self, texts: Sequence[Sequence[int]]) -> Numbers:
