@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -210,7 +211,37 @@ def test_calls_that_overlap_share_the_threads(models, monkeypatch):
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda texts: encoder.encode(texts, "document"), given))
     assert all(np.array_equal(one, other) for one, other in zip(found, alone, strict=True))
-    assert torch.get_num_threads() == threads
+    with ThreadPoolExecutor(1) as new:  # each thread asks for itself
+        assert new.submit(torch.get_num_threads).result() == threads
+
+
+def test_without_numba_numpy_goes_on(models, monkeypatch):
+    encoder = load_encoder(models["E5"][0], "cpu")
+    before = encoder.encode(TEXTS[:3], "query")
+    monkeypatch.setitem(sys.modules, "vecsearch.encoders.bert.single", None)
+    encoder._spent = 1e10
+    assert np.array_equal(encoder.encode(TEXTS[:3], "query"), before)
+    assert encoder._single is None
+
+
+def test_a_worker_that_cannot_be_started_is_an_error(monkeypatch):
+    from vecsearch.encoders.bert import packed
+
+    started = threading.Thread.start
+    begun = []
+
+    def start(thread):
+        begun.append(thread)
+        if len(begun) == 2:
+            raise RuntimeError("can't start new thread")
+        started(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        packed._Workers().of(3)
+    monkeypatch.undo()
+    begun[0].join(30)
+    assert not begun[0].is_alive()
 
 
 def test_a_batch_that_fails_ends_the_call_and_no_other(models, monkeypatch):

@@ -171,6 +171,7 @@ def test_vectors_in_and_out_and_searched_by(tmp_path: Path) -> None:
     assert "has no vector" in fails(2, "add", folder, more)
     assert "isn't a whole .npy file" in fails(1, "add", folder, more, "--vectors", source)
     assert "no such file" in fails(1, "add", folder, more, "--vectors", tmp_path / "none.npy")
+    fails(2, "add", folder, more, "--vectors", tmp_path / "v.npy", "--on-error", "skip")
     np.save(tmp_path / "nan.npy", np.array([[1, np.nan, 0]]))
     told = fails(1, "add", folder, more, "--vectors", tmp_path / "nan.npy")
     assert "nan.npy: row 1, of document 'new', isn't all finite numbers." in told
@@ -248,7 +249,7 @@ def test_output_that_cannot_be_written_is_named(words: Path, asked: str) -> None
             text=True,
         )
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: Standard output can't be written to")
+    assert done.stderr.startswith("Error: Standard output, or a file, can't be written to")
     assert done.stderr.count("\n") == 1
 
 

@@ -109,6 +109,14 @@ def test_rows_that_are_all_alike(table):
     assert all(len(set(row)) == 20 and min(row) >= 0 for row in rows.tolist())
 
 
+def test_lists_that_are_empty():
+    """As where there are fewer distinct vectors than lists."""
+    table = np.repeat(TABLE[:8], 400, axis=0)
+    index = Builder(table).build(Structure("pq4", lists=16)).index
+    rows = rows_of(index, table, QUERIES[:3], 20)
+    assert all(len(set(row)) == 20 and min(row) >= 0 for row in rows.tolist())
+
+
 def test_an_index_is_looked_up_once_that_is_worth_it(index, monkeypatch):
     used = []
     best_rows = KERNELS.best_rows

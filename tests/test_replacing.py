@@ -60,6 +60,13 @@ def test_a_pipe_is_written_to(tmp_path: Path) -> None:
     assert path.is_fifo()
 
 
+def test_links_that_lead_in_a_circle(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(OSError, match="symbolic links"):
+        write(tmp_path / "a", "no")
+
+
 def test_a_folder_is_no_place_to_write(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="directory"):
         write(tmp_path, "no")

@@ -63,6 +63,7 @@ from vecsearch.store.segment import Rooms, Segment, merge_segments, open_segment
 from vecsearch.text import analyzer
 from vecsearch.tokenizing import Tokenizer
 from vecsearch.types import Document
+from vecsearch.writer import Writer
 
 PLAIN = analyzer("plain")
 HERE = Path(__file__).parent
@@ -426,21 +427,25 @@ def test_an_error_that_no_damage_explains_stays_what_it_is(whole: Path) -> None:
         searcher.search("red", by=Own())
 
 
-def test_a_writer_names_a_damaged_file(whole: Path) -> None:
-    path = next(each for each in paths_of(whole) if each.name == "documents.safetensors")
+def test_a_writer_names_a_damaged_file(whole: Path, tmp_path: Path) -> None:
+    index = Index(shutil.copytree(whole, tmp_path / "index"), HashEncoder())
+    path = next(each for each in paths_of(index.folder) if each.name == "documents.safetensors")
     data = path.read_bytes()
     at = data.index(b"red apple")
-    with (
-        changed(path, data[:at] + b"\xff" + data[at + 1 :]),
-        Index.open(whole, HashEncoder()).writer() as writer,
+    path.write_bytes(data[:at] + b"\xff" + data[at + 1 :])
+
+    def reads(use: Callable[[Writer], object]) -> None:
+        with index.writer() as writer:
+            use(writer)
+
+    for use in (
+        lambda writer: list(writer.documents()),
+        lambda writer: [writer.get(f"d{n}") for n in range(9)],
+        lambda writer: writer.update(fruit(range(9))),
     ):
-        for read in (
-            lambda: list(writer.documents()),
-            lambda: [writer.get(f"d{n}") for n in range(9)],
-        ):
-            with pytest.raises(IndexCorrupt) as caught:
-                read()
-            assert caught.value.path == path
+        with pytest.raises(IndexCorrupt) as caught:
+            reads(use)
+        assert caught.value.path == path
 
 
 # ---- Documents on their way into a segment

@@ -281,7 +281,8 @@ class Writer:
             return None
         held, position = found
         documents = held.segment.documents
-        old = documents.document(position)
+        with self._damage:
+            old = documents.document(position)
         if held.segment.vectors is None or (old.title, old.text) != (document.title, document.text):
             return None
         if held.entry.name not in self._whole:
@@ -319,20 +320,21 @@ class Writer:
         """
         found: list[tuple[_Held, int] | None] = [None] * len(ids)
         hashes = hash_ids(ids) if hashes is None else hashes
-        for held in self._held:
-            positions = held.segment.documents.find(ids, hashes)
-            alive = held.segment.alive
-            for i in np.flatnonzero(positions >= 0).tolist():
-                if alive is None or alive[positions[i]]:
-                    found[i] = held, int(positions[i])
+        with self._damage:
+            for held in self._held:
+                positions = held.segment.documents.find(ids, hashes)
+                alive = held.segment.alive
+                for i in np.flatnonzero(positions >= 0).tolist():
+                    if alive is None or alive[positions[i]]:
+                        found[i] = held, int(positions[i])
         return found
 
     def _ids(self) -> Iterator[str]:
         """Yield the ids of the living documents."""
-        for held in self._held:
-            yield from map(
-                held.segment.documents.id, np.flatnonzero(held.segment.living()).tolist()
-            )
+        with self._damage:
+            for held in self._held:
+                living = np.flatnonzero(held.segment.living()).tolist()
+                yield from map(held.segment.documents.id, living)
 
     def _kill(self, doomed: Sequence[tuple[_Held, int]]) -> None:
         for held in self._held:

@@ -100,8 +100,8 @@ def _worded(error: OSError | MemoryError) -> str:
     if isinstance(error, MemoryError):
         return "There isn't enough memory."
     place = f"{error.filename}: " if error.filename else ""
-    if not place and error.errno in _UNWRITABLE:  # whatever else is written has a name
-        place = "Standard output can't be written to; what was done before stands. "
+    if not place and error.errno in _UNWRITABLE:
+        place = "Standard output, or a file, can't be written to; what was done before stands. "
     return f"{place}{error.strerror or error}."
 
 

@@ -137,14 +137,14 @@ def add(
     """
     if following and vectors_file is not None:
         raise click.UsageError("--sync encodes what changed itself; it doesn't go with --vectors.")
+    vectors = None if vectors_file is None else _read_vectors(vectors_file, on_error)
     with opened(index_folder, device) as index:
         reading = _Reading(corpus_source, Fields(id_field, title_field, text_field), on_error)
         before = index.manifest().documents
         with reading, index.writer(reading.passing.on_encoded) as writer:
             if following:
                 changes = sync(writer, reading.corpus, reading.on_error, through=reading.watched)
-            elif vectors_file is not None:
-                vectors = _read_vectors(vectors_file, on_error)
+            elif vectors is not None and vectors_file is not None:
                 writer.add(_with_vectors(reading, vectors, vectors_file))
             else:
                 writer.add(reading)

@@ -294,9 +294,9 @@ def sweep(disk: Disk, folder: Path, manifest: Manifest) -> None:
 def begin(disk: Disk, folder: Path) -> None:
     """Note that an index is being created in a folder without a manifest, for `foreign_names`."""
     marker = folder / _BEGUN
-    disk.remove(marker)  # of a creation that died here
-    disk.create(marker, ())
-    disk.sync_folder(folder)
+    if not marker.exists():  # as where a creation died
+        disk.create(marker, ())
+        disk.sync_folder(folder)
 
 
 def clear(disk: Disk, folder: Path) -> None:
@@ -339,7 +339,7 @@ def succession(folder: Path) -> tuple[int, int]:
 
 
 _BEGUN: Final = f"{MANIFEST}.0"
-"""A file of no content. The first commit is the generation 1, and sweeps it."""
+"""A file of no content, which the first commit sweeps: no generation has the number 0."""
 
 _OURS: Final = {
     f"{MANIFEST}.*": rf"{re.escape(MANIFEST)}\.(\d+)",

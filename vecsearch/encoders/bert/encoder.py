@@ -88,6 +88,7 @@ class BertEncoder:
         self._tokens = tokens
         self._spent = 0.0
         self._single: Single | None = None
+        self._compiles = True
         self._packed: dict[Precision, Packed] = {}
         # Tokenizers change their own state while they work: one thread at a time.
         self._guard = threading.Lock()
@@ -134,11 +135,17 @@ class BertEncoder:
         self._spent += self._architecture.multiplications * total
         if total > _FEW and self._spent >= _PATIENCE_WITH_MANY and find_spec("torch") is not None:
             return self._by_torch(precision)
-        if self._single is None and self._spent >= _PATIENCE and find_spec("numba") is not None:
-            from vecsearch.encoders.bert.single import Single
-
-            self._single = Single(self._weights, self._architecture)
+        if self._single is None and self._compiles and self._spent >= _PATIENCE:
+            self._load_single()
         return None
+
+    def _load_single(self) -> None:
+        try:
+            from vecsearch.encoders.bert.single import Single
+        except ImportError:  # numba isn't there, or not for this Python or this numpy
+            self._compiles = False
+        else:
+            self._single = Single(self._weights, self._architecture)
 
     def _states(self, tokens: Sequence[int]) -> Numbers:
         """Return the vectors of one text's tokens, (tokens, width), before pooling."""

@@ -51,6 +51,11 @@ class _Workers:
         self._made = (0, 0)
         self._pool = ThreadPoolExecutor(1)
 
+    def wanted(self) -> int:
+        """Return how many threads torch shall have."""
+        with self._guard:  # else it could be asked while workers are made
+            return torch.get_num_threads()
+
     def of(self, threads: int) -> ThreadPoolExecutor:
         """Return so many, made anew where their number has changed or the process was forked."""
         with self._guard:
@@ -71,6 +76,9 @@ class _Workers:
         try:
             for each in [pool.submit(start) for _ in range(threads)]:
                 each.result()
+        except BaseException:
+            started.abort()  # those that have started don't wait for one that can't
+            raise
         finally:
             torch.set_num_threads(threads)  # for all threads but these, which have their number
         return pool
@@ -130,7 +138,7 @@ class Packed:
     def encode(self, texts: Sequence[Sequence[int]]) -> Numbers:
         """Return the pooled vector of each text, given by its tokens' numbers: (texts, width)."""
         vectors = np.empty((len(texts), self._architecture.width), np.float32)
-        threads = torch.get_num_threads()
+        threads = _WORKERS.wanted()
         batches = _batches([len(text) for text in texts], threads)
 
         def work(batch: list[int]) -> None:

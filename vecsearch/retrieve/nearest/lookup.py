@@ -129,8 +129,8 @@ def _read(index: Any) -> tuple[Any, ...]:  # noqa: ANN401
         _narrowed(faiss.downcast_index(lists.quantizer).reconstruct_n(0, lists.nlist)),
         bool(lists.by_residual),
         faiss.vector_to_array(words.centroids).reshape(words.M, words.ksub, words.dsub),
-        np.array([int(kept.get_codes(each)) for each in places], np.int64),
-        np.array([int(kept.get_ids(each)) for each in places], np.int64),
+        np.array([int(kept.get_codes(each) or 0) for each in places], np.int64),
+        np.array([int(kept.get_ids(each) or 0) for each in places], np.int64),
         np.array([kept.list_size(each) for each in places], np.int64),
     )
 
