@@ -40,6 +40,7 @@ _AHEAD: Final = 8
 """So many rows before it is scored a vector is fetched."""
 
 _ONE: Final = np.uint64(1)
+_MOST: Final = np.float32(1e30)
 _NEVER: Final = 1 << 20
 """A floor that no sum reaches."""
 
@@ -49,7 +50,6 @@ class Codes(NamedTuple):
 
     rotation, centroids: (width, dim), and (lists, width) of the lists: uint16, which are bfloat16,
         as for every query they come from memory.
-    residual: whether a code stands for what is left of a row without its list's centroid.
     words: (numbers, ENTRIES, width / numbers) float32, what each number of a code stands for.
     blocks, rows: (lists,) int64, the address of each list's blocks and of its rows' numbers, int64.
     sizes: (lists,) int64.
@@ -57,7 +57,6 @@ class Codes(NamedTuple):
 
     rotation: Numbers
     centroids: Numbers
-    residual: bool
     words: Numbers
     blocks: Numbers
     rows: Numbers
@@ -68,14 +67,14 @@ class _Work(NamedTuple):
     """What is known of some queries at a time.
 
     tables: (queries, numbers, ENTRIES) uint8, zeros up to a multiple of four numbers.
-    biases: (queries, lists) int32, what is added to the sums of a list; -1 where it isn't visited.
+    visited: (queries, lists) bool, whose codes are looked up.
     rows, sums: (queries, room) int64 and int32, of the best so far, the first `taken` of them; of
         a row the address of its number, until all are scanned.
     floors: (queries,) int64, the least sum that still counts.
     """
 
     tables: Numbers
-    biases: Numbers
+    visited: Numbers
     rows: Numbers
     sums: Numbers
     taken: Numbers
@@ -121,7 +120,7 @@ def _prepared(queries: Numbers, index: Codes, probes: int, candidates: int) -> _
     room = 2 * candidates + ROWS
     work = _Work(
         memory[start : start + count * size].reshape((count, -1, ENTRIES)),
-        np.zeros((count, lists), np.int32),
+        np.ones((count, lists), np.bool_),
         np.empty((count, room), np.int64),
         np.empty((count, room), np.int32),
         np.zeros(count, np.int64),
@@ -132,19 +131,15 @@ def _prepared(queries: Numbers, index: Codes, probes: int, candidates: int) -> _
     values = np.empty((numbers, ENTRIES), np.float32)
     for i in range(count):
         _multiply(index.rotation, queries[i], turned)
-        scale = _tabulate(index.words, turned, values, work.tables[i])
+        _tabulate(index.words, turned, values, work.tables[i])
         if lists == 1:
             continue
         _multiply(index.centroids, turned, near)
         for each in range(lists):
             order[each] = ordered(near[each])
         least = nth_greatest(order, probes)
-        low = near.min()
         for each in range(lists):
-            if order[each] < least:
-                work.biases[i, each] = -1
-            elif index.residual:
-                work.biases[i, each] = np.int32((near[each] - low) * scale)
+            work.visited[i, each] = order[each] >= least
     return work
 
 
@@ -159,12 +154,12 @@ def _multiply(matrix: Numbers, vector: Numbers, out: Numbers) -> None:
 
 
 @compiled_quickly
-def _tabulate(words: Numbers, query: Numbers, values: Numbers, table: Numbers) -> Any:  # noqa: ANN401
-    """Round what each entry is worth with a query to a byte; return by what it was multiplied."""
+def _tabulate(words: Numbers, query: Numbers, values: Numbers, table: Numbers) -> None:
+    """Round what each entry is worth with a query to a byte, by one measure for all."""
     numbers, _, width = words.shape
     widest, all_ = np.float32(1e-30), np.float32(1e-30)
     for number in range(numbers):
-        least, most = np.float32(np.inf), np.float32(-np.inf)
+        least, most = _MOST, -_MOST
         for entry in range(ENTRIES):
             total = np.float32(0)
             for i in range(width):
@@ -179,7 +174,6 @@ def _tabulate(words: Numbers, query: Numbers, values: Numbers, table: Numbers) -
     for number in range(numbers):
         for entry in range(ENTRIES):
             table[number, entry] = np.uint8(values[number, entry] * scale + np.float32(0.5))
-    return scale
 
 
 @compiled
@@ -193,7 +187,7 @@ def _sample(index: Codes, allow: Numbers, work: _Work, most: int) -> None:
     for i in range(len(work.taken)):
         visited = sampled = 0
         for each in range(len(index.sizes)):
-            if work.biases[i, each] < 0:
+            if not work.visited[i, each]:
                 continue
             whole = index.sizes[each] // ROWS
             for block in range(-visited % _SAMPLED, whole, _SAMPLED):
@@ -236,7 +230,7 @@ def _see(
         rows = array_at(index.rows[each], index.sizes[each], np.int64)
         for row in range(ROWS):
             if not len(allow) or allow[rows[ROWS * block + row]]:
-                seen[count] = work.biases[query, each] + block_sums[row]
+                seen[count] = block_sums[row]
                 count += 1
     return count
 
@@ -273,7 +267,7 @@ def _scan_once(index: Codes, allow: Numbers, work: _Work, most: int) -> None:
         for first in range(0, size, _TILE):
             last = min(first + _TILE, size)
             for i in range(len(work.taken)):
-                if work.biases[i, each] >= 0 and work.floors[i] != _NEVER:
+                if work.visited[i, each] and work.floors[i] != _NEVER:
                     _scan_tile(index, rows, allow, work, most, i, each, first, last, block_sums)
 
 
@@ -293,11 +287,11 @@ def _scan_tile(
     """Collect of a list's rows, (n,) int64, those from first, which begins a block, to last - 1."""
     numbers = index.words.shape[0]
     table, kept, sums = work.tables[query], work.rows[query], work.sums[query]
-    floor, taken, bias = work.floors[query], work.taken[query], work.biases[query, each]
+    floor, taken = work.floors[query], work.taken[query]
     address = index.blocks[each] + numbers * ENTRIES * (first // ROWS)
     numbered = index.rows[each]
     for start in range(first, last, ROWS):
-        over = look_up(address, table, numbers, max(floor - bias, 0), block_sums)
+        over = look_up(address, table, numbers, floor, block_sums)
         address += numbers * ENTRIES
         if not over:
             continue
@@ -308,7 +302,7 @@ def _scan_tile(
             over &= over - _ONE
             if not len(allow) or allow[rows[start + at]]:
                 place = numbered + 8 * (start + at)
-                kept[taken], sums[taken] = place, bias + block_sums[at]
+                kept[taken], sums[taken] = place, block_sums[at]
                 fetch(place)
                 taken += 1
         if taken >= 2 * most:

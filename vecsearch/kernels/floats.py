@@ -15,6 +15,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from vecsearch.kernels import compiled, inlined
+from vecsearch.kernels.processor import knows
 
 _Untyped: TypeAlias = Any  # of numba and llvmlite
 Float: TypeAlias = Any
@@ -59,7 +60,7 @@ def _narrowed(typing: _Untyped, number: _Untyped, like: _Untyped) -> _Untyped:
     ) -> _Untyped:
         if like == types.float32:
             return given[0]
-        if KNOWS_BFLOAT and "+avx512bf16" in context.codegen().magic_tuple()[2].split(","):
+        if KNOWS_BFLOAT and knows("avx512bf16"):
             return builder.bitcast(builder.fptrunc(given[0], BFloat()), _INT16)
         # No other processor does that, and LLVM would call a function that isn't there.
         word = builder.bitcast(given[0], _INT32)

@@ -27,15 +27,21 @@ def _point(typing: _Untyped, address: _Untyped) -> _Untyped:
     return types.voidptr(types.int64), code
 
 
+def prefetch(builder: _Untyped, place: _Untyped, level: int) -> None:
+    """Have the line of a place, a pointer to a byte, come into a level of the cache, 1 or 2."""
+    int32 = ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [place.type, int32, int32, int32])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    how = (0, 4 - level, 1)  # to be read, how near, data
+    builder.call(function, [place, *(ir.Constant(int32, each) for each in how)])
+
+
 def _fetched(typing: _Untyped, address: _Untyped) -> _Untyped:
     def code(
         context: _Untyped, builder: _Untyped, signature: _Untyped, arguments: _Untyped
     ) -> _Untyped:
-        int32, place = ir.IntType(32), ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [place, int32, int32, int32])
-        fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        hints = [ir.Constant(int32, each) for each in (_READ, _SECOND_LEVEL, _DATA)]
-        builder.call(fetch, [builder.inttoptr(arguments[0], place), *hints])
+        place = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+        prefetch(builder, place, level=2)
         return context.get_dummy_value()
 
     return types.void(types.int64), code
@@ -43,8 +49,6 @@ def _fetched(typing: _Untyped, address: _Untyped) -> _Untyped:
 
 LINE: Final = 64
 """Bytes that come into the cache together."""
-
-_READ, _SECOND_LEVEL, _DATA = 0, 2, 1  # what LLVM is told of a line that shall come
 
 fetch: Final[Callable[[int], None]] = cast(_Untyped, intrinsic)(_fetched)
 """Let the line of an address come into the cache, while other work is done."""

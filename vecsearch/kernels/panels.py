@@ -13,18 +13,19 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils as untyped_cgutils
 from numba.core import types as untyped_types
-from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from vecsearch.kernels.memory import LINE, prefetch
+from vecsearch.kernels.processor import knows
 
 _Untyped: TypeAlias = Any  # of numba and llvmlite
 Numbers: TypeAlias = NDArray[np.float32]
 cgutils: Final[_Untyped] = untyped_cgutils
 types: Final[_Untyped] = untyped_types
 
-_KNOWN: Final = set(cpu_target.target_context.codegen().magic_tuple()[2].split(","))
-_WIDE: Final = "+avx512f" in _KNOWN
-_LANES: Final = 16 if _WIDE else 8 if "+avx" in _KNOWN else 4
+_WIDE: Final = knows("avx512f")
+_LANES: Final = 16 if _WIDE else 8 if knows("avx") else 4
 """Numbers of a register."""
 
 PANEL: Final = 2 * _LANES
@@ -34,9 +35,6 @@ ROWS: Final = 14 if _WIDE else 6
 """Most rows at a time: two sums each, of 32 registers or of 16. Fewer are a multiple of STEP."""
 
 STEP: Final = 2
-
-_LINE: Final = 64
-"""Bytes of a line of the cache."""
 
 _AHEAD: Final = 8192
 """How many bytes before it is needed a panel is asked for: processors alone ask too late."""
@@ -85,14 +83,6 @@ def _repeated(builder: _Untyped, number: _Untyped) -> _Untyped:
     return builder.shuffle_vector(one, nothing, zeros)
 
 
-def _ask_for(builder: _Untyped, place: _Untyped) -> None:
-    """Have a line of the second level of the cache filled."""
-    name = "llvm.prefetch.p0"
-    kind = ir.FunctionType(ir.VoidType(), [_PLACE, _INT32, _INT32, _INT32])
-    how = [ir.Constant(_INT32, each) for each in (0, 2, 1)]  # to be read, level, data
-    builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [place, *how])
-
-
 def _after(builder: _Untyped, place: _Untyped, distance: _Untyped) -> _Untyped:
     return builder.gep(place, [distance])
 
@@ -125,8 +115,8 @@ def _multiply_rows(builder: _Untyped, count: int, depth: _Untyped, places: _Plac
     with cgutils.for_range(builder, depth) as loop:
         below = builder.mul(loop.index, _number(PANEL * _BYTES))
         here = _after(builder, places.weights, below)
-        for line in range(0, PANEL * _BYTES, _LINE):
-            _ask_for(builder, _after(builder, here, _number(_AHEAD + line)))
+        for line in range(0, PANEL * _BYTES, LINE):
+            prefetch(builder, _after(builder, here, _number(_AHEAD + line)), level=2)
         columns = [builder.load(each, align=_BYTES) for each in _halves(builder, here)]
         far = builder.mul(loop.index, _number(_BYTES))
         for totals, row in zip(sums, rows, strict=True):

@@ -13,9 +13,11 @@ from typing import Any, Final, TypeAlias, cast
 from llvmlite import ir
 from numba.core import cgutils as untyped_cgutils
 from numba.core import types as untyped_types
-from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from vecsearch.kernels.memory import prefetch
+from vecsearch.kernels.processor import knows
 
 _Untyped: TypeAlias = Any  # of numba and llvmlite
 Numbers: TypeAlias = NDArray[Any]
@@ -28,11 +30,8 @@ ROWS: Final = 32
 ENTRIES: Final = 16
 """Of a table, for each number of a code."""
 
-_NEEDED: Final = ("+avx512f", "+avx512bw")
 _AHEAD: Final = 2048
 """Bytes: codes so far behind those that are looked up are fetched; less or more takes longer."""
-
-_READ, _NEAREST, _DATA = 0, 3, 1  # what LLVM is told of a line that shall come
 
 _BYTE: Final = ir.IntType(8)
 _INT32: Final = ir.IntType(32)
@@ -45,8 +44,7 @@ _SUMS: Final = ir.VectorType(ir.IntType(16), ROWS)
 
 def work() -> bool:
     """Whether the processor looks up 64 bytes at once."""
-    known = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
-    return set(_NEEDED) <= set(known)
+    return knows("avx512f", "avx512bw")
 
 
 def _every(kind: _Untyped, value: int) -> _Untyped:
@@ -88,12 +86,6 @@ def _looked_up(
             builder.store(builder.add(builder.load(total), more), total)
 
         source = builder.inttoptr(given[0], _PLACE)
-        fetch = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(ir.VoidType(), [_PLACE, _INT32, _INT32, _INT32]),
-            "llvm.prefetch.p0",
-        )
-        hints = [ir.Constant(_INT32, each) for each in (_READ, _NEAREST, _DATA)]
         entries = start(table, given[1])
         kind = ir.FunctionType(_BYTES, [_BYTES, _BYTES])
         shuffle = cgutils.get_or_insert_function(
@@ -116,7 +108,7 @@ def _looked_up(
         with cgutils.for_range(builder, steps) as loop:
             there = builder.shl(loop.index, ir.Constant(_INT64, 6))
             behind = builder.add(there, ir.Constant(_INT64, _AHEAD))
-            builder.call(fetch, [builder.gep(source, [behind]), *hints])
+            prefetch(builder, builder.gep(source, [behind]), level=1)
             step(loaded(builder.gep(source, [there]), _BYTES), builder.gep(entries, [there]))
         rest = builder.trunc(builder.lshr(given[2], ir.Constant(_INT64, 1)), ir.IntType(1))
         with builder.if_then(rest):

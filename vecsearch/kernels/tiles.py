@@ -14,11 +14,11 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils as untyped_cgutils
 from numba.core import types as untyped_types
-from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from vecsearch.kernels.floats import KNOWS_BFLOAT, BFloat
+from vecsearch.kernels.processor import knows
 
 _Untyped: TypeAlias = Any  # of numba and llvmlite
 cgutils: Final[_Untyped] = untyped_cgutils
@@ -35,7 +35,7 @@ _BYTES: Final = 64
 _TILE: Final = _ROWS * _BYTES
 _SUMS: Final = 4  # tiles; two more hold rows, and two columns
 
-_NEEDED: Final = ("+amx-tile", "+amx-bf16", "+avx512f", "+avx512bf16")
+_NEEDED: Final = ("amx-tile", "amx-bf16", "avx512f", "avx512bf16")
 _ARCH_PRCTL: Final = 158  # of Linux on x86-64
 _ASK: Final = 0x1023  # ARCH_REQ_XCOMP_PERM
 _TILES: Final = 18  # XFEATURE_XTILEDATA
@@ -50,8 +50,7 @@ _NARROW: Final = ir.VectorType(BFloat(), _ROWS)
 
 def work() -> bool:
     """Whether the processor has tiles, the compiler knows them, and Linux lets this process."""
-    known = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
-    if not KNOWS_BFLOAT or not set(_NEEDED) <= set(known):
+    if not KNOWS_BFLOAT or not knows(*_NEEDED):
         return False
     try:
         return bool(ctypes.CDLL(None).syscall(_ARCH_PRCTL, _ASK, _TILES) == 0)

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
+from typing import Final
+
+_PROCESSOR: Final = Path("/proc/cpuinfo")
+
+
+def processor_has(feature: str) -> bool:
+    """Whether the processor has a feature, as Linux names it; False on other systems."""
+    try:
+        return feature in _PROCESSOR.read_text(encoding="utf-8")
+    except OSError:
+        return False
 
 
 class Loading:

@@ -1,13 +1,12 @@
 """Compiled loops for indexes of four-bit codes, which FAISS scans slowly for one query alone.
 
-They find what FAISS finds, up to ties among sums of rounded numbers, and read its index where it
-lies.
+They read its index where it lies, and find what FAISS finds but for what is rounded here: the sums
+of a code's numbers, and the rotation and the lists' centroids to bfloat16.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.retrieve.nearest.library import load_faiss
-from vecsearch.retrieve.nearest.loading import Loading
+from vecsearch.retrieve.nearest.loading import Loading, processor_has
 from vecsearch.types import ALL, Mask, Vectors
 
 _PATIENCE: Final = 2e10
@@ -24,16 +23,15 @@ _PATIENCE: Final = 2e10
 _SPARE: Final = 16
 """So many more rows are found than are wanted, since their products are rounded in another way."""
 
-_PROCESSOR: Final = Path("/proc/cpuinfo")
 _NO_MASK: Final = np.zeros(0, np.bool_)
 
 
 def _load() -> ModuleType | None:
+    if not processor_has("avx512bw"):
+        return None
     try:
-        if "avx512bw" not in _PROCESSOR.read_text(encoding="utf-8"):
-            return None
         from vecsearch.kernels import codes, tables
-    except (OSError, ImportError):
+    except ImportError:
         return None
     return codes if tables.work() else None
 
@@ -113,6 +111,7 @@ def _parts(index: Any) -> tuple[int, int] | None:  # noqa: ANN401
         and lists.metric_type == faiss.METRIC_INNER_PRODUCT
         and (lists.bbs, lists.pq.nbits) == (32, 4)
         and lists.M == lists.M2
+        and not lists.by_residual
     )
     return (lists.nlist, lists.M) if able else None
 
@@ -127,7 +126,6 @@ def _read(index: Any) -> tuple[Any, ...]:  # noqa: ANN401
     return (
         _narrowed(faiss.vector_to_array(turning.A).reshape(turning.d_out, turning.d_in)),
         _narrowed(faiss.downcast_index(lists.quantizer).reconstruct_n(0, lists.nlist)),
-        bool(lists.by_residual),
         faiss.vector_to_array(words.centroids).reshape(words.M, words.ksub, words.dsub),
         np.array([int(kept.get_codes(each) or 0) for each in places], np.int64),
         np.array([int(kept.get_ids(each) or 0) for each in places], np.int64),

@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.retrieve.nearest.loading import Loading
+from vecsearch.retrieve.nearest.loading import Loading, processor_has
 from vecsearch.types import Vectors
 
 _QUERIES: Final = 1024
@@ -53,15 +52,13 @@ _OF_A_THREAD: Final = 4096
 _LINE: Final = 64
 """Bytes of a line of the cache; a tile's row is one."""
 
-_PROCESSOR: Final = Path("/proc/cpuinfo")
-
 
 def _load() -> ModuleType | None:
+    if not processor_has("amx_bf16"):
+        return None
     try:
-        if "amx_bf16" not in _PROCESSOR.read_text(encoding="utf-8"):
-            return None
         from vecsearch.kernels import nearest, tiles
-    except (OSError, ImportError):
+    except ImportError:
         return None
     return nearest if tiles.work() else None
 
