@@ -90,7 +90,7 @@ class BertEncoder:
         self._single: Single | None = None
         self._compiles = True
         self._packed: dict[Precision, Packed] = {}
-        # Tokenizers change their own state while they work: one thread at a time.
+        # For loading, and for what torch doesn't do: one call at a time has all the cores.
         self._guard = threading.Lock()
 
     def encode(self, texts: Sequence[str], role: Role) -> Vectors:
