@@ -55,6 +55,8 @@ def main(vectors: Path, scratch: Path, out: Path, only: tuple[str, ...]) -> None
         place = scratch if rows is None else scratch / f"first-{rows}"
         place.mkdir(parents=True, exist_ok=True)
         told[name] = measure(passages[:rows], questions, place)
+        # Parts may be measured at different times.
+        told["commits"] = {**told.get("commits", {}), name: told["environment"]["commit"]}
         out.write_text(json.dumps(told, indent=1) + "\n")
 
 
