@@ -19,6 +19,7 @@ from vecsearch.retrieve.explanation import Explanation, explainer, unranked
 from vecsearch.retrieve.lexical import Lexical
 from vecsearch.retrieve.named import Mode, Named
 from vecsearch.snippets import Snippet, snippet
+from vecsearch.store.documents import check_id
 from vecsearch.store.snapshot import Part, Snapshot
 from vecsearch.text import Analyzer
 from vecsearch.types import ALL, Document, Hit, Mask, Query, Vector, Vectors, seen_text
@@ -271,8 +272,7 @@ class Searcher:
         return tuple(sorted({name for each in columns for name in each.names}))
 
     def _located(self, id: str) -> tuple[Part, int]:
-        if not isinstance(id, str):
-            raise UsageError(f"A document's id is text, not {id!r}.")
+        check_id(id)
         found = self.snapshot.locate(id)
         if found is None:
             hint = did_you_mean(id, self.snapshot.ids())

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from vecsearch.batch import Batch, Threads
 from vecsearch.corpus import documents_of
 from vecsearch.encoding import Encoding, Rows
-from vecsearch.errors import IndexProblem, UnknownDocument, UsageError, did_you_mean
+from vecsearch.errors import IndexProblem, UnknownDocument, did_you_mean
 from vecsearch.filters import parse_filter
 from vecsearch.merging import Size, plan_merges
 from vecsearch.retrieve.nearest.contract import Contract
 from vecsearch.retrieve.nearest.tuning import Tuned
 from vecsearch.store.damage import Damage
-from vecsearch.store.documents import hash_ids
+from vecsearch.store.documents import check_id, hash_ids
 from vecsearch.store.files import Disk, naming_failure
 from vecsearch.store.manifest import (
     FileEntry,
@@ -97,7 +97,7 @@ class Writer:
     def get(self, id: str) -> Document | None:
         """Return the living document of an id, what this block added included; None for none."""
         self._check_use()
-        _check_id(id)
+        check_id(id)
         if id in self._batch.positions:
             self._flush()
         found = self._find([id])[0]
@@ -141,7 +141,7 @@ class Writer:
             ids = [ids]
         names = list(dict.fromkeys(ids))
         for name in names:
-            _check_id(name)
+            check_id(name)
         self._flush()
         found = self._find(names)
         lost = [name for name, where in zip(names, found, strict=True) if where is None]
@@ -380,11 +380,6 @@ class Writer:
         held.entry = dataclasses.replace(held.entry, living=int(alive.sum()), alive=file)
         held.changed = False
         return held.entry
-
-
-def _check_id(id: object) -> None:
-    if not isinstance(id, str):
-        raise UsageError(f"A document's id is text, not {id!r}.")
 
 
 def _this_thread() -> tuple[int, int]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vecsearch.encoders import Device
+from vecsearch.errors import VecsearchError
 from vecsearch.index import Index
 from vecsearch.store.damage import Damage
 
@@ -18,5 +19,10 @@ def opened(folder: Path, device: Device = "auto") -> Iterator[Index]:
     Opening checks sizes only, so flipped bytes may first show as an error from anywhere.
     """
     index = Index.open(folder, device=device)
-    with Damage(folder, tuple(index.manifest().files())):
+    try:
         yield index
+    except (VecsearchError, OSError):
+        raise
+    except Exception:
+        with Damage(folder, tuple(index.manifest().files())):  # read only now: mostly all goes well
+            raise

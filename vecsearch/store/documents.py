@@ -43,6 +43,12 @@ def hash_ids(ids: Iterable[str]) -> NDArray[np.uint64]:
     return np.frombuffer(b"".join(digests), "<u8")
 
 
+def check_id(id: object) -> None:
+    """Raise UsageError unless this can be looked for as a document's id."""
+    if not isinstance(id, str):
+        raise UsageError(f"A document's id is text, not {id!r}.")
+
+
 def encode_document(document: Document) -> Content:
     """Write down what a document holds beside its id and its vector.
 
