@@ -22,6 +22,7 @@ from typing import Any
 import vecsearch
 from vecsearch.cache import VECTORS, cache_folder
 from vecsearch.errors import VecsearchError
+from vecsearch.replacing import replacing
 from vecsearch.runs import Run
 
 
@@ -62,7 +63,7 @@ class Cache:
     @contextlib.contextmanager
     def keeping_run(self, key: str) -> Iterator[Path]:
         """Give the path that a run is to be written to; it is kept if the block ends well."""
-        with self._keeping(self._run(key)) as path:
+        with replacing(self._run(key)) as path:
             yield path
 
     def costs(self, key: str) -> Any | None:  # noqa: ANN401 - as it was kept
@@ -74,7 +75,7 @@ class Cache:
 
     def keep_costs(self, key: str, costs: object) -> None:
         """Keep costs, a value of JSON types."""
-        with self._keeping(self._costs(key)) as path:
+        with replacing(self._costs(key)) as path:
             path.write_text(json.dumps(costs), encoding="utf-8")
 
     def bytes(self) -> int:
@@ -112,16 +113,6 @@ class Cache:
 
     def _costs(self, key: str) -> Path:
         return self.folder / "costs" / f"{key}.json"
-
-    @contextlib.contextmanager
-    def _keeping(self, path: Path) -> Iterator[Path]:
-        temporary = path.with_name(f".{os.getpid()}.{path.name}")
-        try:
-            yield temporary
-            temporary.replace(path)
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
 
 
 def _is_alive(pid: str) -> bool:
