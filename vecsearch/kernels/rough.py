@@ -32,6 +32,8 @@ _SPARSE: Final = 24
 """A block of fewer entries than one for so many rows is gone through by its entries."""
 _STRETCH: Final = 512
 """Sums of which the greatest is looked for first, to find those stretches that count."""
+_LANES: Final = 1024
+"""Of so many disjoint sets of rows the greatest sums are looked for, for a floor to begin with."""
 _ONE: Final = np.uint64(1)
 
 
@@ -206,19 +208,18 @@ def _take_sums(
     least = np.uint16(_least(asked, units, floor))
     for start in range(0, len(sums), _STRETCH):
         end = min(start + _STRETCH, len(sums))
-        if _greatest(sums[start:end], allowed[start:end]) < least:
-            continue
-        for step in range(start, end, WIDE):
-            those = _as_great(sums, step, least)
-            if len(allowed):
-                those &= _as_great(allowed.view(np.uint8), step, np.uint8(1))
-            while those:
-                row = step + trailing_zeros(those)
-                those &= those - _ONE
-                taken = _take(
-                    asked, units, first_row + row, sums[row], asked.norm, floor, best, taken
-                )
-    sums[:] = 0
+        if _greatest(sums[start:end], allowed[start:end]) >= least:
+            for step in range(start, end, WIDE):
+                those = _as_great(sums, step, least)
+                if len(allowed):
+                    those &= _as_great(allowed.view(np.uint8), step, np.uint8(1))
+                while those:
+                    row = step + trailing_zeros(those)
+                    those &= those - _ONE
+                    taken = _take(
+                        asked, units, first_row + row, sums[row], asked.norm, floor, best, taken
+                    )
+        sums[start:end] = 0  # now, while they lie in the nearest cache
     return taken
 
 
@@ -267,15 +268,19 @@ def _enough_score(scores: Numbers, enough: int) -> float:
 def _first_floor(asked: Query, units: Units, sums: Numbers, allowed: Numbers, enough: int) -> float:
     """Return what enough rows of a block score at least; -inf where that isn't known.
 
-    The greatest sums of so many steps are those of as many rows.
+    The rows are dealt out to lanes: the greatest sums of so many lanes are those of as many rows.
     """
-    steps = len(sums) // WIDE
-    if steps < enough:
+    if enough > _LANES:
         return -np.inf
-    greatest = np.empty(steps, np.uint16)
-    for step in range(steps):
-        these = slice(step * WIDE, (step + 1) * WIDE)
-        greatest[step] = _greatest(sums[these], allowed[these])
+    greatest = np.zeros(_LANES, np.uint16)
+    for start in range(0, len(sums) - _LANES + 1, _LANES):
+        these, those = sums[start : start + _LANES], allowed[start : start + _LANES]
+        if len(allowed):
+            for lane in range(_LANES):
+                greatest[lane] = max(greatest[lane], these[lane] if those[lane] else np.uint16(0))
+        else:
+            for lane in range(_LANES):
+                greatest[lane] = max(greatest[lane], these[lane])
     total = nth_greatest(greatest, enough)
     if total == 0:
         return -np.inf
