@@ -303,7 +303,7 @@ class Searcher:
         retriever = self.retriever(by)
         texts = [query_text(self.snapshot, self.analyzer, query) for query in queries]
         given = None if vectors is None else self._query_vectors(vectors, len(queries))
-        allow = self.mask(where)
+        allow = self.snapshot.alive if where is None else self.mask(where)
         k = min(k, max(len(self), 1))  # rankings are padded to k, so ask for no more than there is
         rankings = [NOTHING] * len(queries)
         # Blank queries are left out: a model would find something near to nothing at all.

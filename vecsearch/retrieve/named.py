@@ -59,7 +59,8 @@ class Named:
         Raise UnknownName for other names, UsageError for one that the index can't serve.
         """
         if by is not None and not isinstance(by, str):
-            if not isinstance(by, Retriever):
+            # As isinstance says of the protocol, but that takes as long as a small search.
+            if not (hasattr(by, "name") and callable(getattr(by, "retrieve", None))):
                 raise UsageError(f"What ranks is a retriever or the name of one, not {by!r}.")
             return by
         name = by or self.default
