@@ -877,7 +877,14 @@ BAD = [
             {"x": b"bytes"},
             {"x": {"nested": 1}},
             {"x": [[1]]},
-            {"x": np.float32(1)},
+            {"x": np.float32("nan")},
+            {"x": [np.float16("inf")]},
+            {"x": np.longdouble(1)},
+            {"x": np.complex64(1)},
+            {"x": np.bytes_(b"bytes")},
+            {"x": np.datetime64("2020-01-01")},
+            {"x": np.timedelta64(1, "D")},
+            {"x": np.array([1, 2])},
             {"x": "\ud800"},
             {"x": ["\ud800"]},
             {"\ud800": 1},
@@ -902,6 +909,38 @@ def test_the_field_of_a_number_that_can_not_be_stored_is_named() -> None:
         )
     with pytest.raises(UsageError, match=r"field 'n' of document 'a' holds inf; it takes .*finite"):
         encode_document(Document("a", "x", meta={"n": float("inf")}))
+
+
+SCALARS = [
+    (np.bool_(True), True),
+    (np.int8(-3), -3),
+    (np.uint64(2**64 - 1), 2**64 - 1),
+    (np.float16(0.5), 0.5),
+    (np.float32(0.1), float(np.float32(0.1))),
+    (np.float64(0.1), 0.1),
+    (np.str_("é"), "é"),
+    (
+        [np.int64(2), None, np.float32(2.5), np.bool_(False), np.str_("a")],
+        [2, None, 2.5, False, "a"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "kept"), SCALARS)
+def test_scalars_of_numpy_are_kept_as_the_same_of_python(
+    tmp_path: Path, given: Any, kept: Any
+) -> None:
+    documents = [Document("a", "x", meta={"v": given}), Document("b", "x", meta={"v": kept})]
+    searcher = Index.create(tmp_path / "i", None, documents=documents).searcher()
+    back = [searcher.get(name).meta["v"] for name in "ab"]
+    assert back == [kept, kept]
+    assert [list(map(type, each if isinstance(each, list) else [each])) for each in back] == [
+        list(map(type, kept if isinstance(kept, list) else [kept]))
+    ] * 2
+    first = kept[0] if isinstance(kept, list) else kept
+    assert {
+        each.id for each in searcher.documents(f"v = {json.dumps(first, ensure_ascii=False)}")
+    } == {"a", "b"}
 
 
 @pytest.mark.parametrize("document", BAD)
