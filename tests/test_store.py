@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kills import committed, read_while
+from numpy.typing import NDArray
 from toy import MODES, QUERIES, HashEncoder, documents_of, fruit, litter, load_hash_encoder, look
 
 from vecsearch.batch import Batch, Threads
@@ -39,6 +40,7 @@ from vecsearch.errors import (
 )
 from vecsearch.index import Index
 from vecsearch.merging import LARGEST, Size, plan_merges
+from vecsearch.retrieve.rerank import Reranked
 from vecsearch.store import manifest as manifests
 from vecsearch.store.arrays import Array, Stream, open_arrays, write_arrays
 from vecsearch.store.blobs import rising
@@ -62,7 +64,7 @@ from vecsearch.store.postings_merge import merge_postings
 from vecsearch.store.segment import Rooms, Segment, merge_segments, open_segment, write_segment
 from vecsearch.text import analyzer
 from vecsearch.tokenizing import Tokenizer
-from vecsearch.types import Document
+from vecsearch.types import Document, Role, Vectors
 from vecsearch.writer import Writer
 
 PLAIN = analyzer("plain")
@@ -425,6 +427,31 @@ def test_an_error_that_no_damage_explains_stays_what_it_is(whole: Path) -> None:
     Index.open(whole, HashEncoder()).compact()  # sweeps what the searcher has open
     with pytest.raises(KeyError, match="mine"):
         searcher.search("red", by=Own())
+
+
+def test_the_error_of_a_model_of_ones_own_is_raised_at_once(
+    whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No damage to a file of the index explains it, so none is read."""
+
+    class Broken(HashEncoder):
+        def encode(self, texts: Sequence[str], role: Role) -> Vectors:
+            raise RuntimeError("the service is down")
+
+        def score(self, query: str, texts: Sequence[str]) -> NDArray[np.float32]:
+            raise RuntimeError("the service is down")
+
+    searcher = Index.open(whole, Broken()).searcher()
+    read = Reranked(searcher.snapshot, searcher.retriever("bm25"), Broken())
+    monkeypatch.setattr("vecsearch.store.damage.check_file", lambda *file: pytest.fail("read"))
+    for by in ("dense", read):
+        with pytest.raises(RuntimeError, match="the service is down"):
+            searcher.search("red", by=by)
+    with (
+        pytest.raises(RuntimeError, match="the service is down"),
+        Index.open(whole, Broken()).writer() as writer,
+    ):
+        writer.add([Document("new", "a text")])
 
 
 def test_a_writer_names_a_damaged_file(whole: Path, tmp_path: Path) -> None:

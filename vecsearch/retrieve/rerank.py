@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.encoders.rerankers import Reranker
-from vecsearch.errors import EncoderError, UsageError
+from vecsearch.encoders.rerankers import Reranker, score
+from vecsearch.errors import UsageError
 from vecsearch.retrieve.base import Ranking, Retriever, check_request, rank, ranking_of, top_k
 from vecsearch.retrieve.explanation import (
     ArmPart,
@@ -136,17 +136,8 @@ class Reranked:
             if len(scores) and self._seconds and time.monotonic() - started >= self._seconds:
                 break
             batch = rows[len(scores) : len(scores) + _BATCH]
-            scores = np.append(scores, self._checked(query, list(map(self._text, batch.tolist()))))
-        return scores
-
-    def _checked(self, query: str, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Score texts and make sure of what came: anybody may write a re-ranker."""
-        scores = np.asarray(self._reranker.score(query, texts), np.float32)
-        if scores.shape != (len(texts),) or not np.isfinite(scores).all():
-            raise EncoderError(
-                f"The re-ranker {self._reranker.name!r} gave an array of shape {scores.shape} for "
-                f"{len(texts)} texts; a finite score for each is wanted."
-            )
+            texts = [self._text(row) for row in batch.tolist()]
+            scores = np.append(scores, score(self._reranker, query, texts))
         return scores
 
     def _text(self, row: int) -> str:
