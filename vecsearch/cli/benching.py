@@ -16,7 +16,8 @@ from vecsearch.bench.results import Results
 from vecsearch.bench.suite import MEASURES, run
 from vecsearch.bench.systems import SHORT_NAMES, default_systems
 from vecsearch.bench.unlabelled import open_unlabelled
-from vecsearch.cli.completion import complete_file, complete_folder, complete_measure, one_of
+from vecsearch.cli.completion import complete_file, complete_folder, one_of
+from vecsearch.cli.options import measures_option
 from vecsearch.cli.output import printable, say, telling
 
 
@@ -64,15 +65,7 @@ def _named_runs(
     metavar="NAME",
     help="The system that the others are compared with.  [bm25, else the first]",
 )
-@click.option(
-    "--measure",
-    "measures",
-    metavar="NAME",
-    multiple=True,
-    shell_complete=complete_measure,
-    help="A measure such as nDCG@10, P@5, R@100, RR@10, AP, Success@1, Judged@10, bpref; may be "
-    f"given several times. nDCG@10 is always there.  [{', '.join(MEASURES)}]",
-)
+@measures_option(MEASURES, " nDCG@10 is always there.")
 @click.option(
     "--split", metavar="NAME", default="test", show_default=True, help="Whose judgments to use."
 )
