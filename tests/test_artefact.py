@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,6 +133,21 @@ def test_a_folder_half_written_is_no_encoder(folder, monkeypatch):
     with pytest.raises(OSError, match="full"):
         made("other").write(folder)
     assert read_artefact(folder) is None
+
+
+def test_two_writers_at_once(folder, monkeypatch):
+    write_bytes = Path.write_bytes
+
+    def late(path, content):
+        written = write_bytes(path, content)
+        monkeypatch.undo()
+        made("other").write(folder)  # all of it, between the file of the first and its place
+        return written
+
+    monkeypatch.setattr(Path, "write_bytes", late)
+    made("first").write(folder)
+    assert read_artefact(folder).name == "first"
+    assert {file.name for file in folder.iterdir()} == {NOTE, WEIGHTS, TOKENIZER}
 
 
 @pytest.mark.parametrize("name", [NOTE, TOKENIZER, WEIGHTS])

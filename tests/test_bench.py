@@ -12,6 +12,7 @@ from pathlib import Path
 
 import ir_measures
 import pytest
+from click.testing import CliRunner
 
 from tests.conftest import ROOT, interruptible
 from vecsearch import Index, evaluate, read_qrels, read_queries, read_run, write_run
@@ -20,6 +21,7 @@ from vecsearch.bench.cache import Cache
 from vecsearch.bench.costs import percentile
 from vecsearch.bench.judged import open_judged
 from vecsearch.bench.system import System
+from vecsearch.cli import main
 from vecsearch.errors import CorpusError, UnknownName, UsageError, VecsearchError
 from vecsearch.retrieve.weighting import BM25
 
@@ -440,8 +442,11 @@ def test_a_peer_takes_part_and_its_answers_are_checked(corpus, tmp_path, cache):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("1 / 0", r"can't be run as a peer \(ZeroDivisionError: division by zero\)"),
-        ("raise SystemExit(3)", r"can't be run as a peer \(SystemExit: 3\)"),
+        (
+            "def f():\n    1 / 0\n\nf()",
+            r"line 2: it can't be run as a peer \(ZeroDivisionError: division by zero\)",
+        ),
+        ("raise SystemExit(3)", r"line 1: it can't be run as a peer \(SystemExit: 3\)"),
         ("a b", "line 1: it isn't Python"),
         ("\0", "it isn't Python"),
         ("import no_such_library", "needs no_such_library"),
@@ -454,6 +459,20 @@ def test_a_file_that_is_no_peer_is_told(corpus, tmp_path, cache, text, problem):
     with pytest.raises(UsageError, match=problem) as caught:
         quick(corpus, cache, [str(path)])
     assert "None" not in str(caught.value)
+
+
+def test_what_cannot_be_compared_is_told_before_a_corpus_is_read(tmp_path):
+    """So the corpus needn't even be there."""
+    for wrong, problem in [
+        (["--system", "bm52"], "Did you mean 'bm25'"),
+        (["--system", "bm25", "--baseline", "bm52"], "Did you mean 'bm25'"),
+        (["--measure", "nDCG@0"], "must be 1 or more"),
+        (["--run", "bm25=x.run", "--system", "bm25"], "names two systems"),
+    ]:
+        for labels in [], ["--no-labels"]:
+            done = CliRunner().invoke(main, ["bench", str(tmp_path / "none"), *labels, *wrong])
+            assert done.exit_code == 2, done.stderr
+            assert problem in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -277,6 +277,28 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     subprocess.run([sys.executable, "-c", code], check=True, timeout=100)
 
 
+def test_a_thread_that_outlives_the_main_one_encodes_by_itself(models):
+    code = f"""
+import threading
+from vecsearch import load_encoder
+from vecsearch.encoders.bert import packed
+
+packed._BATCH = 40
+encoder = load_encoder({str(models["E5"][0])!r}, "cpu")
+encoder.precision, encoder._spent = "fp32", float("inf")
+texts = [f"red lamp {{n}}" for n in range(60)]
+before = encoder.encode(texts, "document")
+
+def encode():
+    threading.main_thread().join()
+    print(abs(encoder.encode(texts, "document") - before).max() < 1e-5)
+
+threading.Thread(target=encode).start()
+"""
+    told = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, timeout=100)
+    assert told.stdout == b"True\n"
+
+
 @given(st.lists(st.integers(2, 700), min_size=1, max_size=200), st.integers(1, 5))
 def test_batches_hold_each_text_once_and_as_many_tokens(lengths, threads):
     from vecsearch.encoders.bert.packed import _BATCH, _batches

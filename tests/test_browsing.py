@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -232,22 +233,31 @@ def test_words_of_a_command_are_utf8_whatever_the_locale(tmp_path: Path) -> None
     assert info(folder)["documents"] == 1
 
 
-@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no device that is full")
-@pytest.mark.parametrize("asked", ["--help", "--version", "search --help", "info"])
-def test_output_that_cannot_be_written_is_named(words: Path, asked: str) -> None:
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "vecsearch",
-                *asked.split(),
-                *([words] if asked == "info" else []),
-            ],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+_WHERE_TO = [
+    pytest.param(
+        ">/dev/full",
+        marks=pytest.mark.skipif(
+            not Path("/dev/full").is_char_device(), reason="no device that is full"
+        ),
+    ),
+    ">&-",
+]
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("where_to", _WHERE_TO)
+@pytest.mark.parametrize("asked", ["--help", "--version", "search --help", "info", "search"])
+def test_output_that_cannot_be_written_is_named(
+    words: Path, asked: str, where_to: str, unbuffered: str
+) -> None:
+    command = [sys.executable, "-m", "vecsearch", *asked.split()]
+    command += {"info": [str(words)], "search": [str(words), "apple"]}.get(asked, [])
+    done = subprocess.run(
+        ["sh", "-c", f"{shlex.join(command)} {where_to}"],
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 1
     assert done.stderr.startswith("Error: Standard output, or a file, can't be written to")
     assert done.stderr.count("\n") == 1

@@ -677,6 +677,12 @@ def test_metadata(tmp_path, extra, meta):
 # What can't be read
 
 
+def test_of_a_name_that_comes_twice_in_an_object_the_last_counts(tmp_path):
+    line = '{"id": 1, "id": 2, "text": "x", "m": {"n": 1, "n": 2}}'
+    (document,) = read(put(tmp_path, "c.jsonl", line.encode()))
+    assert (document.id, document.meta) == ("2", {"m.n": 2})
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

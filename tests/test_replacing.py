@@ -24,6 +24,25 @@ def test_a_new_file_and_one_that_is_replaced(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("letter", ["n", "é", "語"])
+def test_a_name_as_long_as_can_be(tmp_path: Path, letter: str) -> None:
+    path = tmp_path / (letter * ((255 - 4) // len(letter.encode())) + ".run")
+    for text in ("one", "two"):
+        write(path, text)
+        assert path.read_text() == text
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_writers_of_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    with replacing(path) as place:
+        place.write_text("first to begin")
+        write(path, "second")
+        assert path.read_text() == "second"
+    assert path.read_text() == "first to begin"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_after_an_error_all_is_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     for before in (None, "before"):

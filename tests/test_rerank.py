@@ -132,6 +132,21 @@ def test_filters_hold_and_passages_are_what_is_read(tmp_path):
     assert searcher.search("nothing of it", by=retriever) == []
 
 
+def test_an_explanation_reads_nothing_that_the_search_has_read(searcher):
+    model = Lengths()
+    retriever = Reranked(searcher.snapshot, searcher.retriever("bm25"), model, top=5)
+    first = searcher.explain_many("red lamp", ["d01", "d02"], by=retriever)
+    assert sum(model.given) == 5
+    hits = searcher.search("red lamp", by=retriever)
+    assert sum(model.given) == 10
+    told = searcher.explain_many("red lamp", [hit.id for hit in hits], by=retriever)
+    assert [each.score for each in told] == [hit.score for hit in hits]
+    assert searcher.explain_many("red lamp", ["d01", "d02"], by=retriever) == first
+    assert sum(model.given) == 10
+    searcher.explain("lamp", hits[0].id, by=retriever)  # another query
+    assert sum(model.given) == 15
+
+
 def test_explanations_sum_to_the_score_and_tell_what_ranked_before(searcher):
     retriever = Reranked(searcher.snapshot, searcher.retriever("bm25"), Lengths(), top=5)
     found = searcher.search("red lamp", 8, by=retriever)

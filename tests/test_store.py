@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kills import committed, read_while
+from numpy.typing import NDArray
 from toy import MODES, QUERIES, HashEncoder, documents_of, fruit, litter, load_hash_encoder, look
 
 from vecsearch.batch import Batch, Threads
@@ -39,6 +40,7 @@ from vecsearch.errors import (
 )
 from vecsearch.index import Index
 from vecsearch.merging import LARGEST, Size, plan_merges
+from vecsearch.retrieve.rerank import Reranked
 from vecsearch.store import manifest as manifests
 from vecsearch.store.arrays import Array, Stream, open_arrays, write_arrays
 from vecsearch.store.blobs import rising
@@ -62,7 +64,7 @@ from vecsearch.store.postings_merge import merge_postings
 from vecsearch.store.segment import Rooms, Segment, merge_segments, open_segment, write_segment
 from vecsearch.text import analyzer
 from vecsearch.tokenizing import Tokenizer
-from vecsearch.types import Document
+from vecsearch.types import Document, Role, Vectors
 from vecsearch.writer import Writer
 
 PLAIN = analyzer("plain")
@@ -425,6 +427,31 @@ def test_an_error_that_no_damage_explains_stays_what_it_is(whole: Path) -> None:
     Index.open(whole, HashEncoder()).compact()  # sweeps what the searcher has open
     with pytest.raises(KeyError, match="mine"):
         searcher.search("red", by=Own())
+
+
+def test_the_error_of_a_model_of_ones_own_is_raised_at_once(
+    whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No damage to a file of the index explains it, so none is read."""
+
+    class Broken(HashEncoder):
+        def encode(self, texts: Sequence[str], role: Role) -> Vectors:
+            raise RuntimeError("the service is down")
+
+        def score(self, query: str, texts: Sequence[str]) -> NDArray[np.float32]:
+            raise RuntimeError("the service is down")
+
+    searcher = Index.open(whole, Broken()).searcher()
+    read = Reranked(searcher.snapshot, searcher.retriever("bm25"), Broken())
+    monkeypatch.setattr("vecsearch.store.damage.check_file", lambda *file: pytest.fail("read"))
+    for by in ("dense", read):
+        with pytest.raises(RuntimeError, match="the service is down"):
+            searcher.search("red", by=by)
+    with (
+        pytest.raises(RuntimeError, match="the service is down"),
+        Index.open(whole, Broken()).writer() as writer,
+    ):
+        writer.add([Document("new", "a text")])
 
 
 def test_a_writer_names_a_damaged_file(whole: Path, tmp_path: Path) -> None:
@@ -877,7 +904,14 @@ BAD = [
             {"x": b"bytes"},
             {"x": {"nested": 1}},
             {"x": [[1]]},
-            {"x": np.float32(1)},
+            {"x": np.float32("nan")},
+            {"x": [np.float16("inf")]},
+            {"x": np.longdouble(1)},
+            {"x": np.complex64(1)},
+            {"x": np.bytes_(b"bytes")},
+            {"x": np.datetime64("2020-01-01")},
+            {"x": np.timedelta64(1, "D")},
+            {"x": np.array([1, 2])},
             {"x": "\ud800"},
             {"x": ["\ud800"]},
             {"\ud800": 1},
@@ -902,6 +936,38 @@ def test_the_field_of_a_number_that_can_not_be_stored_is_named() -> None:
         )
     with pytest.raises(UsageError, match=r"field 'n' of document 'a' holds inf; it takes .*finite"):
         encode_document(Document("a", "x", meta={"n": float("inf")}))
+
+
+SCALARS = [
+    (np.bool_(True), True),
+    (np.int8(-3), -3),
+    (np.uint64(2**64 - 1), 2**64 - 1),
+    (np.float16(0.5), 0.5),
+    (np.float32(0.1), float(np.float32(0.1))),
+    (np.float64(0.1), 0.1),
+    (np.str_("é"), "é"),
+    (
+        [np.int64(2), None, np.float32(2.5), np.bool_(False), np.str_("a")],
+        [2, None, 2.5, False, "a"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "kept"), SCALARS)
+def test_scalars_of_numpy_are_kept_as_the_same_of_python(
+    tmp_path: Path, given: Any, kept: Any
+) -> None:
+    documents = [Document("a", "x", meta={"v": given}), Document("b", "x", meta={"v": kept})]
+    searcher = Index.create(tmp_path / "i", None, documents=documents).searcher()
+    back = [searcher.get(name).meta["v"] for name in "ab"]
+    assert back == [kept, kept]
+    assert [list(map(type, each if isinstance(each, list) else [each])) for each in back] == [
+        list(map(type, kept if isinstance(kept, list) else [kept]))
+    ] * 2
+    first = kept[0] if isinstance(kept, list) else kept
+    assert {
+        each.id for each in searcher.documents(f"v = {json.dumps(first, ensure_ascii=False)}")
+    } == {"a", "b"}
 
 
 @pytest.mark.parametrize("document", BAD)

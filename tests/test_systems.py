@@ -105,14 +105,36 @@ def test_what_a_file_may_not_say(tmp_path, text, problem):
         parse_system(str(path))
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("# only this", None),
+        ('representation = "bm26"', 1),
+        ('# mine\nrepresentation = "bm25"\n\nanalyser = "plain"\npassages = 9\n', 4),
+        ('representation = "bm25"\n[weighting]\nk1 = 1\nb = 3\n', 4),
+        ('representation = "bm25"\n[weighting]\nk1 = "a"\nk2 = 1', 3),
+        ('representation = "hybrid"\n[fusion]\nweights = [\n  1,\n  -1,\n]\ndepth = 5', 6),
+        ('encoder = "minilm"\nrepresentation = "bm25"', 2),
+        ('representation = "dense"\nencoder = "./none"\nanalyzer = "plain"', 2),
+    ],
+)
+def test_the_line_of_a_fault_is_named(tmp_path, text, line):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises((UsageError, EncoderError)) as caught:
+        parse_system(str(path))
+    place = f"{path}: " if line is None else f"{path}, line {line}: "
+    assert str(caught.value).startswith(place)
+
+
 def test_a_file_that_isnt_there(tmp_path):
     with pytest.raises(CorpusError, match=r"mine\.toml: the system can't be read \(No such file"):
         parse_system(str(tmp_path / "mine.toml"))
 
 
 def test_a_file_that_isnt_text(tmp_path):
-    (tmp_path / "mine.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(UsageError, match="isn't TOML"):
+    (tmp_path / "mine.toml").write_bytes(b"# a\n\xff\xfe")
+    with pytest.raises(UsageError, match=r"mine.toml, line 2, isn't TOML: it isn't UTF-8"):
         parse_system(str(tmp_path / "mine.toml"))
 
 

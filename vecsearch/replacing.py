@@ -7,6 +7,10 @@ import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
+
+_KEPT: Final = 30
+"""Characters of a name's end, its suffix for one, that the name of what takes its place keeps."""
 
 
 @contextlib.contextmanager
@@ -23,7 +27,7 @@ def replacing(path: Path) -> Iterator[Path]:
         whole = path.resolve()
     except RuntimeError:  # links that lead in a circle, before Python 3.13
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
-    temporary = whole.with_name(f".{os.getpid()}.{whole.name}")
+    temporary = beside(whole)
     try:
         yield temporary
         if whole.exists():
@@ -33,3 +37,8 @@ def replacing(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def beside(path: Path) -> Path:
+    """Return a path in the same folder that nobody else writes to, however long the name is."""
+    return path.with_name(f".{os.urandom(8).hex()}.{path.name[-_KEPT:]}")

@@ -183,6 +183,7 @@ class _Chunks:
     def __init__(self, analyzer: Analyzer) -> None:
         from vecsearch.characters import kinds
         from vecsearch.kernels import words
+        from vecsearch.kernels.chunks import New
 
         self._lower = analyzer.name != "turkish"
         self._kernel = words
@@ -190,7 +191,7 @@ class _Chunks:
         self._data = io.BytesIO()
         self._texts = np.empty(0, np.uint8)
         self._found = np.empty(0, np.int32)
-        self._new = words.New(self._texts, self._found, np.zeros(2, np.int64))
+        self._new = New(self._texts, self._found, np.zeros(2, np.int64))
         self.clear()
 
     def clear(self) -> None:
@@ -233,7 +234,7 @@ class _Chunks:
         if len(self._found) < size:
             self._texts = np.empty(size, np.uint8)
             self._found = np.empty(size, np.int32)
-            self._new = self._kernel.New(
+            self._new = type(self._new)(
                 np.empty(3 * size, np.uint8), np.empty(size, np.int32), np.empty(2, np.int64)
             )
 
@@ -245,9 +246,10 @@ class _Terms:
     """
 
     def __init__(self, analyzer: Analyzer, vocabulary: Sequence[str]) -> None:
-        from vecsearch.kernels import words
+        from vecsearch.kernels import chunks, words
 
-        self._kernel = words
+        self._kernel = chunks
+        self._resolve = words.resolve
         self._analyzer = analyzer
         self._table = _Table()
         self._new: list[bytes] = []
@@ -272,7 +274,7 @@ class _Terms:
             self._learn(block.new.decode("utf-8", "surrogatepass")[:-1].split("\n"), block.forms)
         term_of = np.frombuffer(self._term_of or array("i", [-1]), np.int32)
         several = np.frombuffer(self._several, np.int32)
-        return self._kernel.resolve(block.numbers, block.counts, term_of, several)
+        return self._resolve(block.numbers, block.counts, term_of, several)
 
     def _learn(self, terms: list[str], forms: Numbers) -> None:
         """Work out the terms of new chunks; those first seen are numbered first."""

@@ -20,7 +20,10 @@ from vecsearch.syntax import Clause, read_clauses
 Scalar: TypeAlias = str | int | float | bool | None
 MetaValue: TypeAlias = Scalar | Sequence[Scalar]
 Meta: TypeAlias = Mapping[str, MetaValue]
-"""Metadata by field: text, number, true/false, null, or a list of them."""
+"""Metadata by field: text, number, true/false, null, or a list of them.
+
+Scalars of numpy that are one of Python's numbers are taken too, and come back as that.
+"""
 
 Role: TypeAlias = Literal["document", "query"]
 Vectors: TypeAlias = NDArray[np.float32]
@@ -130,6 +133,12 @@ class TopK(NamedTuple):
 
     rows: NDArray[np.int64]
     scores: NDArray[np.float32]
+
+
+def plain_number(value: object) -> bool | int | float | None:
+    """Return what a scalar of numpy is as Python's own number or truth value; None for all else."""
+    plain = value.item() if isinstance(value, np.generic) else None
+    return plain if isinstance(plain, bool | int) or type(plain) is float else None
 
 
 def seen_text(title: str, text: str) -> str:

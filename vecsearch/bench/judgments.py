@@ -19,6 +19,7 @@ from typing import BinaryIO, Final
 from vecsearch.corpus import read_qrels
 from vecsearch.corpus.files import shown
 from vecsearch.errors import CorpusError, UsageError, VecsearchError
+from vecsearch.replacing import beside
 from vecsearch.store.files import Disk
 
 HEADER: Final = "query-id\tcorpus-id\tscore\n"
@@ -109,9 +110,8 @@ class Judgments:
             raise
 
     def _replace(self, content: bytes) -> None:
-        temporary = self.path.with_name(f".{os.getpid()}.{self.path.name}")
+        temporary = beside(self.path)
         try:
-            self._disk.remove(temporary)
             self._disk.create(temporary, [content])
             shutil.copymode(self.path, temporary)
             self._disk.replace(temporary, self.path)

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import sys
 from pathlib import Path
+from traceback import walk_tb
 
 from vecsearch.bench.engine import Engine
 from vecsearch.errors import UsageError, folder_beside
@@ -38,7 +39,10 @@ def load_peer(path: Path) -> Engine:
         raise UsageError(f"{place}: it isn't Python ({error.msg}).") from None
     except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise UsageError(f"{path} can't be run as a peer ({reason}).") from error
+        frames = walk_tb(error.__traceback__)
+        lines = [line for frame, line in frames if frame.f_globals is vars(module)]
+        place = f"{path}, line {lines[-1]}" if lines else f"{path}"
+        raise UsageError(f"{place}: it can't be run as a peer ({reason}).") from error
     engine = getattr(module, "ENGINE", None)
     if not isinstance(engine, Engine):
         raise UsageError(

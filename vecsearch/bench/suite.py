@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +45,7 @@ def run(
     costs: bool = True,
     out: str | Path | None = None,
     cache: str | Path | None = None,
+    opener: Callable[[str | Path], JudgedCorpus] | None = None,
     tell: Tell = silent,
 ) -> Results:
     """Compare systems on corpora and return all that was found.
@@ -58,6 +59,7 @@ def run(
     costs: measure costs too, which takes longer.
     out: the folder that gets report.html, report.md, results.json and runs/CORPUS/SYSTEM.run.
     cache: the folder of `Cache`.
+    opener: opens a corpus that is none yet, instead of `open_judged` with `split`.
     tell: hears what is being done.
 
     Rankings come from the cache where nothing that they depend on has changed. Raise UsageError,
@@ -76,10 +78,8 @@ def run(
         if each.name in entries:
             raise UsageError(f"{each.name!r} names two systems; give the run another name.")
     chosen = _baseline(baseline, [*entries, *(each.name for each in given)])
-    judged = [
-        each if isinstance(each, JudgedCorpus) else open_judged(each, split, tell=tell)
-        for each in corpora
-    ]
+    opener = opener or (lambda source: open_judged(source, split, tell=tell))
+    judged = [each if isinstance(each, JudgedCorpus) else opener(each) for each in corpora]
     read = {each.name: [one.read(each) for one in given] for each in judged}
     labels = {entry["label"] for entry in entries.values()}
     for each in given:

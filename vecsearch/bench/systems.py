@@ -29,7 +29,7 @@ from typing import Any, Final, TypeVar, get_args
 
 from vecsearch.bench.system import FORMULAS, Fusion, Representation, System, one_of
 from vecsearch.encoders import DEFAULT, encoder_names, installed
-from vecsearch.errors import CorpusError, UnknownName, UsageError
+from vecsearch.errors import CorpusError, EncoderError, UnknownName, UsageError
 from vecsearch.retrieve.weighting import BM25, TfIdf
 
 if sys.version_info >= (3, 11):
@@ -108,19 +108,46 @@ def system_from(given: Mapping[str, Any]) -> System:
 
 def _read(path: Path) -> System:
     try:
-        with path.open("rb") as file:
-            given = tomllib.load(file)
+        data = path.read_bytes()
     except OSError as error:
         raise CorpusError(path, None, f"the system can't be read ({error.strerror}).") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} isn't TOML: {error}.") from None
-    encoder = given.get("encoder")
-    if isinstance(encoder, str) and (path.parent / encoder).is_dir():
-        given["encoder"] = str(path.parent / encoder)  # a folder beside the file
     try:
-        return system_from(given)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from None
+        text = data.decode()
+        return _system_of(text, path.parent)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise UsageError(f"{path}, line {line}, isn't TOML: it isn't UTF-8 ({error}).") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} isn't TOML: {error}.") from None
+    except (UsageError, EncoderError) as error:
+        kind = UsageError if isinstance(error, UsageError) else EncoderError
+        raise kind(f"{path}{_where(text, path.parent, str(error))}: {error}") from None
+
+
+def _system_of(text: str, folder: Path) -> System:
+    """Read a definition in TOML; a folder beside the file may be its encoder."""
+    given = tomllib.loads(text)
+    encoder = given.get("encoder")
+    if isinstance(encoder, str) and (folder / encoder).is_dir():
+        given["encoder"] = str(folder / encoder)
+    return system_from(given)
+
+
+def _where(text: str, folder: Path, problem: str) -> str:
+    """Say with which line of a definition a problem begins; "" for what is lacking.
+
+    TOML's values don't know their lines: so it is read again, each time a line more.
+    """
+    lines = text.split("\n")
+    for count in range(len(lines) + 1):
+        try:
+            _system_of("\n".join(lines[:count]), folder)
+        except tomllib.TOMLDecodeError:  # within a value of several lines
+            continue
+        except (UsageError, EncoderError) as error:
+            if str(error) == problem:
+                return f", line {count}" if count else ""
+    return ""
 
 
 def _made(kind: type[_T], table: str, given: object) -> _T:

@@ -72,6 +72,7 @@ class _Group(click.Group):
         return super().resolve_command(ctx, args)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's own signature
+        _open_closed()
         try:
             return super().main(*args, **kwargs)
         except OSError as error:  # of what --help and --version print, before any command
@@ -88,8 +89,7 @@ class _Group(click.Group):
         except KeyboardInterrupt:
             _stop("Interrupted. What was committed before stays as it was.", _INTERRUPTED)
         except BrokenPipeError:
-            # The reader has seen enough; nothing may be written at exit either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _end_output()  # the reader has seen enough
         except (OSError, MemoryError) as error:
             _stop(_worded(error), 1)
         return None
@@ -106,19 +106,29 @@ def _worded(error: OSError | MemoryError) -> str:
 
 
 def _open_closed() -> None:
-    """Let what was closed at the start lead nowhere.
+    """Let what was closed at the start lead nowhere; writing to standard output is an error then.
 
     Else the next file to be opened, one of an index, would be standard output or error.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(descriptor)
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - it stays open
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - it stays open
+
+
+def _end_output() -> None:
+    """Write what was printed; what can't be goes nowhere, else Python would try again at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _stop(message: str, code: int) -> NoReturn:
+    _end_output()
     click.echo(f"Error: {printable(message)}", err=True)
     sys.exit(code)
 
@@ -134,7 +144,6 @@ def main() -> None:
     """Index documents and search them by words, by meaning, or both."""
     # At the end the system frees all memory at once: Python needn't look for what could be freed.
     atexit.register(gc.freeze)
-    _open_closed()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal that can't show a character shows another; that is no error.
         sys.stdout.reconfigure(errors="replace")

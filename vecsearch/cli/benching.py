@@ -13,10 +13,11 @@ import click
 from vecsearch.bench.judged import JudgedCorpus, open_judged
 from vecsearch.bench.known_items import DEFAULT_KIND, KINDS, Kind
 from vecsearch.bench.results import Results
-from vecsearch.bench.suite import MEASURES, check_names, run
+from vecsearch.bench.suite import MEASURES, run
 from vecsearch.bench.systems import SHORT_NAMES, default_systems
 from vecsearch.bench.unlabelled import open_unlabelled
-from vecsearch.cli.completion import complete_file, complete_folder, complete_measure, one_of
+from vecsearch.cli.completion import complete_file, complete_folder, one_of
+from vecsearch.cli.options import measures_option
 from vecsearch.cli.output import printable, say, telling
 
 
@@ -64,15 +65,7 @@ def _named_runs(
     metavar="NAME",
     help="The system that the others are compared with.  [bm25, else the first]",
 )
-@click.option(
-    "--measure",
-    "measures",
-    metavar="NAME",
-    multiple=True,
-    shell_complete=complete_measure,
-    help="A measure such as nDCG@10, P@5, R@100, RR@10, AP, Success@1, Judged@10, bpref; may be "
-    f"given several times. nDCG@10 is always there.  [{', '.join(MEASURES)}]",
-)
+@measures_option(MEASURES, " nDCG@10 is always there.")
 @click.option(
     "--split", metavar="NAME", default="test", show_default=True, help="Whose judgments to use."
 )
@@ -138,17 +131,16 @@ def bench(
     _check_usage(corpora, queries_file, qrels_file, no_labels=no_labels)
     if kind is not None and not no_labels:
         raise click.UsageError("--kind goes with --no-labels.")
-    check_names(corpora)
     with telling() as tell, contextlib.ExitStack() as stack:
 
-        def opened(corpus: str) -> JudgedCorpus:
+        def opened(corpus: str | Path) -> JudgedCorpus:
             if not no_labels:
                 return open_judged(corpus, split, queries_file, qrels_file, tell)
-            made = stack.enter_context(_folder_for(out, corpus))
+            made = stack.enter_context(_folder_for(out, Path(corpus)))
             return open_unlabelled(corpus, made, kind or DEFAULT_KIND, tell)
 
         results = run(
-            [opened(each) for each in corpora],
+            corpora,
             systems or None,
             measures=measures or MEASURES,
             baseline=baseline,
@@ -156,6 +148,7 @@ def bench(
             costs=not no_costs,
             out=out,
             cache=cache,
+            opener=opened,
             tell=tell,
         )
     _print(results)
@@ -179,13 +172,13 @@ def _check_usage(
 
 
 @contextlib.contextmanager
-def _folder_for(out: Path | None, corpus: str) -> Iterator[Path]:
+def _folder_for(out: Path | None, corpus: Path) -> Iterator[Path]:
     """Give the folder for queries that are made: in the report's, or for now only."""
     if out is None:
         with tempfile.TemporaryDirectory(prefix="vecsearch-") as scratch:
             yield Path(scratch) / "made"
     else:
-        yield out / "made" / Path(corpus).resolve().name
+        yield out / "made" / corpus.resolve().name
 
 
 def _print(results: Results) -> None:

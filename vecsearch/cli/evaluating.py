@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from vecsearch.cli.completion import complete_file, complete_measure
-from vecsearch.cli.options import json_option
+from vecsearch.cli.completion import complete_file
+from vecsearch.cli.options import json_option, measures_option
 from vecsearch.cli.output import print_json, print_pairs
 from vecsearch.cli.runs import read_answering
 from vecsearch.corpus import read_qrels
@@ -20,15 +20,7 @@ _DEFAULT = ("nDCG@10", "R@100", "RR@10", "AP")
 )
 @click.argument("run_file", metavar="RUN", shell_complete=complete_file)
 @click.argument("qrels_file", metavar="QRELS", shell_complete=complete_file)
-@click.option(
-    "--measure",
-    "measures",
-    metavar="NAME",
-    multiple=True,
-    shell_complete=complete_measure,
-    help="A measure such as nDCG@10, P@5, R@100, RR@10, AP, Success@1, Judged@10, bpref; "
-    f"may be given several times.  [{', '.join(_DEFAULT)}]",
-)
+@measures_option(_DEFAULT)
 @json_option
 def evaluate_run(run_file: str, qrels_file: str, measures: tuple[str, ...], as_json: bool) -> None:
     """Measure a TREC run against judgments (BEIR's .tsv or TREC's four columns).

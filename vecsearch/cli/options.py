@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 
-from vecsearch.cli.completion import complete_file, complete_folder, complete_mode
+from vecsearch.cli.completion import (
+    complete_file,
+    complete_folder,
+    complete_measure,
+    complete_mode,
+)
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -84,6 +89,19 @@ def where_option(function: _F) -> _F:
         metavar="EXPR",
         help="Only documents whose metadata passes, such as 'lang = \"en\" and year >= 2020'.",
     )(function)
+
+
+def measures_option(default: Sequence[str], more: str = "") -> Callable[[_F], _F]:
+    """Take --measure; `more` is said of it after what holds for every command."""
+    return click.option(
+        "--measure",
+        "measures",
+        metavar="NAME",
+        multiple=True,
+        shell_complete=complete_measure,
+        help="A measure such as nDCG@10, P@5, R@100, RR@10, AP, Success@1, Judged@10, bpref; may "
+        f"be given several times.{more}  [{', '.join(default)}]",
+    )
 
 
 def corpus_options(function: _F) -> _F:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from vecsearch.encoders.subwords import Subwords
 from vecsearch.errors import EncoderError, VecsearchError
+from vecsearch.replacing import replacing
 from vecsearch.tensors import map_tensors
 
 Tensors: TypeAlias = Mapping[str, NDArray[Any]]
@@ -113,9 +114,8 @@ class Artefact:
         (folder / NOTE).unlink(missing_ok=True)
         weights = save({name: _little(each) for name, each in self.tensors.items()})
         # Whoever has the old file mapped keeps it: it isn't written to, but replaced.
-        partial = folder / f"{WEIGHTS}.partial"
-        partial.write_bytes(weights)  # `save_file` lets nobody else read it
-        partial.replace(folder / WEIGHTS)
+        with replacing(folder / WEIGHTS) as place:
+            place.write_bytes(weights)  # `save_file` lets nobody else read it
         if self.subwords is not None:
             _write_json(folder / TOKENIZER, self.subwords.to_dict())
         for file in self._companions():

@@ -56,6 +56,20 @@ class Reranker(Protocol):
         ...
 
 
+def score(reranker: Reranker, query: str, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Score texts, (texts,) float32, and make sure of what came: anybody may write a re-ranker.
+
+    Raise EncoderError unless it is a finite number for each.
+    """
+    scores = np.asarray(reranker.score(query, texts), np.float32)
+    if scores.shape != (len(texts),) or not np.isfinite(scores).all():
+        raise EncoderError(
+            f"The re-ranker {reranker.name!r} gave an array of shape {scores.shape} for "
+            f"{len(texts)} texts; a finite score for each is wanted."
+        )
+    return scores
+
+
 class _Model:
     """A model of sentence-transformers; how it scores is what its kinds differ in.
 

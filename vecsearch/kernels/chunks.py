@@ -22,6 +22,21 @@ Places: TypeAlias = NDArray[np.int64]
 SHORT: Final = 15
 """Bytes. The record of a longer chunk, or of one that is apart, has more to it."""
 
+PADDING: Final = 16
+"""Bytes that there are beyond the end of a chunk."""
+
+ASCII: Final = 0
+"""The form of a chunk of at most 15 letters and digits, all ASCII."""
+WORD: Final = -1
+"""The form of any other chunk of letters and their marks."""
+OWN_TERM: Final = -2
+"""The form of a chunk that is a term as it is."""
+MIXED: Final = -3
+"""The form of a chunk of which nothing is known."""
+# A form above 0 is that of two characters, and says how many bytes the first has: the chunk stands
+# for the terms of both beyond those of the first. Where a TAIL, see `words`, makes several letters
+# of a character, the pair before has brought its terms.
+
 _ZERO: Final = np.uint64(0)
 _ONE: Final = np.uint64(1)
 _HALF: Final = np.uint64(32)
@@ -154,6 +169,39 @@ def add(
     news[0] += size + 1
     news[1] += 1
     return number
+
+
+@part
+def numbered(text: Bytes, start: int, end: int, form: int, table: Table, new: New) -> int:
+    """Return the number of a chunk, the next one if it is new."""
+    number, hashed, slot = find(text, start, end, form > 0, table)
+    if number < 0:
+        number = add(text, start, end, form, hashed, slot, table, new)
+    return number
+
+
+@compiled
+def number_lines(text: Bytes, table: Table, numbers: Numbers, new: New) -> Eights:
+    """Number strings, each distinct one once, and return slots.
+
+    text: UTF-8, a line feed behind each string, and PADDING bytes behind the last.
+    table: it needs room for as many chunks more as there are strings, and as many tails as bytes;
+        its slots grow, so they are returned.
+    numbers: (strings,) gets the number of each, -1 for an empty one.
+    new: gets the new ones; it needs room for all.
+    """
+    slots, records, tails, used = table
+    if 2 * (used[0] + len(numbers)) > len(slots):
+        slots = grown(slots, 2 * (used[0] + len(numbers)))
+    here = Table(slots, records, tails, used)
+    start = 0
+    for i in range(len(numbers)):
+        end = start
+        while text[end] != 10:
+            end += 1
+        numbers[i] = numbered(text, start, end, OWN_TERM, here, new) if end > start else -1
+        start = end + 1
+    return slots
 
 
 @compiled

@@ -26,21 +26,26 @@ import numpy as np
 from vecsearch.kernels import compiled, part
 from vecsearch.kernels.bits import WIDE, trailing_zeros, word_bytes
 from vecsearch.kernels.chunks import (
+    ASCII,
+    MIXED,
+    OWN_TERM,
     SHORT,
+    WORD,
     Bytes,
     Eights,
     Keys,
+    New,
     Numbers,
     Places,
+    Table,
     add,
     find,
     grown,
     is_ascii,
     look_up,
+    numbered,
     read_keys,
 )
-from vecsearch.kernels.chunks import New as New
-from vecsearch.kernels.chunks import Table as Table
 
 KINDS: Final = 1 << 17
 """Code points that have a kind of their own; those beyond are PART."""
@@ -57,18 +62,6 @@ MARK: Final = 8
 
 MOST_MARKS: Final = 8
 """On one spaceless letter, so that no pair is longer than a term."""
-
-ASCII: Final = 0
-"""The form of a chunk of at most 15 letters and digits, all ASCII."""
-WORD: Final = -1
-"""The form of any other chunk of LETTER and MARK."""
-OWN_TERM: Final = -2
-"""The form of a chunk that is a term as it is."""
-MIXED: Final = -3
-"""The form of a chunk of which nothing is known."""
-# A form above 0 is that of two characters, and says how many bytes the first has: the chunk stands
-# for the terms of both beyond those of the first. Where a TAIL makes several letters of a
-# character, the pair before has brought its terms.
 
 PADDING: Final = 2 * WIDE
 """Bytes that there are beyond the end of a text."""
@@ -148,30 +141,6 @@ def read(
             edges[0] = edges[known - 1]
             known &= 1
     return counts, found, slots
-
-
-@compiled
-def number_lines(text: Bytes, table: Table, numbers: Numbers, new: New) -> Eights:
-    """Number strings, each distinct one once, and return slots.
-
-    text: UTF-8, a line feed behind each string, and PADDING bytes behind the last.
-    table: it needs room for as many chunks more as there are strings, and as many tails as bytes;
-        its slots grow, so they are returned.
-    numbers: (strings,) gets the number of each, -1 for an empty one.
-    new: gets the new ones; it needs room for all.
-    """
-    slots, records, tails, used = table
-    if 2 * (used[0] + len(numbers)) > len(slots):
-        slots = grown(slots, 2 * (used[0] + len(numbers)))
-    here = Table(slots, records, tails, used)
-    start = 0
-    for i in range(len(numbers)):
-        end = start
-        while text[end] != 10:
-            end += 1
-        numbers[i] = _numbered(text, start, end, OWN_TERM, here, new) if end > start else -1
-        start = end + 1
-    return slots
 
 
 @compiled
@@ -288,7 +257,7 @@ def _stretch(
             at = piece
         else:
             form = WORD if made == LETTER else MIXED
-            numbers[found] = _numbered(text, at, piece, form, table, new)
+            numbers[found] = numbered(text, at, piece, form, table, new)
             found += 1
             at = piece
     return found
@@ -309,26 +278,17 @@ def _pairs(
     middle, wide = _character(text, start, end, kinds)
     if middle == end:
         form = MIXED if wide else OWN_TERM
-        numbers[found] = _numbered(text, start, end, form, table, new)
+        numbers[found] = numbered(text, start, end, form, table, new)
         return found + 1
     split = -1 if wide else 0  # the bytes of the first character of a pair, if it has a TAIL
     while middle < end:
         last, wide = _character(text, middle, end, kinds)
         form = split if split > 0 else MIXED if wide or split else OWN_TERM
-        numbers[found] = _numbered(text, start, last, form, table, new)
+        numbers[found] = numbered(text, start, last, form, table, new)
         found += 1
         split = last - middle if wide else 0
         start, middle = middle, last
     return found
-
-
-@part
-def _numbered(text: Bytes, start: int, end: int, form: int, table: Table, new: New) -> int:
-    """Return the number of a chunk, the next one if it is new."""
-    number, hashed, slot = find(text, start, end, form > 0, table)
-    if number < 0:
-        number = add(text, start, end, form, hashed, slot, table, new)
-    return number
 
 
 @part

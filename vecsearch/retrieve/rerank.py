@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.encoders.rerankers import Reranker
-from vecsearch.errors import EncoderError, UsageError
+from vecsearch.encoders.rerankers import Reranker, score
+from vecsearch.errors import UsageError
 from vecsearch.retrieve.base import Ranking, Retriever, check_request, rank, ranking_of, top_k
 from vecsearch.retrieve.explanation import (
     ArmPart,
@@ -70,6 +70,7 @@ class Reranked:
         self._top = top
         self._seconds = seconds
         self._on_read = on_read
+        self._last: _Read | None = None
 
     @property
     def name(self) -> str:
@@ -82,20 +83,24 @@ class Reranked:
         found = self._retriever.retrieve(queries, max(k, self._top), allow)
         rankings = []
         for place, query in enumerate(queries):
-            candidates = ranking_of(found, place)
-            ranking, read = self._reranked(query, candidates, k)
-            rankings.append(ranking)
+            rows, _ = ranking_of(found, place)
+            scores = self._scores(query, rows[: self._top])
+            rankings.append(_first(self._reranked(rows, scores), k))
             if self._on_read is not None:
-                self._on_read(read, len(candidates[0]))
+                self._on_read(len(scores), len(rows))
         return top_k(rankings, k)
 
     def explain(self, query: str, documents: Sequence[slice], allow: Mask) -> list[Explanation]:
-        """See `Explainer.explain`; beside the model's score stands what the retriever said."""
+        """See `Explainer.explain`; beside the model's score stands what the retriever said.
+
+        What `retrieve` has just had read for this query isn't read again.
+        """
         before = explainer(self._retriever).explain(query, documents, allow)
         deepest = max((each.rank for each in before if each.rank is not None), default=1)
         depth = max(deepest, self._top)  # the model may have put any of these anywhere among them
-        candidates = self._retriever.retrieve([query], depth, allow)
-        ranking, read = self._reranked(query, ranking_of(candidates, 0), depth)
+        rows, _ = ranking_of(self._retriever.retrieve([query], depth, allow), 0)
+        scores = self._known_scores(query, rows[: self._top])
+        ranking, read = self._reranked(rows, scores), len(scores)
         found = standings(self._snapshot, documents, lambda k: top_k([_first(ranking, k)], k))
         return [
             Explanation(arm.id, self.name, None, None, None, (), "", True, arm.note)
@@ -114,16 +119,20 @@ class Reranked:
             hit.id, self.name, standing.score, standing.rank, hit.span, parts, _METHOD, True, ""
         )
 
-    def _reranked(self, query: str, candidates: Ranking, k: int) -> tuple[Ranking, int]:
-        """Rank the candidates anew; return the k best, and how many were read."""
-        rows, _ = candidates
-        scores = self._scores(query, rows[: self._top])
+    def _reranked(self, rows: NDArray[np.int64], scores: NDArray[np.float32]) -> Ranking:
+        """Rank rows anew, of which the first have scores of the model."""
         read = len(scores)
         best_rows, best_scores = rank(self._snapshot, rows[:read], scores, read)
         rest = rows[read:]
         lowered = scores.min(initial=np.float32(np.inf)) - np.arange(1, len(rest) + 1)
-        ranked = np.append(best_rows, rest), np.append(best_scores, lowered.astype(np.float32))
-        return _first(ranked, k), read
+        return np.append(best_rows, rest), np.append(best_scores, lowered.astype(np.float32))
+
+    def _known_scores(self, query: str, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return what the last search gave the same rows for the same query, else score them."""
+        last = self._last
+        if last is not None and last.query == query and np.array_equal(last.rows, rows):
+            return last.scores
+        return self._scores(query, rows)
 
     def _scores(self, query: str, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score the passages of the first rows, as many as there is time for."""
@@ -136,22 +145,22 @@ class Reranked:
             if len(scores) and self._seconds and time.monotonic() - started >= self._seconds:
                 break
             batch = rows[len(scores) : len(scores) + _BATCH]
-            scores = np.append(scores, self._checked(query, list(map(self._text, batch.tolist()))))
-        return scores
-
-    def _checked(self, query: str, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Score texts and make sure of what came: anybody may write a re-ranker."""
-        scores = np.asarray(self._reranker.score(query, texts), np.float32)
-        if scores.shape != (len(texts),) or not np.isfinite(scores).all():
-            raise EncoderError(
-                f"The re-ranker {self._reranker.name!r} gave an array of shape {scores.shape} for "
-                f"{len(texts)} texts; a finite score for each is wanted."
-            )
+            texts = [self._text(row) for row in batch.tolist()]
+            scores = np.append(scores, score(self._reranker, query, texts))
+        self._last = _Read(query, rows, scores)
         return scores
 
     def _text(self, row: int) -> str:
         hit = self._snapshot.hit(row, 0.0)
         return seen_text(hit.document.title, hit.passage)
+
+
+class _Read(NamedTuple):
+    """What the model read last: some of these rows, as many as there are scores."""
+
+    query: str
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float32]
 
 
 def _first(ranking: Ranking, k: int) -> Ranking:

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.errors import UsageError
-from vecsearch.types import Meta
+from vecsearch.types import Meta, plain_number
 
 Kind: TypeAlias = Literal["bool", "number", "text"]
 Operator: TypeAlias = Literal["=", "<", "<=", ">", ">="]
@@ -256,6 +256,8 @@ def _normal(value: object) -> Value | None:
             return None if math.isnan(value) else float(value)
         value = int(value)
     if not isinstance(value, int):
+        if (number := plain_number(value)) is not None:
+            return _normal(number)
         raise TypeError(f"a {type(value).__name__}")
     if -(1 << 63) <= value < 1 << 63:
         return int(value)

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from traceback import walk_tb
+from types import TracebackType
+from typing import Final
 
+from vecsearch.encoders.base import encode
+from vecsearch.encoders.rerankers import score
 from vecsearch.errors import VecsearchError
 from vecsearch.store.manifest import FileEntry, check_file
+
+_CALLS: Final = (encode.__code__, score.__code__)
+"""Where models are called that anybody may write: they get texts, and read no file of an index."""
 
 
 class Damage:
@@ -24,9 +32,13 @@ class Damage:
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+    def __exit__(
+        self, kind: object, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         # Ours are sentences already, and an interrupt is nobody's damage.
         if not isinstance(error, Exception) or isinstance(error, VecsearchError | OSError):
+            return
+        if _is_of_another_model(traceback):
             return
         for file in self._files:
             # A writer may have swept what this state had open: that is no damage.
@@ -35,3 +47,10 @@ class Damage:
                     check_file(self._folder, file)
                 except VecsearchError as problem:
                     raise problem from error
+
+
+def _is_of_another_model(traceback: TracebackType | None) -> bool:
+    """Whether an error is of a model that isn't ours: what we called last was that model."""
+    frames = [frame for frame, _ in walk_tb(traceback)]
+    ours = [each for each in frames if each.f_globals.get("__name__", "").startswith("vecsearch.")]
+    return ours[-1:] != frames[-1:] and bool(ours) and ours[-1].f_code in _CALLS

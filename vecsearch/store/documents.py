@@ -20,13 +20,15 @@ from vecsearch.coded import Coded, coded
 from vecsearch.errors import UsageError
 from vecsearch.store.arrays import Array, Stream
 from vecsearch.store.blobs import Blobs, offsets_of, pack, pack_in_blocks, rising
-from vecsearch.types import Document, Meta, Span
+from vecsearch.types import Document, Meta, Span, plain_number
 
 _MOST_DIGITS: Final = 4300  # of an integer that Python reads and writes, unless it is told to
 _TOO_LARGE: Final = 10**_MOST_DIGITS
 _BLOCK: Final = 1 << 14
 """Documents whose metadata is read at a time."""
-_JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_JSON: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=plain_number
+)
 
 Content: TypeAlias = tuple[Coded, Coded, Coded]
 """A document's title, text, and metadata as JSON, which are empty where there are none."""
@@ -94,15 +96,17 @@ def _check_meta(name: str, key: object, value: object) -> None:
             f"The metadata field {key!r} of document {name!r} holds an integer of more than "
             f"{_MOST_DIGITS:,} digits; give it as text."
         )
-    plain = all(
-        each is None or isinstance(each, str | int) or (isinstance(each, float) and isfinite(each))
-        for each in values
-    )
+    plain = all(each is None or isinstance(each, str | int) or _is_finite(each) for each in values)
     if not (isinstance(key, str) and plain):
         raise UsageError(
             f"The metadata field {key!r} of document {name!r} holds {value!r}; it takes text, "
             "finite numbers, true, false, null, and lists of those."
         )
+
+
+def _is_finite(value: object) -> bool:
+    number = value if isinstance(value, float) else plain_number(value)
+    return number is not None and isfinite(number)
 
 
 class Documents:

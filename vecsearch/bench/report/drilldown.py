@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from vecsearch.bench.report import figures
+from vecsearch.bench.report.cast import Cast
+from vecsearch.bench.report.cells import figure
 from vecsearch.bench.report.figures import Figure
-from vecsearch.bench.report.plots import Cast
-from vecsearch.bench.report.tables import figure
 from vecsearch.bench.report.texts import shown
 from vecsearch.bench.results import Detail
 

@@ -16,12 +16,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from vecsearch.bench.report import plots, tables
+from vecsearch.bench.report.cast import Cast
+from vecsearch.bench.report.cells import Part, Table
 from vecsearch.bench.report.drilldown import BUDGET, Looked, looked_into
 from vecsearch.bench.report.figures import Figure, at, count
 from vecsearch.bench.report.palette import Look, looks
-from vecsearch.bench.report.plots import Cast
 from vecsearch.bench.report.svg import mark
-from vecsearch.bench.report.tables import Part, Table
 from vecsearch.bench.report.texts import clean
 from vecsearch.bench.report.verdict import verdict
 from vecsearch.bench.results import Results

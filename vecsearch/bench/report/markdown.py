@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from vecsearch.bench.report import tables
+from vecsearch.bench.report.cast import Cast
+from vecsearch.bench.report.cells import Cell, Part, Table
 from vecsearch.bench.report.palette import looks
-from vecsearch.bench.report.plots import Cast
-from vecsearch.bench.report.tables import Cell, Part, Table
 from vecsearch.bench.report.texts import shown
 from vecsearch.bench.report.verdict import verdict
 from vecsearch.bench.results import Results
@@ -91,7 +91,7 @@ def _cell(cell: Cell) -> str:
 
 
 def _written(parts: Sequence[Part]) -> str:
-    return _plain("".join(tables.texts(tuple(parts))))
+    return _plain("".join(each if isinstance(each, str) else each.text for each in parts))
 
 
 def _plain(text: str) -> str:

@@ -6,17 +6,15 @@ windows set panels side by side.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 from markupsafe import Markup
 
 from vecsearch.bench.report import figures
+from vecsearch.bench.report.cast import Cast
 from vecsearch.bench.report.labels import Box, place, spread
-from vecsearch.bench.report.palette import Look
 from vecsearch.bench.report.svg import (
     Linear,
     Log,
@@ -33,7 +31,7 @@ from vecsearch.bench.report.svg import (
     text,
 )
 from vecsearch.bench.report.texts import shown, width
-from vecsearch.bench.results import Comparison, Cost, Results
+from vecsearch.bench.results import Comparison, Cost
 
 WIDTH: Final = 400.0
 HEIGHT: Final = 300.0
@@ -43,48 +41,6 @@ _STEPS: Final = 240
 """Points along a curve at most: more than a screen shows of one."""
 _LONGEST: Final = 20
 _LETTERS: Final = 11.5
-
-
-@dataclass(frozen=True, slots=True)
-class Cast:
-    """Who is in the pictures of one corpus, and how each looks and is called."""
-
-    results: Results
-    corpus: str
-    looks: Mapping[str, Look]
-
-    @property
-    def systems(self) -> list[str]:
-        """The systems with scores on the corpus."""
-        return list(self.results["scores"][self.corpus])
-
-    @property
-    def measure(self) -> str:
-        """The first measure, by which systems are ordered."""
-        return self.results["measures"][0]
-
-    def label(self, system: str) -> str:
-        """Return what a system is called in tables and pictures."""
-        return self.results["systems"][system]["label"]
-
-    def said(self, sentence: str, *systems: str) -> str:
-        """Return a sentence with what systems are called in the place of how they were typed."""
-        for system in sorted(systems, key=len, reverse=True):
-            whole = rf"(?<![^\s(]){re.escape(system)}(?=[\s:;,.)]|$)"
-            label = self.label(system).replace("\\", r"\\")
-            sentence = re.sub(whole, label, sentence)
-        return sentence
-
-    def best_first(self) -> list[str]:
-        """Order the systems by the first measure; of equal ones the baseline comes first."""
-        scores, baseline = self.results["scores"][self.corpus], self.results["baseline"]
-        return sorted(
-            self.systems, key=lambda each: (-scores[each][self.measure], each != baseline)
-        )
-
-    def costs(self) -> dict[str, Cost]:
-        """Return the costs of those systems that have any."""
-        return self.results["costs"].get(self.corpus, {})
 
 
 class _Point(NamedTuple):

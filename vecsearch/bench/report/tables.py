@@ -2,71 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from vecsearch.bench.report import figures
+from vecsearch.bench.report.cast import Cast
+from vecsearch.bench.report.cells import (
+    Cell,
+    Column,
+    Part,
+    Table,
+    figure,
+    interval,
+    number,
+    span,
+    words,
+)
 from vecsearch.bench.report.figures import DASH, Figure, Path, at
-from vecsearch.bench.report.palette import Look
-from vecsearch.bench.report.plots import Cast
 from vecsearch.bench.results import Comparison
 
-Part = Figure | str
 MISSING: Final = "not measured"
 _RAISED: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _BUSY: Final = 0.2
 """Cores taken by other work from which on a reader must know."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """What stands in a row under a column.
-
-    under: what is set small below: an interval, a spread.
-    sort: what the cell is ordered by; None comes last.
-    look: a system's, where the cell names one; badge says what is particular about it.
-    """
-
-    parts: tuple[Part, ...]
-    under: tuple[Part, ...] = ()
-    sort: float | str | None = None
-    look: Look | None = None
-    badge: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column; `about` says in a sentence what is in it, `group` stands above its neighbours."""
-
-    title: str
-    about: str = ""
-    group: str = ""
-    words: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of cells, of which the first names the row.
-
-    ordered: the column by which rows stand, and how: "ascending" or "descending".
-    """
-
-    caption: str
-    columns: list[Column]
-    rows: list[list[Cell]]
-    ordered: tuple[int, str] | None = None
-
-    @property
-    def groups(self) -> list[tuple[str, int]]:
-        """The headings above columns, each with how many it spans; none if no column has one."""
-        found: list[tuple[str, int]] = []
-        for each in self.columns:
-            if found and found[-1][0] == each.group:
-                found[-1] = (each.group, found[-1][1] + 1)
-            else:
-                found.append((each.group, 1))
-        return found if any(name for name, _ in found) else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,10 +216,10 @@ def agreement(cast: Cast) -> Table | None:
             [
                 _name(cast, each["system"]),
                 _name(cast, each["same_as"]),
-                _number(cast, shared, _percent),
-                _words("not comparable")
+                number(cast, shared, _percent),
+                words("not comparable")
                 if apart is None
-                else _number(cast, ("agreement", n, "largest_difference"), _tiny),
+                else number(cast, ("agreement", n, "largest_difference"), _tiny),
             ]
         )
     return Table(f"Do peers give the same answers on {cast.corpus}?", columns, rows)
@@ -290,12 +249,12 @@ def features(cast: Cast, system: str) -> Table | None:
         rows.append(
             [
                 Cell((each["feature"],), (each["about"],), each["feature"]),
-                _number(cast, (*path, "correlation"), figures.ratio),
-                _interval(cast, (*path, "interval"), figures.ratio),
-                _number(cast, (*path, "p"), figures.probability),
-                _number(cast, (*path, "p_holm"), figures.probability),
-                _number(cast, (*path, "low_difference"), figures.difference),
-                _number(cast, (*path, "high_difference"), figures.difference),
+                number(cast, (*path, "correlation"), figures.ratio),
+                interval(cast, (*path, "interval"), figures.ratio),
+                number(cast, (*path, "p"), figures.probability),
+                number(cast, (*path, "p_holm"), figures.probability),
+                number(cast, (*path, "low_difference"), figures.difference),
+                number(cast, (*path, "high_difference"), figures.difference),
             ]
         )
     return Table(f"What goes with gains of {cast.label(system)}", columns, rows)
@@ -317,12 +276,6 @@ def explained(measure: str) -> str:
         "Bpref": "How rarely judged irrelevant documents stand above relevant ones.",
     }
     return about.get(name, "")
-
-
-def figure(cast: Cast, path: Path, write: Callable[[float], str]) -> Figure:
-    """Return the number at a path as it is to be shown."""
-    value = at(cast.results, path)
-    return Figure(write(value), value, path)
 
 
 def compared_with_baseline(cast: Cast, system: str, path: Path) -> Figure | None:
@@ -349,7 +302,7 @@ def _name(cast: Cast, system: str) -> Cell:
 
 def _score(cast: Cast, system: str, measure: str) -> Cell:
     path: Path = (cast.corpus, system, measure)
-    shown = _number(cast, ("scores", *path), figures.score)
+    shown = number(cast, ("scores", *path), figures.score)
     verdict = next(
         (
             each["verdict"]
@@ -360,7 +313,7 @@ def _score(cast: Cast, system: str, measure: str) -> Cell:
     )
     return Cell(
         shown.parts,
-        _span(cast, ("intervals", *path), figures.score),
+        span(cast, ("intervals", *path), figures.score),
         shown.sort,
         badge=verdict if verdict in ("better", "worse") else "",
     )
@@ -369,15 +322,15 @@ def _score(cast: Cast, system: str, measure: str) -> Cell:
 def _cost(cast: Cast, system: str, measured: _Measured, *, brief: bool) -> Cell:
     """Return a cost with its spread, if it has one; of the brief table without."""
     if system not in cast.costs():
-        return _words(MISSING)
+        return words(MISSING)
     path: Path = ("costs", cast.corpus, system, *measured.path)
     try:
         value = at(cast.results, path)
     except KeyError:  # a stage that the system hasn't
-        return _words("none")
+        return words("none")
     if not isinstance(value, dict):
-        return _number(cast, path, measured.write)
-    shown = _number(cast, (*path, "median"), measured.write)
+        return number(cast, path, measured.write)
+    shown = number(cast, (*path, "median"), measured.write)
     if brief or value["high"] == 0:
         return shown
     times = figure(cast, (*path, "n"), figures.count)
@@ -389,9 +342,9 @@ def _cost(cast: Cast, system: str, measured: _Measured, *, brief: bool) -> Cell:
 
 def _without_unit(low: Figure, high: Figure) -> Figure:
     """Leave a unit out that the other end of a spread shows again."""
-    number, space, unit = low.text.partition(" ")
+    digits, space, unit = low.text.partition(" ")
     if space and high.text.endswith(f" {unit}"):
-        return Figure(number, low.value, low.path)
+        return Figure(digits, low.value, low.path)
     return Figure(low.text.removesuffix("/s"), low.value, low.path)
 
 
@@ -401,17 +354,17 @@ def _compared(cast: Cast, n: int, comparison: Comparison) -> list[Cell]:
     slower = compared_with_baseline(cast, comparison["system"], ("warm", "p50", "median"))
     return [
         replace(_name(cast, comparison["system"]), badge=""),
-        _words(comparison["measure"], comparison["measure"]),
-        _number(cast, (*path, "difference"), figures.difference),
-        _interval(cast, (*path, "interval"), figures.difference),
+        words(comparison["measure"], comparison["measure"]),
+        number(cast, (*path, "difference"), figures.difference),
+        interval(cast, (*path, "interval"), figures.difference),
         Cell((comparison["verdict"],), sort=comparison["verdict"], badge=comparison["verdict"]),
-        _number(cast, (*path, "p"), figures.probability),
-        _number(cast, (*path, "p_holm"), figures.probability),
-        _words("none") if effect is None else _number(cast, (*path, "effect_size"), figures.ratio),
+        number(cast, (*path, "p"), figures.probability),
+        number(cast, (*path, "p_holm"), figures.probability),
+        words("none") if effect is None else number(cast, (*path, "effect_size"), figures.ratio),
         _record(cast, path, comparison),
         # Where all tie there is no spread to tell it from.
-        _words("none") if effect is None else _number(cast, (*path, "detectable"), figures.score),
-        _words(MISSING) if slower is None else Cell((slower,), sort=slower.value),
+        words("none") if effect is None else number(cast, (*path, "detectable"), figures.score),
+        words(MISSING) if slower is None else Cell((slower,), sort=slower.value),
     ]
 
 
@@ -423,24 +376,6 @@ def _record(cast: Cast, path: Path, comparison: Comparison) -> Cell:
     return Cell(parts, sort=comparison["wins"] - comparison["losses"])
 
 
-def _number(cast: Cast, path: Path, write: Callable[[float], str]) -> Cell:
-    found = figure(cast, path, write)
-    return Cell((found,), sort=found.value)
-
-
-def _interval(cast: Cast, path: Path, write: Callable[[float], str]) -> Cell:
-    low: float = at(cast.results, (*path, 0))
-    return Cell(_span(cast, path, write), sort=low)
-
-
-def _span(cast: Cast, path: Path, write: Callable[[float], str]) -> tuple[Part, ...]:
-    return (figure(cast, (*path, 0), write), " to ", figure(cast, (*path, 1), write))
-
-
-def _words(text: str, sort: str | None = None) -> Cell:
-    return Cell((text,), sort=sort)
-
-
 def _percent(value: float) -> str:
     return f"{100 * value:.1f}%"
 
@@ -450,9 +385,3 @@ def _tiny(value: float) -> str:
         return figures.digits(value)
     mantissa, _, exponent = f"{value:.1e}".partition("e-")
     return f"{mantissa} · 10⁻{exponent.lstrip('0').translate(_RAISED)}"
-
-
-def texts(parts: tuple[Part, ...]) -> Iterator[str]:
-    """Yield what parts look like without markup."""
-    for each in parts:
-        yield each if isinstance(each, str) else each.text

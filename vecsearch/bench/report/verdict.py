@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from vecsearch.bench.report import figures
-from vecsearch.bench.report.plots import Cast
-from vecsearch.bench.report.tables import Part, compared_with_baseline, figure
+from vecsearch.bench.report.cast import Cast
+from vecsearch.bench.report.cells import Part, figure
+from vecsearch.bench.report.tables import compared_with_baseline
 from vecsearch.bench.results import Comparison
 
 

@@ -148,8 +148,13 @@ class Packed:
         if len(batches) == 1:
             work(batches[0])
             return vectors
-        pool = _WORKERS.of(threads)
-        begun = [pool.submit(work, batch) for batch in batches]
+        try:
+            pool = _WORKERS.of(threads)
+            begun = [pool.submit(work, batch) for batch in batches]
+        except RuntimeError:  # no thread starts any more, as once the main one has ended
+            for batch in batches:
+                work(batch)
+            return vectors
         try:
             for each in begun:
                 each.result()

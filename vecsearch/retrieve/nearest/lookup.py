@@ -6,7 +6,6 @@ of a code's numbers, and the rotation and the lists' centroids to bfloat16.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from vecsearch.retrieve.nearest.library import load_faiss
 from vecsearch.retrieve.nearest.loading import Loading, processor_has
+from vecsearch.threads import in_threads
 from vecsearch.types import ALL, Mask, Vectors
 
 _PATIENCE: Final = 2e10
@@ -82,12 +82,11 @@ class LookUp:
             kernels.best_rows(queries, *spent, found)
             return found
 
-        def search(first: int) -> None:
-            few = slice(first, first + step)
+        def search(part: int) -> None:
+            few = slice(part * step, (part + 1) * step)
             kernels.best_rows(queries[few], *spent, found[few])
 
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(search, range(0, len(queries), step)))
+        in_threads(search, -(-len(queries) // step), threads)
         return found
 
 

@@ -16,7 +16,6 @@ too small for bfloat16 counts as 0, and what is too great isn't searched for in 
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any, Final
 
@@ -24,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.retrieve.nearest.loading import Loading, processor_has
+from vecsearch.threads import in_threads
 from vecsearch.types import Vectors
 
 _QUERIES: Final = 1024
@@ -110,11 +110,7 @@ def candidates(
             ),
         )
 
-    if threads == 1:
-        collect(0)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(collect, range(threads)))
+    in_threads(collect, threads, threads)
     longest, worst = np.max([part.lengths for part in parts], axis=0)
     best = np.concatenate([part.heap for part in parts], axis=1)
     able = np.all([part.taken[: len(queries)] >= 0 for part in parts], axis=0)
