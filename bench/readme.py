@@ -93,13 +93,15 @@ def nearest(found: Found) -> Iterator[Row]:
     if "pareto" in found:
         for each in found["pareto"]["at_recall"]:
             goal = SPEED_GOALS.get(each["target"], "")
-            at = f"recall@10 of {each['target']}, {each['way']}"
             ours = each["libraries"]["vecsearch"]
-            name = ours["name"].split()[1]
-            yield f"{at}: times as fast as the best peer ({name})", f"{each['ratio']:.2f}", goal
-            build = f"{each['build_ratio']:.0f}, {each['build_ratio_to_quickest']:.0f}"
-            yield f"{at}: times as fast built as that peer, as the quickest of them", build, "10"
-            yield f"{at}: bytes a vector in memory", f"{ours['bytes_per_vector']:.0f}", ""
+            yield (
+                f"recall@10 of {each['target']}, {each['way']} ({ours['name'].split()[1]}): "
+                "times as fast as the best peer; times as fast built as it, as the quickest; "
+                "bytes a vector in memory",
+                f"{each['ratio']:.2f}; {each['build_ratio']:.0f}, "
+                f"{each['build_ratio_to_quickest']:.0f}; {ours['bytes_per_vector']:.0f}",
+                f"{goal or '-'}; 10",
+            )
     for each in found.get("honesty", ()):
         what = f"of {each['tunings']} tunings, how many kept a recall of {each['target']}"
         figures = f"{each['honoured']}; {each['point_estimate_honoured']}"
