@@ -17,6 +17,7 @@ from vecsearch.kernels.best import nth_greatest
 from vecsearch.kernels.bits import trailing_zeros
 from vecsearch.kernels.floats import ordered, widened
 from vecsearch.kernels.memory import LINE, array_at, fetch
+from vecsearch.kernels.products import product, products
 from vecsearch.kernels.tables import ENTRIES, ROWS, look_up
 
 Numbers: TypeAlias = NDArray[Any]
@@ -86,33 +87,73 @@ def best_rows(
     queries: Numbers,
     index: Codes,
     probes: int,
+    nearness: float,
     candidates: int,
     allow: Numbers,
-    vectors: int,
     found: Numbers,
 ) -> None:
-    """Find the rows that are nearest to each query, (n, dim) float32, among those with best codes.
+    """Find the rows with the best codes for each query, (n, dim) float32.
 
-    probes: lists that are visited, the nearest. candidates: rows whose vectors are looked at.
-    allow: (rows,) bool, those that may be found; empty for all. vectors: the address of the rows'
-    vectors, (rows, dim) float32. found: (n, m) int64, -1 throughout, gets the rows in any order; at
-    least as many as are wanted, since products are rounded here as they happen to be.
+    probes: lists that are visited, the nearest. nearness: of these the least product with the
+    query, as a share of the nearest list's; -inf for any. candidates: rows that are found; a list
+    is visited in any case if fewer are in those before it. allow: (rows,) bool, those that may be
+    found; empty for all. found: (n, candidates) int64, gets the rows in any order; -1 pads.
     """
+    found[:] = -1
     for first in range(0, len(queries), TOGETHER):
         some = queries[first : first + TOGETHER]
-        work = _prepared(some, index, probes, candidates)
-        _sample(index, allow, work, candidates)
-        _scan(index, allow, work, candidates)
+        work = _looked_up(some, index, probes, nearness, candidates, allow)
         for i in range(len(some)):
-            taken, rows, sums = work.taken[i], work.rows[i], work.sums[i]
-            if taken > found.shape[1]:
-                _score(some[i], vectors, rows, taken, sums)
-                taken, _ = _shrink(rows, sums, taken, found.shape[1])
-            found[first + i, :taken] = rows[:taken]
+            taken = work.taken[i]
+            found[first + i, :taken] = work.rows[i, :taken]
 
 
 @compiled
-def _prepared(queries: Numbers, index: Codes, probes: int, candidates: int) -> _Work:
+def best_scored(
+    queries: Numbers,
+    index: Codes,
+    probes: int,
+    nearness: float,
+    candidates: int,
+    allow: Numbers,
+    vectors: int,
+    rows: Numbers,
+    scores: Numbers,
+) -> None:
+    """Find what `best_rows` does, and of that the best by their products with the query.
+
+    vectors: the address of the rows' vectors, (rows, dim) float32. rows, scores: (n, k) int64 and
+    float32, get the k best, in falling order; -1 and -inf pad.
+    """
+    rows[:] = -1
+    scores[:] = -np.inf
+    for first in range(0, len(queries), TOGETHER):
+        some = queries[first : first + TOGETHER]
+        work = _looked_up(some, index, probes, nearness, candidates, allow)
+        for i in range(len(some)):
+            _score(some[i], vectors, work.rows[i], work.taken[i], rows[first + i], scores[first + i])
+
+
+@compiled
+def _looked_up(
+    queries: Numbers,
+    index: Codes,
+    probes: int,
+    nearness: float,
+    candidates: int,
+    allow: Numbers,
+) -> _Work:
+    """Find so many rows with the best codes for some queries."""
+    work = _prepared(queries, index, probes, nearness, candidates)
+    _sample(index, allow, work, candidates)
+    _scan(index, allow, work, candidates)
+    return work
+
+
+@compiled
+def _prepared(
+    queries: Numbers, index: Codes, probes: int, nearness: float, candidates: int
+) -> _Work:
     count, lists, numbers = len(queries), len(index.sizes), index.words.shape[0]
     size = -(-numbers // 4) * 4 * ENTRIES
     memory = np.zeros(count * size + LINE, np.uint8)
@@ -137,10 +178,37 @@ def _prepared(queries: Numbers, index: Codes, probes: int, candidates: int) -> _
         _multiply(index.centroids, turned, near)
         for each in range(lists):
             order[each] = ordered(near[each])
-        least = nth_greatest(order, probes)
-        for each in range(lists):
-            work.visited[i, each] = order[each] >= least
+        _visit(index.sizes, near, order, probes, nearness, candidates, work.visited[i])
     return work
+
+
+@part
+def _visit(
+    sizes: Numbers,
+    near: Numbers,
+    order: Numbers,
+    probes: int,
+    nearness: float,
+    candidates: int,
+    visited: Numbers,
+) -> None:
+    """Say which lists are visited; `order` rises with what is near."""
+    best = np.float32(0)
+    for each in range(len(near)):
+        best = max(best, near[each])
+    least = np.int64(nth_greatest(order, probes))
+    enough = np.int64(ordered(np.float32(nearness) * best)) if best > 0 else least
+    fewest = 1
+    while True:
+        held = lists = 0
+        for each in range(len(near)):
+            visited[each] = order[each] >= max(least, enough)
+            lists += visited[each]
+            held += visited[each] * sizes[each]
+        if held >= candidates or enough <= least:
+            return
+        fewest = max(fewest, lists) + 1
+        enough = np.int64(nth_greatest(order, min(fewest, probes)))
 
 
 @compiled_quickly
@@ -310,21 +378,26 @@ def _scan_tile(
     work.taken[query], work.floors[query] = taken, floor
 
 
-@compiled_quickly
-def _score(query: Numbers, vectors: int, rows: Numbers, taken: int, worth: Numbers) -> None:
-    """Say what rows are worth, by their vectors, in numbers that rise with it."""
-    dim = len(query)
-    apart = 4 * dim
+@part
+def _score(
+    query: Numbers, vectors: int, found: Numbers, taken: int, rows: Numbers, scores: Numbers
+) -> None:
+    """Put the best of the rows found in order, by the products of their vectors with a query."""
+    apart = 4 * len(query)
+    last = len(rows) - 1
     for i in range(taken):
         if i + _AHEAD < taken:
-            address = vectors + apart * rows[i + _AHEAD]
+            address = vectors + apart * found[i + _AHEAD]
             for line in range(0, apart, LINE):
                 fetch(address + line)
-        row = array_at(vectors + apart * rows[i], dim, np.float32)
-        total = np.float32(0)
-        for j in range(dim):
-            total += row[j] * query[j]
-        worth[i] = ordered(total)
+        score = product(query, vectors + apart * found[i])
+        if not score > scores[last]:
+            continue
+        at = last
+        while at > 0 and scores[at - 1] < score:
+            rows[at], scores[at] = rows[at - 1], scores[at - 1]
+            at -= 1
+        rows[at], scores[at] = found[i], score
 
 
 @part

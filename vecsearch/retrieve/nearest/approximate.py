@@ -16,9 +16,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.retrieve.nearest.asking import Asking
 from vecsearch.retrieve.nearest.base import Found
 from vecsearch.retrieve.nearest.exact import BATCH, Flat, best, inner_products
-from vecsearch.retrieve.nearest.library import load_faiss
 from vecsearch.retrieve.nearest.lookup import LookUp
 from vecsearch.retrieve.nearest.planner import SPARE, Costs, Plan, plan, sight, wider
 from vecsearch.retrieve.nearest.structure import Effort
@@ -51,7 +51,7 @@ class Approximate:
         self._flat = Flat(vectors)
         self._effort = effort
         self._costs = costs
-        self._asking = _Asking(index)
+        self._asking = Asking(index)
         self._looking = LookUp(index, vectors)
         self._unfiltered: dict[tuple[int, bool], Plan] = {}
 
@@ -91,6 +91,11 @@ class Approximate:
             ways = {"tuned": how, "over-fetch": how}
         else:
             how = f"{probes:,} of {self.lists:,} lists are scanned"
+            if (nearness := chosen.effort.nearness) is not None:
+                how = (
+                    f"of {self.lists:,} lists those are scanned whose centroids' products are at "
+                    f"least {nearness:.3g} of the greatest"
+                )
             ways = {
                 "tuned": how,
                 "selector": "all codes of those that pass are scanned",
@@ -120,20 +125,16 @@ class Approximate:
 
     def _rows(self, queries: Vectors, effort: Effort, allow: Mask) -> NDArray[np.int64]:
         """Return the rows whose codes are nearest, (queries, candidates); -1 pads."""
-        return self._nearest(queries, effort.candidates, effort, allow)
-
-    def _nearest(
-        self, queries: Vectors, wanted: int, effort: Effort, allow: Mask
-    ) -> NDArray[np.int64]:
-        """Return rows among which the nearest of the candidates are, so many; -1 pads."""
-        most = min(effort.candidates, len(self._vectors))
         kernels = self._looking.kernels(len(queries), effort.probes)
         if kernels is None:
-            return self._asking.rows(queries, most, effort.probes, allow)
-        return self._looking.rows(kernels, queries, wanted, effort.probes, most, allow)
+            return self._asking.rows(queries, effort, allow)
+        return self._looking.rows(kernels, queries, effort, allow)
 
     def _scored(self, queries: Vectors, k: int, effort: Effort, allow: Mask) -> Found:
-        rows = self._nearest(queries, k, effort, allow)
+        kernels = self._looking.kernels(len(queries), effort.probes)
+        if kernels is not None:
+            return self._looking.search(kernels, queries, k, effort, allow)
+        rows = self._asking.rows(queries, effort, allow)
         return best(rows, inner_products(queries, self._vectors, rows), k)
 
     def _over_fetched(
@@ -155,7 +156,8 @@ class Approximate:
             rows = np.take_along_axis(rows, first, axis=1)
         found = best(rows, inner_products(queries, self._vectors, rows), k)
         if len(few) and self.lists is not None:
-            again = self._scored(queries[few], k, replace(usual, probes=self.lists), allow)
+            all_ = replace(usual, probes=self.lists, nearness=None)
+            again = self._scored(queries[few], k, all_, allow)
             found[0][few], found[1][few] = again
         elif len(few):
             self._walk_again(queries, k, allow, found, few, shares)
@@ -196,41 +198,3 @@ def _shares(passed: NDArray[np.bool_], k: int) -> NDArray[np.float64]:
     some = so_far[:, -1] >= k
     shares[some] = np.minimum(shares[some], k / (np.argmax(so_far[some] >= k, axis=1) + 1))
     return shares
-
-
-class _Asking:
-    """Asks a FAISS index for rows; each class of index wants to be told of a search in its way."""
-
-    def __init__(self, index: Any) -> None:  # noqa: ANN401
-        faiss = load_faiss()
-        self._index = index
-        self._rotates = isinstance(index, faiss.IndexPreTransform)
-        graph = isinstance(index, faiss.IndexHNSW)
-        self.lists: int | None = None if graph else faiss.extract_index_ivf(index).nlist
-        self._unfiltered: dict[int, Any] = {}
-
-    def rows(self, queries: Vectors, most: int, probes: int, allow: Mask) -> NDArray[np.int64]:
-        """Return the rows nearest to queries, (queries, most); -1 pads."""
-        if allow is ALL:
-            told = self._unfiltered.get(probes)
-            if told is None:
-                told = self._unfiltered[probes] = self._parameters(probes)
-        else:
-            faiss = load_faiss()
-            bits = np.packbits(allow, bitorder="little")
-            told = self._parameters(
-                probes, faiss.IDSelectorBitmap(len(allow), faiss.swig_ptr(bits))
-            )
-        rows: NDArray[np.int64] = self._index.search(queries, most, params=told)[1]
-        return rows
-
-    def _parameters(self, probes: int, selector: Any = None) -> Any:  # noqa: ANN401
-        """Return what FAISS wants to be told; it keeps the selector alive."""
-        faiss = load_faiss()
-        if self.lists is None:
-            told = faiss.SearchParametersHNSW(efSearch=probes)
-        else:
-            told = faiss.SearchParametersIVF(nprobe=probes)
-        if selector is not None:
-            told.sel = selector
-        return faiss.SearchParametersPreTransform(index_params=told) if self._rotates else told

@@ -110,7 +110,7 @@ def plan(
             ways["over-fetch"] = _widened(effort, wanted, lists), _fetching(costs, wanted, effort)
         if lists is not None:
             selected = of_mask + costs.scan + fetched * costs.fetch + scored
-            ways["selector"] = replace(effort, probes=lists), selected
+            ways["selector"] = replace(effort, probes=lists, nearness=None), selected
     estimates = {name: estimate for name, (_, estimate) in ways.items()}
     way = min(ways, key=lambda name: estimates[name])
     follows: Way = "exact" if lists is None else "selector"
