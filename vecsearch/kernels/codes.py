@@ -37,6 +37,9 @@ _SOON: Final = 2
 _DEVIATIONS: Final = 4
 """Among the few, so many standard deviations more than are expected aren't below the floor."""
 
+_CODES_AHEAD: Final = 2048
+"""About so many bytes before they are looked up codes are fetched; less or more takes longer."""
+
 _AHEAD: Final = 8
 """So many rows before it is scored a vector is fetched."""
 
@@ -294,7 +297,8 @@ def _see(
         if at < 0:
             continue
         each, block = lists[at], blocks[at]
-        look_up(index.blocks[each] + apart * block, work.tables[query], numbers, 0, block_sums)
+        address = index.blocks[each] + apart * block
+        look_up(address, address, work.tables[query], numbers, 0, block_sums)
         rows = array_at(index.rows[each], index.sizes[each], np.int64)
         for row in range(ROWS):
             if not len(allow) or allow[rows[ROWS * block + row]]:
@@ -329,14 +333,26 @@ def _scan(index: Codes, allow: Numbers, work: _Work, most: int) -> None:
 def _scan_once(index: Codes, allow: Numbers, work: _Work, most: int) -> None:
     """Collect the rows whose codes aren't below the floors, each as the address of its number."""
     block_sums = np.empty(ROWS, np.uint16)
+    lists = np.empty(len(index.sizes) + 1, np.int64)
+    count = 0
     for each in range(len(index.sizes)):
+        visited = False
+        for i in range(len(work.taken)):
+            visited |= work.visited[i, each]
+        lists[count] = each
+        count += visited and index.sizes[each] > 0
+    lists[count] = lists[0]
+    for at in range(count):
+        each, following = lists[at], index.blocks[lists[at + 1]]
         size = index.sizes[each]
         rows = array_at(index.rows[each], size, np.int64)
         for first in range(0, size, _TILE):
             last = min(first + _TILE, size)
             for i in range(len(work.taken)):
                 if work.visited[i, each] and work.floors[i] != _NEVER:
-                    _scan_tile(index, rows, allow, work, most, i, each, first, last, block_sums)
+                    _scan_tile(
+                        index, rows, allow, work, most, i, each, first, last, following, block_sums
+                    )
 
 
 @part
@@ -350,17 +366,27 @@ def _scan_tile(
     each: int,
     first: int,
     last: int,
+    following: int,
     block_sums: Numbers,
 ) -> None:
-    """Collect of a list's rows, (n,) int64, those from first, which begins a block, to last - 1."""
+    """Collect of a list's rows, (n,) int64, those from first, which begins a block, to last - 1.
+
+    following: the address of the codes that are looked up after this list's.
+    """
     numbers = index.words.shape[0]
+    apart = numbers * ENTRIES
+    ahead = apart * max(1, _CODES_AHEAD // apart)
+    end = index.blocks[each] + apart * -(-len(rows) // ROWS)
     table, kept, sums = work.tables[query], work.rows[query], work.sums[query]
     floor, taken = work.floors[query], work.taken[query]
-    address = index.blocks[each] + numbers * ENTRIES * (first // ROWS)
+    address = index.blocks[each] + apart * (first // ROWS)
     numbered = index.rows[each]
     for start in range(first, last, ROWS):
-        over = look_up(address, table, numbers, floor, block_sums)
-        address += numbers * ENTRIES
+        soon = address + ahead
+        if soon >= end:
+            soon += following - end
+        over = look_up(address, soon, table, numbers, floor, block_sums)
+        address += apart
         if not over:
             continue
         if last - start < ROWS:
