@@ -17,7 +17,7 @@ from vecsearch.kernels.best import nth_greatest
 from vecsearch.kernels.bits import trailing_zeros
 from vecsearch.kernels.floats import ordered, widened
 from vecsearch.kernels.memory import LINE, array_at, fetch
-from vecsearch.kernels.products import product, products
+from vecsearch.kernels.products import product
 from vecsearch.kernels.tables import ENTRIES, ROWS, look_up
 
 Numbers: TypeAlias = NDArray[Any]
@@ -134,7 +134,9 @@ def best_scored(
         some = queries[first : first + TOGETHER]
         work = _looked_up(some, index, probes, nearness, candidates, allow)
         for i in range(len(some)):
-            _score(some[i], vectors, work.rows[i], work.taken[i], rows[first + i], scores[first + i])
+            _score(
+                some[i], vectors, work.rows[i], work.taken[i], rows[first + i], scores[first + i]
+            )
 
 
 @compiled

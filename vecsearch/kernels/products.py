@@ -58,9 +58,7 @@ def _multiplied(typing: _Untyped, query: _Untyped, address: _Untyped) -> _Untype
         def added(total: _Untyped, at: _Untyped, kind: _Untyped, name: str) -> None:
             """Add to a sum, or to several, the products of the numbers from a place on."""
             numbers = (
-                builder.load(
-                    builder.bitcast(builder.gep(place, [at]), kind.as_pointer()), align=4
-                )
+                builder.load(builder.bitcast(builder.gep(place, [at]), kind.as_pointer()), align=4)
                 for place in places
             )
             add = cgutils.get_or_insert_function(

@@ -133,9 +133,7 @@ def _looked_up(
         over = builder.icmp_unsigned(">=", all_, floor)
         return builder.zext(builder.bitcast(over, ir.IntType(32)), _INT64)
 
-    return types.uint64(
-        types.int64, types.int64, table, types.int64, types.int64, sums
-    ), code
+    return types.uint64(types.int64, types.int64, table, types.int64, types.int64, sums), code
 
 
 look_up: Final[Callable[[int, int, Numbers, int, int, Numbers], Any]] = cast(_Untyped, intrinsic)(
@@ -144,6 +142,7 @@ look_up: Final[Callable[[int, int, Numbers, int, int, Numbers], Any]] = cast(_Un
 """Sum up what the codes of a block stand for; return a bit for each row: whether its sum isn't less
 than the least.
 
-codes: the address of a block. soon: that of one that is fetched meanwhile. table: (numbers, ENTRIES) uint8, zeros up to a multiple of four
-numbers. numbers: of a code; even. least: from 0 to 65,535. sums: (ROWS,) uint16, gets the sums.
+codes: the address of a block. soon: that of one that is fetched meanwhile. table: (numbers,
+ENTRIES) uint8, zeros up to a multiple of four numbers. numbers: of a code; even. least: from 0 to
+65,535. sums: (ROWS,) uint16, gets the sums.
 """

@@ -23,8 +23,11 @@ class Asking:
         self._index = index
         self._rotates = isinstance(index, faiss.IndexPreTransform)
         graph = isinstance(index, faiss.IndexHNSW)
-        self._of_lists = None if graph else faiss.downcast_index(faiss.extract_index_ivf(index))
-        self.lists: int | None = None if graph else self._of_lists.nlist
+        self._of_lists: Any = None
+        self.lists: int | None = None
+        if not graph:
+            self._of_lists = faiss.downcast_index(faiss.extract_index_ivf(index))
+            self.lists = self._of_lists.nlist
         self._unfiltered: dict[int, Any] = {}
 
     def rows(self, queries: Vectors, effort: Effort, allow: Mask) -> NDArray[np.int64]:
@@ -69,11 +72,10 @@ class Asking:
         visited = (products >= nearness * best) | (best <= 0)
         visited |= np.cumsum(sizes, axis=1) - sizes < candidates
         counts = np.count_nonzero(visited, axis=1)
-        return np.minimum(1 << np.ceil(np.log2(counts)).astype(np.int64), probes)
+        rounded: NDArray[np.int64] = 1 << np.ceil(np.log2(counts)).astype(np.int64)
+        return np.minimum(rounded, probes)
 
-    def _search(
-        self, queries: Vectors, most: int, probes: int, allow: Mask
-    ) -> NDArray[np.int64]:
+    def _search(self, queries: Vectors, most: int, probes: int, allow: Mask) -> NDArray[np.int64]:
         if allow is ALL:
             told = self._unfiltered.get(probes)
             if told is None:

@@ -75,7 +75,7 @@ class LookUp:
         self, kernels: ModuleType, queries: Vectors, k: int, effort: Effort, allow: Mask
     ) -> Found:
         """Return the best by their scores of the rows with the best codes, as an index does."""
-        if not _exact(kernels, queries.shape[1]):
+        if not _exact(queries.shape[1]):
             rows = self.rows(kernels, queries, effort, allow)
             return best(rows, inner_products(queries, self._vectors, rows), k)
         found = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
@@ -119,12 +119,14 @@ class LookUp:
 
 
 @cache
-def _exact(kernels: ModuleType, dim: int) -> bool:
-    """Whether compiled loops score to the last bit as FAISS does, whose builds are not all alike."""
+def _exact(dim: int) -> bool:
+    """Whether compiled loops score to the last bit as this build of FAISS does."""
+    from vecsearch.kernels.products import products
+
     query, *others = np.random.default_rng(0).standard_normal((_TRIED, dim), np.float32)
     vectors = np.array(others)
     theirs = inner_products(query[None], vectors, np.arange(len(vectors))[None])
-    return bool(np.array_equal(kernels.products(query, vectors), theirs[0]))
+    return bool(np.array_equal(products(query, vectors), theirs[0]))
 
 
 def _writable(array: NDArray[Any]) -> NDArray[Any]:

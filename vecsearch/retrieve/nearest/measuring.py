@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -114,23 +115,27 @@ def measured_costs(
     queries: Vectors,
 ) -> Costs:
     """Measure on some queries, (queries, dim), what the planner reckons with."""
+    effort = replace(effort, k=1)
 
-    def taken(probes: int, candidates: int) -> float:
-        tried = Approximate(index, matrix, Effort(1, probes, candidates), NEVER_EXACT)
-        return microseconds(tried, queries, 1)
+    def taken(spent: Effort) -> float:
+        return microseconds(Approximate(index, matrix, spent, NEVER_EXACT), queries, 1)
 
     row, row_in_batch = row_costs(matrix, queries)
     lists = Approximate(index, matrix, effort, NEVER_EXACT).lists
     probes, few = effort.probes, effort.candidates
     if lists is None:
         wide = min(4 * probes, len(matrix) // 2)
-        whole = taken(probes, few)
-        fetch = max(taken(wide, few) - whole, 0.0) / (wide - probes) if wide > probes else 0.0
+        whole = taken(effort)
+        fetch = (
+            max(taken(replace(effort, probes=wide)) - whole, 0.0) / (wide - probes)
+            if wide > probes
+            else 0.0
+        )
         rest = max(whole - few * row - probes * fetch, 0.0)
         return Costs(row, row_in_batch, fetch, 0.0, rest)
     many = min(few + 2000, len(matrix) // 2)
-    probe, scan = taken(probes, few), taken(lists, few)
-    slope = (taken(probes, many) - probe) / (many - few) if many > few else 0.0
+    probe, scan = taken(effort), taken(replace(effort, probes=lists, nearness=None))
+    slope = (taken(replace(effort, candidates=many)) - probe) / (many - few) if many > few else 0.0
     candidates = few * max(slope, row)
     return Costs(
         row,

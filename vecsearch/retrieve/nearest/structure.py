@@ -145,5 +145,9 @@ class Effort:
     def from_dict(cls, kept: Mapping[str, Any]) -> Effort:
         """Read what `to_dict` gave; there were efforts without a nearness."""
         nearness = kept.get("nearness")
-        numbers = (int(kept[name]) for name in ("k", "probes", "candidates"))
-        return cls(*numbers, None if nearness is None else float(nearness))
+        return cls(
+            int(kept["k"]),
+            int(kept["probes"]),
+            int(kept["candidates"]),
+            None if nearness is None else float(nearness),
+        )
