@@ -72,8 +72,7 @@ def test_scores_are_those_of_faiss_to_the_last_bit(dim):
         pytest.skip("this build of FAISS adds up in another order")
     table, query = unit((500, dim), 5), unit((1, dim), 6)
     theirs = inner_products(query, table, np.arange(500)[None])[0]
-    from vecsearch.kernels.products import products
-
+    products = pytest.importorskip("vecsearch.kernels.products").products
     assert products(query[0], table).tobytes() == theirs.tobytes()
 
 
@@ -119,6 +118,16 @@ def test_only_near_lists_are_visited(lists):
     all_ = rows_of(lists, TABLE, QUERIES, 300, probes=16)
     some = rows_of(lists, TABLE, QUERIES, 300, probes=16, nearness=0.7)
     assert (np.sort(all_) != np.sort(some)).any(axis=1).mean() > 0.5
+
+
+def test_all_lists_are_visited_where_nothing_near_passes(lists):
+    of_row, products = lists_of(lists)
+    for i in range(len(QUERIES)):
+        allow = (products[i] < 0.5 * products[i].max())[of_row]
+        query = QUERIES[i : i + 1]
+        near = rows_of(lists, TABLE, query, 50, allow, probes=16, nearness=0.6)
+        all_ = rows_of(lists, TABLE, query, 50, allow, probes=16)
+        assert np.sort(near).tolist() == np.sort(all_).tolist()
 
 
 def test_at_most_so_many_lists_are_visited(lists):

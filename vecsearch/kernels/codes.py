@@ -31,6 +31,9 @@ _TILE: Final = 32 * ROWS
 _SAMPLED: Final = 64
 """Of so many blocks one is looked at beforehand."""
 
+_LISTS_SEEN: Final = 32
+"""Lists at least, if so many are visited, of which it is looked at how many rows pass."""
+
 _SOON: Final = 2
 """So many blocks before it is looked at one of the few is fetched."""
 
@@ -100,7 +103,9 @@ def best_rows(
     probes: lists that are visited, the nearest. nearness: of these the least product with the
     query, as a share of the nearest list's; -inf for any. candidates: rows that are found; a list
     is visited in any case if fewer are in those before it. allow: (rows,) bool, those that may be
-    found; empty for all. found: (n, candidates) int64, gets the rows in any order; -1 pads.
+    found; empty for all. The fewer they are in near lists, the more lists are visited: so many
+    times more as is the root of the share. found: (n, candidates) int64, gets the rows in any
+    order; -1 pads.
     """
     found[:] = -1
     for first in range(0, len(queries), TOGETHER):
@@ -149,7 +154,7 @@ def _looked_up(
     allow: Numbers,
 ) -> _Work:
     """Find so many rows with the best codes for some queries."""
-    work = _prepared(queries, index, probes, nearness, candidates)
+    work = _prepared(queries, index, probes, nearness, candidates, allow)
     _sample(index, allow, work, candidates)
     _scan(index, allow, work, candidates)
     return work
@@ -157,7 +162,12 @@ def _looked_up(
 
 @compiled
 def _prepared(
-    queries: Numbers, index: Codes, probes: int, nearness: float, candidates: int
+    queries: Numbers,
+    index: Codes,
+    probes: int,
+    nearness: float,
+    candidates: int,
+    allow: Numbers,
 ) -> _Work:
     count, lists, numbers = len(queries), len(index.sizes), index.words.shape[0]
     size = -(-numbers // 4) * 4 * ENTRIES
@@ -183,7 +193,12 @@ def _prepared(
         _multiply(index.centroids, turned, near)
         for each in range(lists):
             order[each] = ordered(near[each])
-        _visit(index.sizes, near, order, probes, nearness, candidates, work.visited[i])
+        visited = work.visited[i]
+        close = _visit(index.sizes, near, order, probes, nearness, candidates, visited)
+        if len(allow):
+            share = _passing(index, allow, visited, close)
+            wanted = min(close / np.sqrt(share), lists) if share > 0 else lists
+            _visit_nearest(order, int(wanted), visited)
     return work
 
 
@@ -196,24 +211,51 @@ def _visit(
     nearness: float,
     candidates: int,
     visited: Numbers,
-) -> None:
-    """Say which lists are visited; `order` rises with what is near."""
+) -> int:
+    """Say which lists are visited, and return how many; `order` rises with what is near."""
     best = np.float32(0)
     for each in range(len(near)):
         best = max(best, near[each])
-    least = np.int64(nth_greatest(order, probes))
-    enough = np.int64(ordered(np.float32(nearness) * best)) if best > 0 else least
-    fewest = 1
-    while True:
-        held = lists = 0
+    count = probes
+    if best > 0:
+        enough = np.float32(nearness) * best
+        count = 0
         for each in range(len(near)):
-            visited[each] = order[each] >= max(least, enough)
-            lists += visited[each]
+            count += near[each] >= enough
+        count = max(min(count, probes), 1)
+    while True:
+        _visit_nearest(order, count, visited)
+        held = 0
+        for each in range(len(near)):
             held += visited[each] * sizes[each]
-        if held >= candidates or enough <= least:
-            return
-        fewest = max(fewest, lists) + 1
-        enough = np.int64(nth_greatest(order, min(fewest, probes)))
+        if held >= candidates or count == probes:
+            return count
+        count += 1
+
+
+@part
+def _visit_nearest(order: Numbers, count: int, visited: Numbers) -> None:
+    least = nth_greatest(order, count)
+    for each in range(len(order)):
+        visited[each] = order[each] >= least
+
+
+@compiled
+def _passing(index: Codes, allow: Numbers, visited: Numbers, lists: int) -> float:
+    """Return about which share of the rows of the lists visited, so many, may be found."""
+    apart = max(lists // _LISTS_SEEN, 1)
+    at = seen = passing = 0
+    for each in range(len(visited)):
+        if not visited[each]:
+            continue
+        at += 1
+        if at % apart:
+            continue
+        rows = array_at(index.rows[each], min(index.sizes[each], ROWS), np.int64)
+        for row in range(len(rows)):
+            passing += allow[rows[row]]
+        seen += len(rows)
+    return passing / max(seen, 1)
 
 
 @compiled_quickly

@@ -24,6 +24,9 @@ from vecsearch.retrieve.nearest.planner import SPARE, Costs, Plan, plan, sight, 
 from vecsearch.retrieve.nearest.structure import Effort
 from vecsearch.types import ALL, Mask, Vectors
 
+_PLANS: Final = 1000
+"""Plans that are kept at most."""
+
 _ENOUGH: Final = 0.8
 """A filtered search is content with this share of what passes without a filter."""
 
@@ -53,7 +56,7 @@ class Approximate:
         self._costs = costs
         self._asking = Asking(index)
         self._looking = LookUp(index, vectors)
-        self._unfiltered: dict[tuple[int, bool], Plan] = {}
+        self._plans: dict[tuple[int, int | None, bool, bool], Plan] = {}
 
     @property
     def lists(self) -> int | None:
@@ -96,9 +99,11 @@ class Approximate:
                     f"of {self.lists:,} lists those are scanned whose centroids' products are at "
                     f"least {nearness:.3g} of the greatest"
                 )
+            all_ = "all codes of those that pass are scanned"
+            more = f"{how}, and more of them the fewer rows pass near a query"
             ways = {
                 "tuned": how,
-                "selector": "all codes of those that pass are scanned",
+                "selector": more if self.lists > 1 and self._widens else all_,
                 "over-fetch": f"{how} for more candidates than are needed",
             }
         what = f"{ways[chosen.way]}, " if chosen.way in ways else ""
@@ -109,19 +114,26 @@ class Approximate:
         scored = f"{chosen.effort.candidates:,} are scored exactly"
         return f"{pass_}{what}{scored} (estimates: {estimates})"
 
+    @property
+    def _widens(self) -> bool:
+        """Whether compiled loops scan the lists, which see themselves how many have to be."""
+        return self._looking.kernels(0, 1) is not None
+
     def _for_k(self, k: int) -> Effort:
         return self._effort.for_k(k, graph=self.lists is None)
 
     def _plan(self, k: int, passing: int | None, queries: int) -> Plan:
-        in_batch = queries >= BATCH
-        known = self._unfiltered.get((k, in_batch)) if passing is None else None
-        if known is not None:
-            return known
-        effort, rows = self._for_k(k), len(self._vectors)
-        made = plan(self._costs, rows, passing, effort, self.lists, in_batch=in_batch)
-        if passing is None:
-            self._unfiltered[k, in_batch] = made
-        return made
+        """Plan once for each number of rows that pass: filters come again."""
+        case = k, passing, queries >= BATCH, self._widens
+        known = self._plans.get(case)
+        if known is None:
+            if len(self._plans) >= _PLANS:
+                self._plans.clear()
+            effort, rows = self._for_k(k), len(self._vectors)
+            known = self._plans[case] = plan(
+                self._costs, rows, passing, effort, self.lists, in_batch=case[2], widens=case[3]
+            )
+        return known
 
     def _rows(self, queries: Vectors, effort: Effort, allow: Mask) -> NDArray[np.int64]:
         """Return the rows whose codes are nearest, (queries, candidates); -1 pads."""
