@@ -152,61 +152,53 @@ class Approximate:
     def _over_fetched(
         self, queries: Vectors, k: int, effort: Effort, allow: NDArray[np.bool_]
     ) -> Found:
+        if self.lists is None:
+            return self._walked(queries, k, effort, allow)
         rows = self._rows(queries, effort, ALL)
         rows[~allow[rows]] = -1  # row -1, which pads, stays -1 whatever the last row's place says
-        usual = self._for_k(k)
-        passed = rows >= 0
-        if self.lists is not None:
-            few = np.flatnonzero(np.count_nonzero(passed, axis=1) < _ENOUGH * usual.candidates)
-        else:
-            shares = _shares(passed, k)
-            needed = [sight(usual, share) if share else np.inf for share in shares.tolist()]
-            few = np.flatnonzero(effort.probes < _ENOUGH_SEEN * np.array(needed))
-            # Its rows come by codes that are nearly the vectors: the first that pass will do.
-            most = math.ceil(SPARE * usual.candidates)
-            first = np.argsort(~passed, axis=1, kind="stable")[:, :most]
-            rows = np.take_along_axis(rows, first, axis=1)
         found = best(rows, inner_products(queries, self._vectors, rows), k)
-        if len(few) and self.lists is not None:
+        usual = self._for_k(k)
+        few = np.flatnonzero(np.count_nonzero(rows >= 0, axis=1) < _ENOUGH * usual.candidates)
+        if len(few):
             all_ = replace(usual, probes=self.lists, nearness=None)
-            again = self._scored(queries[few], k, all_, allow)
-            found[0][few], found[1][few] = again
-        elif len(few):
-            self._walk_again(queries, k, allow, found, few, shares)
+            found[0][few], found[1][few] = self._scored(queries[few], k, all_, allow)
         return found
 
-    def _walk_again(
-        self,
-        queries: Vectors,
-        k: int,
-        allow: NDArray[np.bool_],
-        found: Found,
-        few: NDArray[np.int64],
-        shares: NDArray[np.float64],
-    ) -> None:
-        """Find again what a graph found for a few of the queries, near which such shares pass."""
-        usual, passing = self._for_k(k), int(np.count_nonzero(allow))
+    def _walked(self, queries: Vectors, k: int, effort: Effort, allow: NDArray[np.bool_]) -> Found:
+        """Search a graph without the mask; walk again, or score all, where too little passes."""
+        usual = self._for_k(k)
+        rows = self._rows(queries, effort, ALL)
+        # They come by codes that are nearly the vectors: the first that pass will do.
+        first = np.full((len(queries), math.ceil(SPARE * usual.candidates)), -1)
+        again: list[tuple[int, Effort]] = []
         left = []
-        for i in few.tolist():
-            more = wider(self._costs, usual, float(shares[i]), passing)
+        for i, seen in enumerate(rows):
+            places = np.flatnonzero(allow[seen] & (seen >= 0))
+            share = _share(places, len(seen), k)
+            if share and effort.probes >= _ENOUGH_SEEN * sight(usual, share):
+                some = places[: first.shape[1]]
+                first[i, : len(some)] = seen[some]
+                continue
+            more = wider(self._costs, usual, share, int(np.count_nonzero(allow)))
             if more is None or more.probes >= len(self._vectors):
                 left.append(i)
             else:
-                again = self._over_fetched(queries[i : i + 1], k, more, allow)
-                found[0][i], found[1][i] = again[0][0], again[1][0]
+                again.append((i, more))
+        found = best(first, inner_products(queries, self._vectors, first), k)
+        for i, more in again:
+            walked = self._walked(queries[i : i + 1], k, more, allow)
+            found[0][i], found[1][i] = walked[0][0], walked[1][0]
         if left:
             scored = self._flat.search_rows(queries[left], k, np.flatnonzero(allow))
             found[0][left], found[1][left] = scored
+        return found
 
 
-def _shares(passed: NDArray[np.bool_], k: int) -> NDArray[np.float64]:
-    """Return which share of a graph's rows passes near each query, (queries,).
+def _share(places: NDArray[np.int64], seen: int, k: int) -> float:
+    """Return which share of a graph's rows passes near a query.
 
-    passed: (queries, rows in sight), the nearest first. Where the nearest pass more seldom than
-    others it is the share up to the k-th that does.
+    places: of those that pass among the rows in sight, so many, the nearest first. Where the
+        nearest pass more seldom than others it is the share up to the k-th that does.
     """
-    so_far = np.cumsum(passed, axis=1)
-    shares: NDArray[np.float64] = so_far[:, -1] / passed.shape[1]
-    some = so_far[:, -1] >= k
-    shares[some] = np.minimum(shares[some], k / (np.argmax(so_far[some] >= k, axis=1) + 1))
-    return shares
+    share = len(places) / seen
+    return min(share, k / (int(places[k - 1]) + 1)) if len(places) >= k else share

@@ -17,7 +17,7 @@ from vecsearch.types import Vectors
 _LINKS: Final = 32
 _CANDIDATES: Final = (2, 3, 5, 7, 10, 15, 20, 30, 40, 60, 80)
 _FEWER_CANDIDATES: Final = (7, 15, 20, 30, 60)
-_VISITED: Final = (1 / 24, 1 / 16, 1 / 12, 1 / 8, 1 / 6, 1 / 4, 3 / 8, 1 / 2)
+_VISITED: Final = (1 / 24, 1 / 16, 1 / 12, 1 / 8, 1 / 6, 1 / 4, 3 / 8, 1 / 2, 5 / 8)
 """Shares of the lists, over all queries."""
 _IN_SIGHT: Final = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """Rows kept in sight of a graph, as multiples of k."""
