@@ -79,7 +79,10 @@ class Approximate:
         else:
             found = self._scored(queries, k, chosen.effort, allow)
         wanted = min(k, len(self._vectors) if passing is None else passing)
-        short = np.flatnonzero(found[0][:, max(wanted, 1) - 1] < 0)
+        last = found[0][:, max(wanted, 1) - 1]
+        if len(last) == 1 and last[0] >= 0:
+            return found  # as nearly always; what else is called then takes longer than it seems
+        short = np.flatnonzero(last < 0)
         if wanted and len(short):
             found[0][short], found[1][short] = self._flat.search(queries[short], k, allow)
         return found
