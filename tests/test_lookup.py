@@ -8,6 +8,7 @@ from test_dense import unit
 
 from vecsearch.retrieve.nearest import lookup
 from vecsearch.retrieve.nearest.approximate import Approximate
+from vecsearch.retrieve.nearest.asking import Asking
 from vecsearch.retrieve.nearest.building import Builder
 from vecsearch.retrieve.nearest.exact import Flat, inner_products
 from vecsearch.retrieve.nearest.library import load_faiss
@@ -30,9 +31,9 @@ def index(request):
     return Builder(TABLE).build(Structure.named(request.param)).index
 
 
-def rows_of(index, table, queries, candidates, allow=ALL, wanted=None, probes=10):
-    looking = LookUp(index, table)
-    return looking.rows(KERNELS, queries, wanted or candidates, probes, candidates, allow)
+def rows_of(index, table, queries, candidates, allow=ALL, probes=10, nearness=None):
+    effort = Effort(1, probes, candidates, nearness)
+    return LookUp(index, table).rows(KERNELS, queries, effort, allow)
 
 
 def best_scores(queries, table, rows, k):
@@ -53,13 +54,101 @@ def test_the_rows_are_those_of_faiss(index, candidates):
         assert len(set(found) & set(other)) >= 0.9 * len(found) - 1
 
 
-def test_the_best_of_them_are_found(index):
-    """Their order is that of the vectors, however many more than wanted there are."""
-    all_ = rows_of(index, TABLE, QUERIES, 300)
-    some = rows_of(index, TABLE, QUERIES, 300, wanted=10)
-    assert some.shape == (40, 26)
-    expected = best_scores(QUERIES, TABLE, all_, 10)
-    assert best_scores(QUERIES, TABLE, some, 10).tobytes() == expected.tobytes()
+@pytest.mark.parametrize("k", [1, 10, 400])
+def test_the_best_of_them_are_found(index, k):
+    """Their order is that of the vectors; where there are fewer candidates, the rest is padded."""
+    scores = best_scores(QUERIES, TABLE, rows_of(index, TABLE, QUERIES, 300), k)
+    rows, found = LookUp(index, TABLE).search(KERNELS, QUERIES, k, Effort(1, 10, 300), ALL)
+    assert rows.shape == found.shape == (40, k)
+    assert found[:, :300].tobytes() == scores.tobytes()
+    assert inner_products(QUERIES, TABLE, rows)[:, :300].tobytes() == scores.tobytes()
+    assert (rows[:, 300:] == -1).all()
+    assert np.isneginf(found[:, 300:]).all()
+
+
+@pytest.mark.parametrize("dim", [1, 7, 8, 16, 23, 24, 36, 100, 256])
+def test_scores_are_those_of_faiss_to_the_last_bit(dim):
+    if not lookup._exact(dim):
+        pytest.skip("this build of FAISS adds up in another order")
+    table, query = unit((500, dim), 5), unit((1, dim), 6)
+    theirs = inner_products(query, table, np.arange(500)[None])[0]
+    products = pytest.importorskip("vecsearch.kernels.products").products
+    assert products(query[0], table).tobytes() == theirs.tobytes()
+
+
+def test_faiss_scores_where_it_adds_up_in_another_order(index, monkeypatch):
+    effort = Effort(1, 10, 300)
+    mine = LookUp(index, TABLE).search(KERNELS, QUERIES, 10, effort, ALL)
+    monkeypatch.setattr(lookup, "_exact", lambda *_: False)
+    theirs = LookUp(index, TABLE).search(KERNELS, QUERIES, 10, effort, ALL)
+    assert mine[1] == pytest.approx(theirs[1])
+    assert np.mean(mine[0] == theirs[0]) > 0.99
+
+
+def lists_of(index):
+    """Return the list of each row, and the products of the queries with the lists' centroids."""
+    faiss = load_faiss()
+    lists = faiss.downcast_index(index.index)
+    centroids = faiss.downcast_index(lists.quantizer).reconstruct_n(0, lists.nlist)
+    of_row = np.empty(ROWS, np.int64)
+    for each in range(lists.nlist):
+        size = lists.invlists.list_size(each)
+        of_row[faiss.rev_swig_ptr(lists.invlists.get_ids(each), size)] = each
+    return of_row, index.chain.at(0).apply(QUERIES) @ centroids.T
+
+
+@pytest.fixture(scope="module")
+def lists():
+    return Builder(TABLE).build(Structure.named("ivf16-pq4")).index
+
+
+def test_only_near_lists_are_visited(lists):
+    """And as many as hold the candidates; of two that are alike rounding may take another."""
+    of_row, products = lists_of(lists)
+    sizes = np.bincount(of_row, minlength=16)
+    for nearness, candidates in ((0.6, 1), (0.6, 1500), (0.1, 100), (5.0, 700)):
+        rows = rows_of(lists, TABLE, QUERIES, candidates, probes=16, nearness=nearness)
+        for i, found in enumerate(rows):
+            assert (found >= 0).all()
+            order = np.argsort(-products[i])
+            before = np.cumsum(sizes[order]) - sizes[order]
+            near = products[i][order] >= nearness * products[i].max() - 0.01
+            able = order[near | (before <= candidates + sizes.max())]
+            assert set(of_row[found].tolist()) <= set(able.tolist())
+    all_ = rows_of(lists, TABLE, QUERIES, 300, probes=16)
+    some = rows_of(lists, TABLE, QUERIES, 300, probes=16, nearness=0.7)
+    assert (np.sort(all_) != np.sort(some)).any(axis=1).mean() > 0.5
+
+
+def test_all_lists_are_visited_where_nothing_near_passes(lists):
+    of_row, products = lists_of(lists)
+    for i in range(len(QUERIES)):
+        allow = (products[i] < 0.5 * products[i].max())[of_row]
+        query = QUERIES[i : i + 1]
+        near = rows_of(lists, TABLE, query, 50, allow, probes=16, nearness=0.6)
+        all_ = rows_of(lists, TABLE, query, 50, allow, probes=16)
+        assert np.sort(near).tolist() == np.sort(all_).tolist()
+
+
+def test_at_most_so_many_lists_are_visited(lists):
+    of_row, _ = lists_of(lists)
+    rows = rows_of(lists, TABLE, QUERIES, 200, probes=3, nearness=0.01)
+    assert max(len(set(of_row[row[row >= 0]].tolist())) for row in rows) == 3
+
+
+def test_faiss_visits_the_lists_that_are_near(lists):
+    """It finds at least as much, since it visits somewhat more of them."""
+    asking = Asking(lists)
+    for share in (0.2, 0.5):
+        effort = Effort(1, 16, 200, asking.nearness(QUERIES, share))
+        mine = best_scores(
+            QUERIES, TABLE, LookUp(lists, TABLE).rows(KERNELS, QUERIES, effort, ALL), 10
+        )
+        theirs = best_scores(QUERIES, TABLE, asking.rows(QUERIES, effort, ALL), 10)
+        assert theirs.mean() >= mine.mean() - 1e-3
+        _, products = lists_of(lists)
+        near = products >= effort.nearness * products.max(axis=1, keepdims=True)
+        assert near.mean() == pytest.approx(share, abs=0.02)
 
 
 @pytest.mark.parametrize("share", [0.5, 0.02, 0.001, 0.0])
@@ -119,8 +208,8 @@ def test_lists_that_are_empty():
 
 def test_an_index_is_looked_up_once_that_is_worth_it(index, monkeypatch):
     used = []
-    best_rows = KERNELS.best_rows
-    monkeypatch.setattr(KERNELS, "best_rows", lambda *given: used.append(0) or best_rows(*given))
+    scored = KERNELS.best_scored
+    monkeypatch.setattr(KERNELS, "best_scored", lambda *given: used.append(0) or scored(*given))
     loading = lookup.Loading(1e7, lookup._load)
     monkeypatch.setattr(lookup, "LOADING", loading)
     search = Approximate(index, TABLE, Effort(10, 10, 400), NEVER_EXACT).search

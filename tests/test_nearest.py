@@ -19,7 +19,7 @@ from vecsearch import ALL, Document, Index
 from vecsearch.cli import main
 from vecsearch.encoders import OwnVectors
 from vecsearch.errors import IndexCorrupt, RecallWarning, UsageError
-from vecsearch.retrieve.nearest import trials, tuning
+from vecsearch.retrieve.nearest import lookup, trials, tuning
 from vecsearch.retrieve.nearest.approximate import Approximate
 from vecsearch.retrieve.nearest.bound import lower_bound
 from vecsearch.retrieve.nearest.building import (
@@ -151,6 +151,36 @@ def test_the_cheapest_way_is_taken():
     assert way(10_000, in_batch=True) == "exact"
 
 
+def test_loops_that_widen_need_nothing_but_a_selector():
+    costs = Costs(row=0.1, row_in_batch=0.01, fetch=0.1, scan=300, probe=100)
+    effort = Effort(10, 64, 100, 0.3)
+
+    def planned(passing, widens=True):
+        return plan(costs, 100_000, passing, effort, 64, in_batch=False, widens=widens)
+
+    assert [planned(n).way for n in (None, 0, 1000, 25_000, 99_000)] == [
+        "tuned",
+        "exact",
+        "exact",
+        "selector",
+        "selector",
+    ]
+    assert planned(25_000).effort == effort
+    # Of twice as many lists, as the root of a quarter says, but never more than all.
+    mask, scored = 20, 20
+    assert planned(25_000).estimates == {"exact": 2520, "selector": mask + 200 + scored}
+    assert planned(4000).estimates["selector"] == mask + 300 + scored
+    without = planned(10_000, widens=False)
+    assert (without.way, without.effort) == ("selector", Effort(10, 64, 100))
+
+
+def test_an_effort_is_read_as_it_was_kept():
+    for effort in (Effort(10, 1, 50), Effort(10, 512, 200, 0.19)):
+        assert Effort.from_dict(effort.to_dict()) == effort
+    assert Effort.from_dict({"k": 10, "probes": 8, "candidates": 70}) == Effort(10, 8, 70)
+    assert Effort(10, 512, 200, 0.19).for_k(20, graph=False) == Effort(20, 512, 400, 0.19)
+
+
 def test_the_cheapest_way_through_a_graph():
     costs = Costs(row=0.1, row_in_batch=0.01, fetch=2, scan=0, probe=10)
     effort = Effort(10, 50, 20)
@@ -223,10 +253,10 @@ BUILDER = Builder(TABLE)
 KINDS = {
     "pq2": Effort(10, 1, 100),
     "pq4": Effort(10, 1, 200),
-    "ivf32-pq2": Effort(10, 20, 100),
+    "ivf32-pq2": Effort(10, 32, 100, 0.2),
     "rabitq": Effort(10, 1, 400),
     "ivf32-rabitq": Effort(10, 20, 200),
-    "ivf32-sq8": Effort(10, 20, 100),
+    "ivf32-sq8": Effort(10, 32, 100, 0.2),
     "hnsw8-float32": Effort(10, 100, 20),
     "hnsw8-bf16": Effort(10, 100, 20),
     "hnsw8-sq8": Effort(10, 100, 30),
@@ -251,10 +281,18 @@ def kind(request):
     return structure
 
 
-@pytest.fixture(scope="module")
-def approximate(kind):
+@pytest.fixture(scope="module", params=["FAISS", "compiled loops"])
+def approximate(kind, request):
+    """An index of each kind, searched by FAISS, and by compiled loops where they know its codes."""
     index = from_bytes(to_bytes(BUILDER.build(kind).index), TABLE)
-    return Approximate(index, TABLE, KINDS[kind.name], costs_of(kind))
+    loops = None
+    if request.param == "compiled loops":
+        loops = lookup._load()
+        if loops is None or not kind.codes.startswith("pq"):
+            pytest.skip("only FAISS searches it")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lookup, "LOADING", lookup.Loading(0 if loops else math.inf, lambda: loops))
+        yield Approximate(index, TABLE, KINDS[kind.name], costs_of(kind))
 
 
 def recall_of(index, queries, k, allow):
@@ -327,10 +365,12 @@ def test_any_filter_leaves_no_holes(approximate, data):
 def test_every_way_is_taken_somewhere(approximate):
     ways = {approximate._plan(10, int(allow.sum()), 1).way for _, allow in filters()}
     of_lists = {"selector"} if approximate.lists else set()
-    assert ways == {"exact", "over-fetch", *of_lists}
+    of_faiss = set() if approximate._widens else {"over-fetch"}
+    assert ways == {"exact", *of_faiss, *of_lists}
     told = approximate.describe(10, TOPICS < 25)
     assert f"of {ROWS:,} rows pass" in told
     assert ("selector" if approximate.lists else "rows in sight") in told
+    assert ("the fewer rows pass" in told) == (approximate._widens and approximate.lists > 1)
 
 
 def test_more_is_scored_for_a_greater_k(approximate):

@@ -35,7 +35,7 @@ def pareto(vectors: Vectors, queries: Vectors, scratch: Path) -> dict[str, Any]:
     asked = queries[:ASKED]
     exact = exact_rows(vectors, asked)
     lines, able = [], []
-    everyone: Sequence[Engine] = [*ours(vectors, graph=True), *peers()]
+    everyone: Sequence[Engine] = [*ours(vectors, asked, graph=True), *peers()]
     for engine in everyone:
         built = engine.built(vectors, scratch)
         points = []

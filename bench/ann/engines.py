@@ -36,7 +36,7 @@ class Built(NamedTuple):
 
 
 class Engine(Protocol):
-    """One library with the settings of its build."""
+    """One library with the settings of its build, and its efforts once it is built."""
 
     name: str
     efforts: Sequence[Any]
@@ -178,10 +178,13 @@ class FaissHNSW:
 class Ours:
     """vecsearch: codes, and exact scores of what they find from the mapped vectors."""
 
-    def __init__(self, structure: Structure) -> None:
+    efforts: Sequence[Effort] = ()
+
+    def __init__(self, structure: Structure, asked: Vectors) -> None:
+        """Efforts are those that tuning tries with some queries, `asked`."""
         self.name = f"vecsearch {structure.name}"
         self.structure = structure
-        self.efforts = [effort for row in efforts(structure, K) for effort in row]
+        self._asked = asked
 
     def built(self, vectors: Vectors, folder: Path) -> Built:
         """See `Engine`."""
@@ -190,6 +193,8 @@ class Ours:
             path, lambda: path.write_bytes(to_bytes(Builder(vectors).build(self.structure).index))
         )
         index = from_bytes(path.read_bytes(), vectors)
+        rows = efforts(self.structure, K, index, self._asked)
+        self.efforts = [effort for row in rows for effort in row]
         return Built(index, seconds, memory_of(index))
 
     def search(self, built: Built, vectors: Vectors, effort: Effort) -> Search:
@@ -198,10 +203,15 @@ class Ours:
         return lambda queries, k: index.search(queries, k, ALL)[0]
 
 
-def ours(vectors: Vectors, *, graph: bool = False) -> list[Ours]:
-    """Return what tuning considers for some vectors, (rows, dim), with one graph or with none."""
+def ours(vectors: Vectors, asked: Vectors, *, graph: bool = False) -> list[Ours]:
+    """Return what tuning considers for some vectors, (rows, dim), with one graph or with none.
+
+    asked: queries to tune with.
+    """
     tried = structures(*vectors.shape, None)
-    return [Ours(each) for each in tried if not each.links or (graph and each.codes == "bf16")]
+    return [
+        Ours(each, asked) for each in tried if not each.links or (graph and each.codes == "bf16")
+    ]
 
 
 def peers() -> list[Engine]:

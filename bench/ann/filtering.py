@@ -38,7 +38,7 @@ def filters(vectors: Vectors, queries: Vectors, scratch: Path) -> list[dict[str,
         )
     }
     rows = []
-    for engine in map(Ours, KINDS):
+    for engine in (Ours(kind, asked) for kind in KINDS):
         index = engine.built(vectors, scratch).index
         effort = next(
             each

@@ -110,7 +110,7 @@ def _fastest(vectors: Vectors, asked: Vectors, folder: Path) -> dict[str, dict[s
     """Return the fastest at each recall, alone and in a batch, of all that tuning tries."""
     exact = exact_rows(vectors, asked)
     best: dict[str, dict[str, Any]] = {}
-    for engine in ours(vectors, graph=True):
+    for engine in ours(vectors, asked, graph=True):
         built = engine.built(vectors, folder)
         for effort in engine.efforts:
             if max(effort.candidates, effort.probes) >= len(vectors):

@@ -29,7 +29,7 @@ def honesty(vectors: Vectors, queries: Vectors, scratch: Path) -> list[dict[str,
     pool = queries[ASKED : ASKED + POOL]
     least = Flat(vectors).search(pool, K, ALL)[1][:, -1:]
     known: list[tuple[Trial, np.ndarray]] = []
-    for engine in ours(vectors)[:ENGINES]:
+    for engine in ours(vectors, queries[:ASKED])[:ENGINES]:
         built = engine.built(vectors, scratch)
         for effort in engine.efforts:
             index = Approximate(built.index, vectors, effort, NEVER_EXACT)

@@ -17,6 +17,7 @@ from vecsearch.kernels.best import nth_greatest
 from vecsearch.kernels.bits import trailing_zeros
 from vecsearch.kernels.floats import ordered, widened
 from vecsearch.kernels.memory import LINE, array_at, fetch
+from vecsearch.kernels.products import product
 from vecsearch.kernels.tables import ENTRIES, ROWS, look_up
 
 Numbers: TypeAlias = NDArray[Any]
@@ -30,11 +31,17 @@ _TILE: Final = 32 * ROWS
 _SAMPLED: Final = 64
 """Of so many blocks one is looked at beforehand."""
 
+_LISTS_SEEN: Final = 32
+"""Lists at least, if so many are visited, of which it is looked at how many rows pass."""
+
 _SOON: Final = 2
 """So many blocks before it is looked at one of the few is fetched."""
 
 _DEVIATIONS: Final = 4
 """Among the few, so many standard deviations more than are expected aren't below the floor."""
+
+_CODES_AHEAD: Final = 2048
+"""About so many bytes before they are looked up codes are fetched; less or more takes longer."""
 
 _AHEAD: Final = 8
 """So many rows before it is scored a vector is fetched."""
@@ -86,33 +93,82 @@ def best_rows(
     queries: Numbers,
     index: Codes,
     probes: int,
+    nearness: float,
     candidates: int,
     allow: Numbers,
-    vectors: int,
     found: Numbers,
 ) -> None:
-    """Find the rows that are nearest to each query, (n, dim) float32, among those with best codes.
+    """Find the rows with the best codes for each query, (n, dim) float32.
 
-    probes: lists that are visited, the nearest. candidates: rows whose vectors are looked at.
-    allow: (rows,) bool, those that may be found; empty for all. vectors: the address of the rows'
-    vectors, (rows, dim) float32. found: (n, m) int64, -1 throughout, gets the rows in any order; at
-    least as many as are wanted, since products are rounded here as they happen to be.
+    probes: lists that are visited, the nearest. nearness: of these the least product with the
+    query, as a share of the nearest list's; -inf for any. candidates: rows that are found; a list
+    is visited in any case if fewer are in those before it. allow: (rows,) bool, those that may be
+    found; empty for all. The fewer they are in near lists, the more lists are visited: so many
+    times more as is the root of the share. found: (n, candidates) int64, gets the rows in any
+    order; -1 pads.
     """
+    found[:] = -1
     for first in range(0, len(queries), TOGETHER):
         some = queries[first : first + TOGETHER]
-        work = _prepared(some, index, probes, candidates)
-        _sample(index, allow, work, candidates)
-        _scan(index, allow, work, candidates)
+        work = _looked_up(some, index, probes, nearness, candidates, allow)
         for i in range(len(some)):
-            taken, rows, sums = work.taken[i], work.rows[i], work.sums[i]
-            if taken > found.shape[1]:
-                _score(some[i], vectors, rows, taken, sums)
-                taken, _ = _shrink(rows, sums, taken, found.shape[1])
-            found[first + i, :taken] = rows[:taken]
+            taken = work.taken[i]
+            found[first + i, :taken] = work.rows[i, :taken]
 
 
 @compiled
-def _prepared(queries: Numbers, index: Codes, probes: int, candidates: int) -> _Work:
+def best_scored(
+    queries: Numbers,
+    index: Codes,
+    probes: int,
+    nearness: float,
+    candidates: int,
+    allow: Numbers,
+    vectors: int,
+    rows: Numbers,
+    scores: Numbers,
+) -> None:
+    """Find what `best_rows` does, and of that the best by their products with the query.
+
+    vectors: the address of the rows' vectors, (rows, dim) float32. rows, scores: (n, k) int64 and
+    float32, get the k best, in falling order; -1 and -inf pad.
+    """
+    rows[:] = -1
+    scores[:] = -np.inf
+    for first in range(0, len(queries), TOGETHER):
+        some = queries[first : first + TOGETHER]
+        work = _looked_up(some, index, probes, nearness, candidates, allow)
+        for i in range(len(some)):
+            _score(
+                some[i], vectors, work.rows[i], work.taken[i], rows[first + i], scores[first + i]
+            )
+
+
+@compiled
+def _looked_up(
+    queries: Numbers,
+    index: Codes,
+    probes: int,
+    nearness: float,
+    candidates: int,
+    allow: Numbers,
+) -> _Work:
+    """Find so many rows with the best codes for some queries."""
+    work = _prepared(queries, index, probes, nearness, candidates, allow)
+    _sample(index, allow, work, candidates)
+    _scan(index, allow, work, candidates)
+    return work
+
+
+@compiled
+def _prepared(
+    queries: Numbers,
+    index: Codes,
+    probes: int,
+    nearness: float,
+    candidates: int,
+    allow: Numbers,
+) -> _Work:
     count, lists, numbers = len(queries), len(index.sizes), index.words.shape[0]
     size = -(-numbers // 4) * 4 * ENTRIES
     memory = np.zeros(count * size + LINE, np.uint8)
@@ -137,10 +193,69 @@ def _prepared(queries: Numbers, index: Codes, probes: int, candidates: int) -> _
         _multiply(index.centroids, turned, near)
         for each in range(lists):
             order[each] = ordered(near[each])
-        least = nth_greatest(order, probes)
-        for each in range(lists):
-            work.visited[i, each] = order[each] >= least
+        visited = work.visited[i]
+        close = _visit(index.sizes, near, order, probes, nearness, candidates, visited)
+        if len(allow):
+            share = _passing(index, allow, visited, close)
+            wanted = min(close / np.sqrt(share), lists) if share > 0 else lists
+            _visit_nearest(order, int(wanted), visited)
     return work
+
+
+@part
+def _visit(
+    sizes: Numbers,
+    near: Numbers,
+    order: Numbers,
+    probes: int,
+    nearness: float,
+    candidates: int,
+    visited: Numbers,
+) -> int:
+    """Say which lists are visited, and return how many; `order` rises with what is near."""
+    best = np.float32(0)
+    for each in range(len(near)):
+        best = max(best, near[each])
+    count = probes
+    if best > 0:
+        enough = np.float32(nearness) * best
+        count = 0
+        for each in range(len(near)):
+            count += near[each] >= enough
+        count = max(min(count, probes), 1)
+    while True:
+        _visit_nearest(order, count, visited)
+        held = 0
+        for each in range(len(near)):
+            held += visited[each] * sizes[each]
+        if held >= candidates or count == probes:
+            return count
+        count += 1
+
+
+@part
+def _visit_nearest(order: Numbers, count: int, visited: Numbers) -> None:
+    least = nth_greatest(order, count)
+    for each in range(len(order)):
+        visited[each] = order[each] >= least
+
+
+@compiled
+def _passing(index: Codes, allow: Numbers, visited: Numbers, lists: int) -> float:
+    """Return about which share of the rows of the lists visited, so many, may be found."""
+    apart = max(lists // _LISTS_SEEN, 1)
+    at = seen = passing = 0
+    for each in range(len(visited)):
+        if not visited[each]:
+            continue
+        at += 1
+        if at % apart:
+            continue
+        rows = array_at(index.rows[each], min(index.sizes[each], ROWS), np.int64)
+        for row in range(len(rows)):
+            passing += allow[rows[row]]
+        seen += len(rows)
+    return passing / max(seen, 1)
 
 
 @compiled_quickly
@@ -226,7 +341,8 @@ def _see(
         if at < 0:
             continue
         each, block = lists[at], blocks[at]
-        look_up(index.blocks[each] + apart * block, work.tables[query], numbers, 0, block_sums)
+        address = index.blocks[each] + apart * block
+        look_up(address, address, work.tables[query], numbers, 0, block_sums)
         rows = array_at(index.rows[each], index.sizes[each], np.int64)
         for row in range(ROWS):
             if not len(allow) or allow[rows[ROWS * block + row]]:
@@ -261,14 +377,26 @@ def _scan(index: Codes, allow: Numbers, work: _Work, most: int) -> None:
 def _scan_once(index: Codes, allow: Numbers, work: _Work, most: int) -> None:
     """Collect the rows whose codes aren't below the floors, each as the address of its number."""
     block_sums = np.empty(ROWS, np.uint16)
+    lists = np.empty(len(index.sizes) + 1, np.int64)
+    count = 0
     for each in range(len(index.sizes)):
+        visited = False
+        for i in range(len(work.taken)):
+            visited |= work.visited[i, each]
+        lists[count] = each
+        count += visited and index.sizes[each] > 0
+    lists[count] = lists[0]
+    for at in range(count):
+        each, following = lists[at], index.blocks[lists[at + 1]]
         size = index.sizes[each]
         rows = array_at(index.rows[each], size, np.int64)
         for first in range(0, size, _TILE):
             last = min(first + _TILE, size)
             for i in range(len(work.taken)):
                 if work.visited[i, each] and work.floors[i] != _NEVER:
-                    _scan_tile(index, rows, allow, work, most, i, each, first, last, block_sums)
+                    _scan_tile(
+                        index, rows, allow, work, most, i, each, first, last, following, block_sums
+                    )
 
 
 @part
@@ -282,17 +410,27 @@ def _scan_tile(
     each: int,
     first: int,
     last: int,
+    following: int,
     block_sums: Numbers,
 ) -> None:
-    """Collect of a list's rows, (n,) int64, those from first, which begins a block, to last - 1."""
+    """Collect of a list's rows, (n,) int64, those from first, which begins a block, to last - 1.
+
+    following: the address of the codes that are looked up after this list's.
+    """
     numbers = index.words.shape[0]
+    apart = numbers * ENTRIES
+    ahead = apart * max(1, _CODES_AHEAD // apart)
+    end = index.blocks[each] + apart * -(-len(rows) // ROWS)
     table, kept, sums = work.tables[query], work.rows[query], work.sums[query]
     floor, taken = work.floors[query], work.taken[query]
-    address = index.blocks[each] + numbers * ENTRIES * (first // ROWS)
+    address = index.blocks[each] + apart * (first // ROWS)
     numbered = index.rows[each]
     for start in range(first, last, ROWS):
-        over = look_up(address, table, numbers, floor, block_sums)
-        address += numbers * ENTRIES
+        soon = address + ahead
+        if soon >= end:
+            soon += following - end
+        over = look_up(address, soon, table, numbers, floor, block_sums)
+        address += apart
         if not over:
             continue
         if last - start < ROWS:
@@ -310,21 +448,26 @@ def _scan_tile(
     work.taken[query], work.floors[query] = taken, floor
 
 
-@compiled_quickly
-def _score(query: Numbers, vectors: int, rows: Numbers, taken: int, worth: Numbers) -> None:
-    """Say what rows are worth, by their vectors, in numbers that rise with it."""
-    dim = len(query)
-    apart = 4 * dim
+@part
+def _score(
+    query: Numbers, vectors: int, found: Numbers, taken: int, rows: Numbers, scores: Numbers
+) -> None:
+    """Put the best of the rows found in order, by the products of their vectors with a query."""
+    apart = 4 * len(query)
+    last = len(rows) - 1
     for i in range(taken):
         if i + _AHEAD < taken:
-            address = vectors + apart * rows[i + _AHEAD]
+            address = vectors + apart * found[i + _AHEAD]
             for line in range(0, apart, LINE):
                 fetch(address + line)
-        row = array_at(vectors + apart * rows[i], dim, np.float32)
-        total = np.float32(0)
-        for j in range(dim):
-            total += row[j] * query[j]
-        worth[i] = ordered(total)
+        score = product(query, vectors + apart * found[i])
+        if not score > scores[last]:
+            continue
+        at = last
+        while at > 0 and scores[at - 1] < score:
+            rows[at], scores[at] = rows[at - 1], scores[at - 1]
+            at -= 1
+        rows[at], scores[at] = found[i], score
 
 
 @part

@@ -30,9 +30,6 @@ ROWS: Final = 32
 ENTRIES: Final = 16
 """Of a table, for each number of a code."""
 
-_AHEAD: Final = 2048
-"""Bytes: codes so far behind those that are looked up are fetched; less or more takes longer."""
-
 _BYTE: Final = ir.IntType(8)
 _INT32: Final = ir.IntType(32)
 _INT64: Final = ir.IntType(64)
@@ -68,6 +65,7 @@ def _folded(builder: _Untyped, pair: list[_Untyped], *lanes: tuple[int, int]) ->
 def _looked_up(
     typing: _Untyped,
     codes: _Untyped,
+    soon: _Untyped,
     table: _Untyped,
     numbers: _Untyped,
     least: _Untyped,
@@ -85,8 +83,8 @@ def _looked_up(
         def added(total: _Untyped, more: _Untyped) -> None:
             builder.store(builder.add(builder.load(total), more), total)
 
-        source = builder.inttoptr(given[0], _PLACE)
-        entries = start(table, given[1])
+        source, fetched = (builder.inttoptr(each, _PLACE) for each in given[:2])
+        entries = start(table, given[2])
         kind = ir.FunctionType(_BYTES, [_BYTES, _BYTES])
         shuffle = cgutils.get_or_insert_function(
             builder.module, kind, "llvm.x86.avx512.pshuf.b.512"
@@ -104,13 +102,12 @@ def _looked_up(
                 added(totals[2 * half], values)
                 added(totals[2 * half + 1], builder.lshr(values, _every(_SUMS, 8)))
 
-        steps = builder.lshr(given[2], ir.Constant(_INT64, 2))
+        steps = builder.lshr(given[3], ir.Constant(_INT64, 2))
         with cgutils.for_range(builder, steps) as loop:
             there = builder.shl(loop.index, ir.Constant(_INT64, 6))
-            behind = builder.add(there, ir.Constant(_INT64, _AHEAD))
-            prefetch(builder, builder.gep(source, [behind]), level=1)
+            prefetch(builder, builder.gep(fetched, [there]), level=1)
             step(loaded(builder.gep(source, [there]), _BYTES), builder.gep(entries, [there]))
-        rest = builder.trunc(builder.lshr(given[2], ir.Constant(_INT64, 1)), ir.IntType(1))
+        rest = builder.trunc(builder.lshr(given[3], ir.Constant(_INT64, 1)), ir.IntType(1))
         with builder.if_then(rest):
             there = builder.shl(steps, ir.Constant(_INT64, 6))
             half = loaded(builder.gep(source, [there]), _HALF)
@@ -126,25 +123,26 @@ def _looked_up(
         # Four lanes of four sums are added up to one of each.
         folded = [_folded(builder, sums_of[i : i + 2], (0, 1), (2, 3)) for i in (0, 2)]
         all_ = _folded(builder, folded, (0, 2), (1, 3))
-        builder.store(all_, builder.bitcast(start(sums, given[4]), _SUMS.as_pointer()), align=2)
+        builder.store(all_, builder.bitcast(start(sums, given[5]), _SUMS.as_pointer()), align=2)
         one = builder.insert_element(
             ir.Constant(_SUMS, ir.Undefined),
-            builder.trunc(given[3], ir.IntType(16)),
+            builder.trunc(given[4], ir.IntType(16)),
             ir.Constant(ir.IntType(32), 0),
         )
         floor = builder.shuffle_vector(one, one, _indices([0] * 32))
         over = builder.icmp_unsigned(">=", all_, floor)
         return builder.zext(builder.bitcast(over, ir.IntType(32)), _INT64)
 
-    return types.uint64(types.int64, table, types.int64, types.int64, sums), code
+    return types.uint64(types.int64, types.int64, table, types.int64, types.int64, sums), code
 
 
-look_up: Final[Callable[[int, Numbers, int, int, Numbers], Any]] = cast(_Untyped, intrinsic)(
+look_up: Final[Callable[[int, int, Numbers, int, int, Numbers], Any]] = cast(_Untyped, intrinsic)(
     _looked_up
 )
 """Sum up what the codes of a block stand for; return a bit for each row: whether its sum isn't less
 than the least.
 
-codes: the address of a block. table: (numbers, ENTRIES) uint8, zeros up to a multiple of four
-numbers. numbers: of a code; even. least: from 0 to 65,535. sums: (ROWS,) uint16, gets the sums.
+codes: the address of a block. soon: that of one that is fetched meanwhile. table: (numbers,
+ENTRIES) uint8, zeros up to a multiple of four numbers. numbers: of a code; even. least: from 0 to
+65,535. sums: (ROWS,) uint16, gets the sums.
 """

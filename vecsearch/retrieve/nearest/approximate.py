@@ -16,13 +16,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.retrieve.nearest.asking import Asking
 from vecsearch.retrieve.nearest.base import Found
 from vecsearch.retrieve.nearest.exact import BATCH, Flat, best, inner_products
-from vecsearch.retrieve.nearest.library import load_faiss
 from vecsearch.retrieve.nearest.lookup import LookUp
 from vecsearch.retrieve.nearest.planner import SPARE, Costs, Plan, plan, sight, wider
 from vecsearch.retrieve.nearest.structure import Effort
 from vecsearch.types import ALL, Mask, Vectors
+
+_PLANS: Final = 1000
+"""Plans that are kept at most."""
 
 _ENOUGH: Final = 0.8
 """A filtered search is content with this share of what passes without a filter."""
@@ -51,9 +54,9 @@ class Approximate:
         self._flat = Flat(vectors)
         self._effort = effort
         self._costs = costs
-        self._asking = _Asking(index)
+        self._asking = Asking(index)
         self._looking = LookUp(index, vectors)
-        self._unfiltered: dict[tuple[int, bool], Plan] = {}
+        self._plans: dict[tuple[int, int | None, bool, bool], Plan] = {}
 
     @property
     def lists(self) -> int | None:
@@ -76,7 +79,10 @@ class Approximate:
         else:
             found = self._scored(queries, k, chosen.effort, allow)
         wanted = min(k, len(self._vectors) if passing is None else passing)
-        short = np.flatnonzero(found[0][:, max(wanted, 1) - 1] < 0)
+        last = found[0][:, max(wanted, 1) - 1]
+        if len(last) == 1 and last[0] >= 0:
+            return found  # as nearly always; what else is called then takes longer than it seems
+        short = np.flatnonzero(last < 0)
         if wanted and len(short):
             found[0][short], found[1][short] = self._flat.search(queries[short], k, allow)
         return found
@@ -91,9 +97,16 @@ class Approximate:
             ways = {"tuned": how, "over-fetch": how}
         else:
             how = f"{probes:,} of {self.lists:,} lists are scanned"
+            if (nearness := chosen.effort.nearness) is not None:
+                how = (
+                    f"of {self.lists:,} lists those are scanned whose centroids' products are at "
+                    f"least {nearness:.3g} of the greatest"
+                )
+            all_ = "all codes of those that pass are scanned"
+            more = f"{how}, and more of them the fewer rows pass near a query"
             ways = {
                 "tuned": how,
-                "selector": "all codes of those that pass are scanned",
+                "selector": more if self.lists > 1 and self._widens else all_,
                 "over-fetch": f"{how} for more candidates than are needed",
             }
         what = f"{ways[chosen.way]}, " if chosen.way in ways else ""
@@ -104,133 +117,91 @@ class Approximate:
         scored = f"{chosen.effort.candidates:,} are scored exactly"
         return f"{pass_}{what}{scored} (estimates: {estimates})"
 
+    @property
+    def _widens(self) -> bool:
+        """Whether compiled loops scan the lists, which see themselves how many have to be."""
+        return self._looking.kernels(0, 1) is not None
+
     def _for_k(self, k: int) -> Effort:
         return self._effort.for_k(k, graph=self.lists is None)
 
     def _plan(self, k: int, passing: int | None, queries: int) -> Plan:
-        in_batch = queries >= BATCH
-        known = self._unfiltered.get((k, in_batch)) if passing is None else None
-        if known is not None:
-            return known
-        effort, rows = self._for_k(k), len(self._vectors)
-        made = plan(self._costs, rows, passing, effort, self.lists, in_batch=in_batch)
-        if passing is None:
-            self._unfiltered[k, in_batch] = made
-        return made
+        """Plan once for each number of rows that pass: filters come again."""
+        case = k, passing, queries >= BATCH, self._widens
+        known = self._plans.get(case)
+        if known is None:
+            if len(self._plans) >= _PLANS:
+                self._plans.clear()
+            effort, rows = self._for_k(k), len(self._vectors)
+            known = self._plans[case] = plan(
+                self._costs, rows, passing, effort, self.lists, in_batch=case[2], widens=case[3]
+            )
+        return known
 
     def _rows(self, queries: Vectors, effort: Effort, allow: Mask) -> NDArray[np.int64]:
         """Return the rows whose codes are nearest, (queries, candidates); -1 pads."""
-        return self._nearest(queries, effort.candidates, effort, allow)
-
-    def _nearest(
-        self, queries: Vectors, wanted: int, effort: Effort, allow: Mask
-    ) -> NDArray[np.int64]:
-        """Return rows among which the nearest of the candidates are, so many; -1 pads."""
-        most = min(effort.candidates, len(self._vectors))
         kernels = self._looking.kernels(len(queries), effort.probes)
         if kernels is None:
-            return self._asking.rows(queries, most, effort.probes, allow)
-        return self._looking.rows(kernels, queries, wanted, effort.probes, most, allow)
+            return self._asking.rows(queries, effort, allow)
+        return self._looking.rows(kernels, queries, effort, allow)
 
     def _scored(self, queries: Vectors, k: int, effort: Effort, allow: Mask) -> Found:
-        rows = self._nearest(queries, k, effort, allow)
+        kernels = self._looking.kernels(len(queries), effort.probes)
+        if kernels is not None:
+            return self._looking.search(kernels, queries, k, effort, allow)
+        rows = self._asking.rows(queries, effort, allow)
         return best(rows, inner_products(queries, self._vectors, rows), k)
 
     def _over_fetched(
         self, queries: Vectors, k: int, effort: Effort, allow: NDArray[np.bool_]
     ) -> Found:
+        if self.lists is None:
+            return self._walked(queries, k, effort, allow)
         rows = self._rows(queries, effort, ALL)
         rows[~allow[rows]] = -1  # row -1, which pads, stays -1 whatever the last row's place says
-        usual = self._for_k(k)
-        passed = rows >= 0
-        if self.lists is not None:
-            few = np.flatnonzero(np.count_nonzero(passed, axis=1) < _ENOUGH * usual.candidates)
-        else:
-            shares = _shares(passed, k)
-            needed = [sight(usual, share) if share else np.inf for share in shares.tolist()]
-            few = np.flatnonzero(effort.probes < _ENOUGH_SEEN * np.array(needed))
-            # Its rows come by codes that are nearly the vectors: the first that pass will do.
-            most = math.ceil(SPARE * usual.candidates)
-            first = np.argsort(~passed, axis=1, kind="stable")[:, :most]
-            rows = np.take_along_axis(rows, first, axis=1)
         found = best(rows, inner_products(queries, self._vectors, rows), k)
-        if len(few) and self.lists is not None:
-            again = self._scored(queries[few], k, replace(usual, probes=self.lists), allow)
-            found[0][few], found[1][few] = again
-        elif len(few):
-            self._walk_again(queries, k, allow, found, few, shares)
+        usual = self._for_k(k)
+        few = np.flatnonzero(np.count_nonzero(rows >= 0, axis=1) < _ENOUGH * usual.candidates)
+        if len(few):
+            all_ = replace(usual, probes=self.lists, nearness=None)
+            found[0][few], found[1][few] = self._scored(queries[few], k, all_, allow)
         return found
 
-    def _walk_again(
-        self,
-        queries: Vectors,
-        k: int,
-        allow: NDArray[np.bool_],
-        found: Found,
-        few: NDArray[np.int64],
-        shares: NDArray[np.float64],
-    ) -> None:
-        """Find again what a graph found for a few of the queries, near which such shares pass."""
-        usual, passing = self._for_k(k), int(np.count_nonzero(allow))
+    def _walked(self, queries: Vectors, k: int, effort: Effort, allow: NDArray[np.bool_]) -> Found:
+        """Search a graph without the mask; walk again, or score all, where too little passes."""
+        usual = self._for_k(k)
+        rows = self._rows(queries, effort, ALL)
+        # They come by codes that are nearly the vectors: the first that pass will do.
+        first = np.full((len(queries), math.ceil(SPARE * usual.candidates)), -1)
+        again: list[tuple[int, Effort]] = []
         left = []
-        for i in few.tolist():
-            more = wider(self._costs, usual, float(shares[i]), passing)
+        for i, seen in enumerate(rows):
+            places = np.flatnonzero(allow[seen] & (seen >= 0))
+            share = _share(places, len(seen), k)
+            if share and effort.probes >= _ENOUGH_SEEN * sight(usual, share):
+                some = places[: first.shape[1]]
+                first[i, : len(some)] = seen[some]
+                continue
+            more = wider(self._costs, usual, share, int(np.count_nonzero(allow)))
             if more is None or more.probes >= len(self._vectors):
                 left.append(i)
             else:
-                again = self._over_fetched(queries[i : i + 1], k, more, allow)
-                found[0][i], found[1][i] = again[0][0], again[1][0]
+                again.append((i, more))
+        found = best(first, inner_products(queries, self._vectors, first), k)
+        for i, more in again:
+            walked = self._walked(queries[i : i + 1], k, more, allow)
+            found[0][i], found[1][i] = walked[0][0], walked[1][0]
         if left:
             scored = self._flat.search_rows(queries[left], k, np.flatnonzero(allow))
             found[0][left], found[1][left] = scored
+        return found
 
 
-def _shares(passed: NDArray[np.bool_], k: int) -> NDArray[np.float64]:
-    """Return which share of a graph's rows passes near each query, (queries,).
+def _share(places: NDArray[np.int64], seen: int, k: int) -> float:
+    """Return which share of a graph's rows passes near a query.
 
-    passed: (queries, rows in sight), the nearest first. Where the nearest pass more seldom than
-    others it is the share up to the k-th that does.
+    places: of those that pass among the rows in sight, so many, the nearest first. Where the
+        nearest pass more seldom than others it is the share up to the k-th that does.
     """
-    so_far = np.cumsum(passed, axis=1)
-    shares: NDArray[np.float64] = so_far[:, -1] / passed.shape[1]
-    some = so_far[:, -1] >= k
-    shares[some] = np.minimum(shares[some], k / (np.argmax(so_far[some] >= k, axis=1) + 1))
-    return shares
-
-
-class _Asking:
-    """Asks a FAISS index for rows; each class of index wants to be told of a search in its way."""
-
-    def __init__(self, index: Any) -> None:  # noqa: ANN401
-        faiss = load_faiss()
-        self._index = index
-        self._rotates = isinstance(index, faiss.IndexPreTransform)
-        graph = isinstance(index, faiss.IndexHNSW)
-        self.lists: int | None = None if graph else faiss.extract_index_ivf(index).nlist
-        self._unfiltered: dict[int, Any] = {}
-
-    def rows(self, queries: Vectors, most: int, probes: int, allow: Mask) -> NDArray[np.int64]:
-        """Return the rows nearest to queries, (queries, most); -1 pads."""
-        if allow is ALL:
-            told = self._unfiltered.get(probes)
-            if told is None:
-                told = self._unfiltered[probes] = self._parameters(probes)
-        else:
-            faiss = load_faiss()
-            bits = np.packbits(allow, bitorder="little")
-            told = self._parameters(
-                probes, faiss.IDSelectorBitmap(len(allow), faiss.swig_ptr(bits))
-            )
-        rows: NDArray[np.int64] = self._index.search(queries, most, params=told)[1]
-        return rows
-
-    def _parameters(self, probes: int, selector: Any = None) -> Any:  # noqa: ANN401
-        """Return what FAISS wants to be told; it keeps the selector alive."""
-        faiss = load_faiss()
-        if self.lists is None:
-            told = faiss.SearchParametersHNSW(efSearch=probes)
-        else:
-            told = faiss.SearchParametersIVF(nprobe=probes)
-        if selector is not None:
-            told.sel = selector
-        return faiss.SearchParametersPreTransform(index_params=told) if self._rotates else told
+    share = len(places) / seen
+    return min(share, k / (int(places[k - 1]) + 1)) if len(places) >= k else share

@@ -6,22 +6,27 @@ of a code's numbers, and the rotation and the lists' centroids to bfloat16.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.retrieve.nearest.base import Found
+from vecsearch.retrieve.nearest.exact import best, inner_products
 from vecsearch.retrieve.nearest.library import load_faiss
 from vecsearch.retrieve.nearest.loading import Loading, processor_has
+from vecsearch.retrieve.nearest.structure import Effort
 from vecsearch.threads import in_threads
 from vecsearch.types import ALL, Mask, Vectors
 
 _PATIENCE: Final = 2e10
 """Numbers of codes that FAISS looks up, in half a second, before compiled loops are loaded."""
 
-_SPARE: Final = 16
-"""So many more rows are found than are wanted, since their products are rounded in another way."""
+_TRIED: Final = 300
+"""Vectors that are scored to see whether compiled loops do as FAISS does."""
 
 _NO_MASK: Final = np.zeros(0, np.bool_)
 
@@ -58,36 +63,69 @@ class LookUp:
         return LOADING.kernels(queries * numbers * len(self._vectors) * min(1.0, probes / lists))
 
     def rows(
+        self, kernels: ModuleType, queries: Vectors, effort: Effort, allow: Mask
+    ) -> NDArray[np.int64]:
+        """Return the rows with the best codes for each query, (queries, candidates); -1 pads."""
+        candidates = min(effort.candidates, len(self._vectors))
+        found = np.empty((len(queries), candidates), np.int64)
+        self._run(kernels.best_rows, kernels, queries, effort, allow, (), (found,))
+        return found
+
+    def search(
+        self, kernels: ModuleType, queries: Vectors, k: int, effort: Effort, allow: Mask
+    ) -> Found:
+        """Return the best by their scores of the rows with the best codes, as an index does."""
+        if not _exact(queries.shape[1]):
+            rows = self.rows(kernels, queries, effort, allow)
+            return best(rows, inner_products(queries, self._vectors, rows), k)
+        found = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
+        spent = (self._address,)
+        self._run(kernels.best_scored, kernels, queries, effort, allow, spent, found)
+        return found
+
+    def _run(
         self,
+        loop: Callable[..., None],
         kernels: ModuleType,
         queries: Vectors,
-        wanted: int,
-        probes: int,
-        candidates: int,
+        effort: Effort,
         allow: Mask,
-    ) -> NDArray[np.int64]:
-        """Return the rows nearest to each of some queries, in any order; -1 pads.
-
-        wanted: how many, (queries, at least wanted); of as many as there are candidates the codes
-            alone say which.
-        """
+        more: tuple[int, ...],
+        found: tuple[NDArray[Any], ...],
+    ) -> None:
+        """Run a compiled loop over queries, in several threads where there are many."""
         if self._codes is None:
             self._codes = kernels.Codes(*_read(self._index))
-        found = np.full((len(queries), min(wanted + _SPARE, candidates)), -1)
         queries = _writable(queries)
-        passing = _NO_MASK if allow is ALL else _writable(np.ascontiguousarray(allow, np.bool_))
-        spent = self._codes, probes, candidates, passing, self._address
+        spent = (
+            self._codes,
+            effort.probes,
+            -np.inf if effort.nearness is None else effort.nearness,
+            min(effort.candidates, len(self._vectors)),
+            _NO_MASK if allow is ALL else _writable(np.ascontiguousarray(allow, np.bool_)),
+            *more,
+        )
         step = kernels.TOGETHER
         if len(queries) <= step or (threads := load_faiss().omp_get_max_threads()) == 1:
-            kernels.best_rows(queries, *spent, found)
-            return found
+            loop(queries, *spent, *found)
+            return
 
         def search(part: int) -> None:
             few = slice(part * step, (part + 1) * step)
-            kernels.best_rows(queries[few], *spent, found[few])
+            loop(queries[few], *spent, *(each[few] for each in found))
 
         in_threads(search, -(-len(queries) // step), threads)
-        return found
+
+
+@cache
+def _exact(dim: int) -> bool:
+    """Whether compiled loops score to the last bit as this build of FAISS does."""
+    from vecsearch.kernels.products import products
+
+    query, *others = np.random.default_rng(0).standard_normal((_TRIED, dim), np.float32)
+    vectors = np.array(others)
+    theirs = inner_products(query[None], vectors, np.arange(len(vectors))[None])
+    return bool(np.array_equal(products(query, vectors), theirs[0]))
 
 
 def _writable(array: NDArray[Any]) -> NDArray[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -81,12 +82,14 @@ def _recall(found: NDArray[np.float32], best: NDArray[np.float32]) -> float:
     return min(1.0, np.count_nonzero(found >= best[-1]) / len(best))
 
 
-def microseconds(index: VectorIndex, queries: Vectors, k: int, *, most: int = _TIMED) -> float:
+def microseconds(
+    index: VectorIndex, queries: Vectors, k: int, *, most: int = _TIMED, allow: Mask = ALL
+) -> float:
     """Return what a query takes that is asked alone, as the median over at most `most` of them."""
     some = [queries[i : i + 1] for i in range(min(len(queries), most))]
     # In turns: what was just read for a query is read faster by the same one again.
     passes = [
-        [_seconds(lambda q=query: index.search(q, k, ALL)) for query in some]  # type: ignore[misc]
+        [_seconds(lambda q=query: index.search(q, k, allow)) for query in some]  # type: ignore[misc]
         for _ in range(_PASSES)
     ]
     return float(np.median(np.min(passes, axis=0))) * 1e6
@@ -99,7 +102,8 @@ def row_costs(vectors: Vectors, queries: Vectors) -> tuple[float, float]:
     parts = [np.sort(part)[None] for part in np.array_split(rows, _PASSES)]
     times = [
         _seconds(lambda p=part: inner_products(queries[:1], vectors, p))  # type: ignore[misc]
-        for part in parts * 2  # once more, when none is read from the disk
+        for part in parts
+        for _ in range(_PASSES)  # filters come again, and then rows are in the cache
     ]
     alone = min(times) * 1e6 / parts[-1].size
     batch, some = np.resize(queries, (64, queries.shape[1])), vectors[: 1 << 14]
@@ -114,23 +118,26 @@ def measured_costs(
     queries: Vectors,
 ) -> Costs:
     """Measure on some queries, (queries, dim), what the planner reckons with."""
+    effort = replace(effort, k=1)
 
-    def taken(probes: int, candidates: int) -> float:
-        tried = Approximate(index, matrix, Effort(1, probes, candidates), NEVER_EXACT)
-        return microseconds(tried, queries, 1)
+    def taken(spent: Effort, allow: Mask = ALL) -> float:
+        tried = Approximate(index, matrix, spent, NEVER_EXACT)
+        return microseconds(tried, queries, 1, allow=allow)
 
     row, row_in_batch = row_costs(matrix, queries)
     lists = Approximate(index, matrix, effort, NEVER_EXACT).lists
     probes, few = effort.probes, effort.candidates
     if lists is None:
+        # It matters where a mask is given, which is to be looked at too.
+        allow = np.arange(len(matrix)) > 0
         wide = min(4 * probes, len(matrix) // 2)
-        whole = taken(probes, few)
-        fetch = max(taken(wide, few) - whole, 0.0) / (wide - probes) if wide > probes else 0.0
+        whole, wider = taken(effort, allow), taken(replace(effort, probes=wide), allow)
+        fetch = max(wider - whole, 0.0) / (wide - probes) if wide > probes else 0.0
         rest = max(whole - few * row - probes * fetch, 0.0)
         return Costs(row, row_in_batch, fetch, 0.0, rest)
     many = min(few + 2000, len(matrix) // 2)
-    probe, scan = taken(probes, few), taken(lists, few)
-    slope = (taken(probes, many) - probe) / (many - few) if many > few else 0.0
+    probe, scan = taken(effort), taken(replace(effort, probes=lists, nearness=None))
+    slope = (taken(replace(effort, candidates=many)) - probe) / (many - few) if many > few else 0.0
     candidates = few * max(slope, row)
     return Costs(
         row,

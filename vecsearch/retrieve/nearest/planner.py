@@ -3,8 +3,9 @@
 Three ways, each keeps the recall that was proved without a filter:
 
 * *exact*: the rows that pass are scored, all of them;
-* *selector*, of lists: every code is scanned, those that don't pass are skipped. All lists are
-  visited, since the rows that pass may lie in any of them;
+* *selector*, of lists: codes are scanned, those that don't pass are skipped. All lists are
+  visited, since the rows that pass may lie in any of them; compiled loops see how many rows pass
+  near a query, and visit as many more lists as that takes, so that nothing else is needed;
 * *over-fetch*: the search as it was tuned, but for so many candidates that as many pass as were
   wanted, or with more rows of a graph in sight (see `sight`). Where too few pass, since filter and
   query have to do with each other, the selector follows. A graph is walked again, with as many more
@@ -84,6 +85,7 @@ def plan(
     lists: int | None,
     *,
     in_batch: bool,
+    widens: bool = False,
 ) -> Plan:
     """Choose the cheapest way.
 
@@ -91,6 +93,7 @@ def plan(
     effort: what is spent without a filter.
     lists: how many there are; None in a graph.
     in_batch: whether many queries share the mask.
+    widens: whether more lists are visited, the fewer rows pass, by what scans them.
     """
     scored = effort.candidates * costs.row
     fetched = effort.probes if lists is None else effort.candidates
@@ -106,11 +109,16 @@ def plan(
             wanted = math.ceil(sight(effort, share))
         else:
             wanted = math.ceil(fetched / share * SPARE)
-        if wanted < rows:
+        if wanted < rows and not widens:
             ways["over-fetch"] = _widened(effort, wanted, lists), _fetching(costs, wanted, effort)
         if lists is not None:
-            selected = of_mask + costs.scan + fetched * costs.fetch + scored
-            ways["selector"] = replace(effort, probes=lists), selected
+            selected = of_mask + fetched * costs.fetch + scored
+            if widens:
+                near = min(costs.probe / math.sqrt(share), costs.scan)
+                ways["selector"] = effort, selected + near
+            else:
+                all_ = replace(effort, probes=lists, nearness=None)
+                ways["selector"] = all_, selected + costs.scan
     estimates = {name: estimate for name, (_, estimate) in ways.items()}
     way = min(ways, key=lambda name: estimates[name])
     follows: Way = "exact" if lists is None else "selector"

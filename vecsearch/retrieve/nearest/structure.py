@@ -121,23 +121,33 @@ class Effort:
 
     probes: lists visited; in a graph the rows that are kept in sight on the way (efSearch).
     candidates: rows that are scored exactly.
+    nearness: of these lists only those are visited whose centroid's product with the query is at
+        least this share of the nearest one's, or as many as hold the candidates: what is asked for
+        plainly has its neighbours in a few lists. None for all of them.
     """
 
     k: int
     probes: int
     candidates: int
+    nearness: float | None = None
 
     def for_k(self, k: int, *, graph: bool) -> Effort:
         """Return what is spent where another number of rows is wanted: as much for each of them."""
         more = max(k / self.k, 1.0)
         probes = math.ceil(self.probes * more) if graph else self.probes
-        return Effort(k, probes, math.ceil(self.candidates * more))
+        return Effort(k, probes, math.ceil(self.candidates * more), self.nearness)
 
-    def to_dict(self) -> dict[str, int]:
+    def to_dict(self) -> dict[str, float | None]:
         """Return plain numbers, to be kept."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, kept: Mapping[str, int]) -> Effort:
-        """Read what `to_dict` gave."""
-        return cls(**{name: int(kept[name]) for name in cls.__slots__})
+    def from_dict(cls, kept: Mapping[str, Any]) -> Effort:
+        """Read what `to_dict` gave; there were efforts without a nearness."""
+        nearness = kept.get("nearness")
+        return cls(
+            int(kept["k"]),
+            int(kept["probes"]),
+            int(kept["candidates"]),
+            None if nearness is None else float(nearness),
+        )

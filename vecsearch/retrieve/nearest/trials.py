@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from vecsearch.retrieve.nearest.approximate import Approximate
+from vecsearch.retrieve.nearest.asking import Asking
 from vecsearch.retrieve.nearest.building import offered
 from vecsearch.retrieve.nearest.choosing import Trial
 from vecsearch.retrieve.nearest.measuring import NEVER_EXACT, Yardstick, microseconds
@@ -16,7 +17,8 @@ from vecsearch.types import Vectors
 _LINKS: Final = 32
 _CANDIDATES: Final = (2, 3, 5, 7, 10, 15, 20, 30, 40, 60, 80)
 _FEWER_CANDIDATES: Final = (7, 15, 20, 30, 60)
-_PROBES: Final = (1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2)
+_VISITED: Final = (1 / 24, 1 / 16, 1 / 12, 1 / 8, 1 / 6, 1 / 4, 3 / 8, 1 / 2, 5 / 8)
+"""Shares of the lists, over all queries."""
 _IN_SIGHT: Final = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 """Rows kept in sight of a graph, as multiples of k."""
 _OF_GRAPH: Final = 2
@@ -41,16 +43,27 @@ def structures(rows: int, dim: int, memory: float | None) -> Iterator[Structure]
             yield structure
 
 
-def efforts(structure: Structure, k: int) -> Iterator[list[Effort]]:
-    """Yield rows of efforts, each row rising in one respect, for k documents."""
+def efforts(
+    structure: Structure,
+    k: int,
+    index: Any,  # noqa: ANN401 - a FAISS index
+    queries: Vectors,
+) -> Iterator[list[Effort]]:
+    """Yield rows of efforts, each row rising in one respect, for k documents.
+
+    index: of that structure. queries: some, by which it is seen how near lists are.
+    """
     if structure.links:
         yield [Effort(k, sight * k, _OF_GRAPH * k) for sight in _IN_SIGHT]
     elif structure.lists == 1:
         yield [Effort(k, 1, multiple * k) for multiple in _CANDIDATES]
     else:
-        for share in _PROBES:
-            probes = max(1, round(share * structure.lists))
-            yield [Effort(k, probes, multiple * k) for multiple in _FEWER_CANDIDATES]
+        asking = Asking(index)
+        for share in _VISITED:
+            nearness = asking.nearness(queries, share)
+            yield [
+                Effort(k, structure.lists, multiple * k, nearness) for multiple in _FEWER_CANDIDATES
+            ]
 
 
 def trials(
@@ -67,7 +80,7 @@ def trials(
     slowest: microseconds beyond which no greater effort could win.
     """
     enough = 1 - (1 - target) / 10
-    for row in efforts(structure, k):
+    for row in efforts(structure, k, index, queries.vectors):
         for effort in row:
             if max(effort.candidates, effort.probes) >= len(matrix):
                 break
