@@ -87,7 +87,7 @@ def test_queries_equal_sentence_transformers(family, way):
         encoder.encode(TEXTS, "query"), expected(peer, TEXTS, "query"), rtol=1e-5, atol=1e-5
     )
     assert (encoder._single is not None) == (way == "loops")
-    assert ("fp32" in encoder._packed) == (way == "torch")
+    assert ("fp32" in encoder._loaded) == (way == "torch")
 
 
 def test_a_query_alone_is_for_the_loops_however_much_was_encoded(family):
@@ -97,7 +97,7 @@ def test_a_query_alone_is_for_the_loops_however_much_was_encoded(family):
         np.testing.assert_allclose(
             encoder.encode([text], "query"), expected(peer, [text], "query"), rtol=1e-5, atol=1e-5
         )
-    assert not encoder._packed
+    assert not encoder._loaded
 
 
 MULTIPLIED = """
