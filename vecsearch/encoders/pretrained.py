@@ -6,6 +6,7 @@ vectors depend on, and saving copies just them, so that a copy has the same fing
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import shutil
@@ -146,8 +147,11 @@ class LocatedModel(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
-        """The digest of the files that its vectors depend on; it takes a reading of them all."""
-        return self.saved.fingerprint or _fingerprint(self.folder)
+        """The digest of the files that its vectors depend on.
+
+        It takes a reading of them all, once in a process while they stay as they are.
+        """
+        return self.saved.fingerprint or _fingerprint(self.folder, self.seen)
 
     @property
     def seen(self) -> str:
@@ -323,7 +327,8 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from sorted(file for file in files if file.is_file() and file.name not in notes)
 
 
-def _fingerprint(folder: Path) -> str:
+@functools.lru_cache
+def _fingerprint(folder: Path, seen: str) -> str:
     digest = hashlib.sha256()
     for file in _files(folder):
         content = hashlib.sha256(file.read_bytes()).digest()
