@@ -87,7 +87,7 @@ def test_queries_equal_sentence_transformers(family, way):
         encoder.encode(TEXTS, "query"), expected(peer, TEXTS, "query"), rtol=1e-5, atol=1e-5
     )
     assert (encoder._single is not None) == (way == "loops")
-    assert ("fp32" in encoder._packed) == (way == "torch")
+    assert ("fp32" in encoder._loaded) == (way == "torch")
 
 
 def test_a_query_alone_is_for_the_loops_however_much_was_encoded(family):
@@ -97,7 +97,7 @@ def test_a_query_alone_is_for_the_loops_however_much_was_encoded(family):
         np.testing.assert_allclose(
             encoder.encode([text], "query"), expected(peer, [text], "query"), rtol=1e-5, atol=1e-5
         )
-    assert not encoder._packed
+    assert not encoder._loaded
 
 
 MULTIPLIED = """
@@ -408,6 +408,28 @@ def test_minilm_in_bfloat16_is_near_itself():
     cosines = (encoder.encode(texts, "document") * exact).sum(axis=1)
     assert cosines.mean() > 0.9999
     assert cosines.min() > 0.999
+
+
+def test_a_models_files_are_read_once_while_they_stay_as_they_are(tmp_path, monkeypatch):
+    from vecsearch.encoders.pretrained import LocatedModel
+    from vecsearch.encoders.saved import Saved
+
+    folder = make_bert(tmp_path / "m")
+    read = Path.read_bytes
+    files = []
+    monkeypatch.setattr(Path, "read_bytes", lambda path: files.append(path.name) or read(path))
+    located = LocatedModel(folder, Saved("m", "package", None))
+    before = located.fingerprint
+    assert files.count("model.safetensors") == 1
+    (tmp_path / "note").mkdir()
+    located.save(tmp_path / "note")
+    assert LocatedModel(folder, Saved("n", None, None)).fingerprint == before
+    assert files.count("model.safetensors") == 1
+    weights = bytearray(read(folder / "model.safetensors"))
+    weights[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(weights)
+    assert located.fingerprint != before
+    assert files.count("model.safetensors") == 2
 
 
 def test_a_packaged_model_whose_files_changed_is_read_again(tmp_path):

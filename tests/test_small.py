@@ -14,6 +14,7 @@ from vecsearch import Document, Index, load_encoder
 from vecsearch.bench.systems import parse_system
 from vecsearch.encoders import DEFAULT, SHIPPED, available_encoders
 from vecsearch.encoders.bags import HYBRID_WEIGHT
+from vecsearch.errors import UsageError
 
 FOLDER = SHIPPED["small"]
 NEVER = ("torch", "sentence_transformers", "transformers", "tokenizers", "sklearn", "scipy")
@@ -53,6 +54,21 @@ def test_words_of_one_meaning_are_near(small):
     right = small.encode([other for _, other in pairs], "document")
     scores = left @ right.T
     assert (scores.argmax(axis=1) == np.arange(len(pairs))).all()
+
+
+@pytest.mark.parametrize("role", ["query", "document"])
+def test_bad_input_is_defined(small, role):
+    texts = ["", "kidney " * 15_000, "x" * 100_000, "☃ ꙮ", "\ud800 kidney", "renal \udfff"]
+    vectors = small.encode(texts, role)
+    np.testing.assert_array_equal(vectors[[0, 3]], 0)  # nothing in them is known
+    np.testing.assert_allclose(np.linalg.norm(vectors[[1, 2, 4, 5]], axis=1), 1, atol=1e-5)
+    plain = small.encode(["kidney", "renal"], role)
+    np.testing.assert_allclose(vectors[[1, 4, 5]], plain[[0, 0, 1]], atol=1e-5)
+    with pytest.raises(UsageError, match="item 1 is NoneType"):
+        small.encode(["kidney", None], role)
+    with pytest.raises(UsageError, match="as a list"):
+        small.encode("kidney", role)
+    assert small.encode([], role).shape == (0, small.dim)
 
 
 def test_an_index_has_it_where_nobody_says_and_is_searched_by_both(tmp_path, small):

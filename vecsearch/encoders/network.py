@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from vecsearch.encoders.artefact import Artefact
 from vecsearch.encoders.base import Device
+from vecsearch.encoders.cuda import takes_cuda
 from vecsearch.encoders.gru import GRU
 from vecsearch.encoders.subwords import Subwords
 from vecsearch.encoders.transformer import Transformer
@@ -150,9 +151,7 @@ def load_network(artefact: Artefact, device: Device) -> Network:
 
     Raise EncoderError where its config and tensors don't belong together, or there is no device.
     """
-    there = torch.cuda.is_available()
-    if device == "cuda" and not there:
-        raise EncoderError("The device cuda was asked for, but torch finds no CUDA device.")
+    cuda = takes_cuda(device)
     if artefact.subwords is None:
         raise EncoderError(f"The network of {artefact.place} has no subwords.")
     pieces = artefact.subwords.size
@@ -169,4 +168,4 @@ def load_network(artefact: Artefact, device: Device) -> Network:
         raise EncoderError(
             f"The network of {artefact.place} would read {longest} pieces of a text."
         )
-    return Network(artefact, module, "cuda" if there and device != "cpu" else "cpu")
+    return Network(artefact, module, "cuda" if cuda else "cpu")

@@ -6,6 +6,7 @@ vectors depend on, and saving copies just them, so that a copy has the same fing
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import shutil
@@ -19,7 +20,6 @@ import numpy as np
 
 from vecsearch.encoders.base import Device, Encoder, TokenVectors, encodable, require_list
 from vecsearch.encoders.bert.encoder import read_bert
-from vecsearch.encoders.bert.processor import may_have_cuda
 from vecsearch.encoders.saved import SAVED, Saved
 from vecsearch.encoders.words import word_spans
 from vecsearch.errors import EncoderError
@@ -76,8 +76,14 @@ class Pretrained:
         encode = self._model.encode_query if role == "query" else self._model.encode_document
         # A model made for the dot product says so; every other is compared by the cosine.
         unit = self._model.similarity_fn_name != "dot"
+        from vecsearch.encoders.cuda import in_parts
+
+        def work(some: Sequence[str]) -> Vectors:
+            vectors: Vectors = encode(some, show_progress_bar=False, normalize_embeddings=unit)
+            return vectors
+
         with self._guard:
-            vectors = encode(clean, show_progress_bar=False, normalize_embeddings=unit)
+            vectors = np.concatenate(in_parts(work, clean))
         return np.ascontiguousarray(vectors, np.float32)
 
     def encode_tokens(self, text: str, role: Role) -> TokenVectors | None:
@@ -141,8 +147,11 @@ class LocatedModel(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
-        """The digest of the files that its vectors depend on; it takes a reading of them all."""
-        return self.saved.fingerprint or _fingerprint(self.folder)
+        """The digest of the files that its vectors depend on.
+
+        It takes a reading of them all, once in a process while they stay as they are.
+        """
+        return self.saved.fingerprint or _fingerprint(self.folder, self.seen)
 
     @property
     def seen(self) -> str:
@@ -163,13 +172,9 @@ class LocatedModel(NamedTuple):
         return sum(file.stat().st_size for file in _files(self.folder))
 
     def load(self, device: Device) -> Encoder:
-        """See `Located.load`; a usual BERT on a CPU is run by our own code."""
+        """See `Located.load`; a usual BERT is run by our own code."""
         refuse_foreign_code(self.folder)
-        if device == "cpu" or (device == "auto" and not may_have_cuda()):
-            own = read_bert(self.saved.name, self)
-            if own is not None:
-                return own
-        return Pretrained(self, device)
+        return read_bert(self.saved.name, self, device) or Pretrained(self, device)
 
     def save(self, folder: Path, model: SentenceTransformer | None = None) -> None:
         """Copy the model; one that a package carries is named only, since pip can give it back.
@@ -244,18 +249,17 @@ def load_model(folder: Path, device: Device, kind: str = "SentenceTransformer") 
     refuse_foreign_code(folder)
     try:
         import sentence_transformers
-        import torch
         from transformers.utils.logging import disable_progress_bar
+
+        from vecsearch.encoders.cuda import takes_cuda
     except ImportError as error:
         raise EncoderError(f"Pretrained encoders need {error.name}. Install {_INSTALL}.") from None
-    cuda = torch.cuda.is_available()
-    if device == "cuda" and not cuda:
-        raise EncoderError("The device cuda was asked for, but torch finds no CUDA device.")
+    cuda = takes_cuda(device)
     disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         return getattr(sentence_transformers, kind)(
             str(folder),
-            device="cuda" if cuda and device != "cpu" else "cpu",
+            device="cuda" if cuda else "cpu",
             trust_remote_code=False,
             local_files_only=True,
         )
@@ -323,7 +327,8 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from sorted(file for file in files if file.is_file() and file.name not in notes)
 
 
-def _fingerprint(folder: Path) -> str:
+@functools.lru_cache
+def _fingerprint(folder: Path, seen: str) -> str:
     digest = hashlib.sha256()
     for file in _files(folder):
         content = hashlib.sha256(file.read_bytes()).digest()

@@ -98,12 +98,9 @@ def task_for(
 
 
 def _device(settings: TrainingSettings) -> str:
-    import torch
+    from vecsearch.encoders.cuda import takes_cuda
 
-    there = torch.cuda.is_available()
-    if settings.device == "cuda" and not there:
-        raise EncoderError("The device cuda was asked for, but torch finds no CUDA device.")
-    return "cuda" if there and settings.device != "cpu" else "cpu"
+    return "cuda" if takes_cuda(settings.device) else "cpu"
 
 
 def _skipgram(data: Data, settings: TrainingSettings, tell: Tell) -> Task:
