@@ -531,7 +531,9 @@ def merge_by(patch: pytest.MonkeyPatch, block: int) -> None:
         "documents._BLOCK",
         "documents_merge.BLOCK",
         "interleaving.STRETCH",
+        "postings.STRETCH_ITEMS",
         "postings_merge.BLOCK_ENTRIES",
+        "postings_merge.BLOCK_TERMS",
     ):
         patch.setattr(f"vecsearch.store.{name}", block)
 
@@ -570,15 +572,21 @@ def rooms_without_vectors(documents: Iterable[Document]) -> Rooms:
     return batch.rooms()
 
 
+@pytest.mark.parametrize("distinct", [100, 1 << 20])
 def test_a_merge_holds_few_bytes_a_document(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    distinct: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it holds at most grows by the numbers of documents, and of terms in blocks of rows."""
+    """What it holds at most grows by the numbers of documents, and of terms in blocks of rows.
+
+    That is so as well where each document brings a term: names aren't held.
+    """
     merge_by(monkeypatch, 1 << 10)
     monkeypatch.setattr("vecsearch.store.blobs._BLOCK", 1 << 12)
     peaks = []
     for count in (4_000, 12_000):
-        documents = [Document(f"d{n * 7919 % count}", f"a{n % 99} b{n % 70}") for n in range(count)]
+        documents = [
+            Document(f"d{n * 7919 % count}", f"a{n % distinct} b{n % 70}") for n in range(count)
+        ]
         folder = tmp_path / str(count)
         segments = [
             write_rooms(folder, rooms_without_vectors(documents[start : start + count // 4]))
@@ -802,6 +810,7 @@ any_document = st.builds(
 def documents_over(documents: list[Document]) -> Documents:
     arrays = build_documents(
         [each.id for each in documents],
+        hash_ids([each.id for each in documents]),
         [part for each in documents for part in encode_document(each)],
         np.array([(0, len(each.text)) for each in documents], np.int32).reshape(-1, 2),
         np.ones(len(documents), np.int32),
@@ -829,8 +838,9 @@ def colliding(ids: Iterable[str]) -> np.ndarray:
 def test_ids_whose_hashes_meet_are_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vecsearch.store.documents.hash_ids", colliding)
-    monkeypatch.setattr("vecsearch.writer.hash_ids", colliding)
+    for room in ("batch", "writer"):
+        monkeypatch.setattr(f"vecsearch.{room}.hash_ids", colliding)
+    monkeypatch.setattr(f"{__name__}.hash_ids", colliding)
     documents = fruit(range(8, 14))
     opened = documents_over(documents)
     for i, each in enumerate(documents):

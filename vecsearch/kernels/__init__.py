@@ -10,11 +10,14 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import numba
 from numba.core import event as events
+from numba.np import linalg
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,6 +37,27 @@ def drop_outdated(folder: Path) -> None:
 
 
 drop_outdated(Path(__file__).parent)
+
+
+def _load_without_scipy() -> None:
+    """Load numba's loops over arrays, which would load scipy's linear algebra to see if it's there.
+
+    That takes longer than all else here. Whoever compiles a product of matrices still gets it.
+    """
+
+    def look() -> None:
+        if find_spec("scipy") is None:
+            raise ImportError
+
+    usual = linalg.ensure_blas
+    linalg.ensure_blas = look
+    try:
+        import_module("numba.np.arraymath")
+    finally:
+        linalg.ensure_blas = usual
+
+
+_load_without_scipy()
 
 
 class _Notice(events.Listener):
