@@ -170,7 +170,7 @@ class Batch:
         return None
 
     def rooms(self) -> Rooms:
-        """Lay out what was collected, each room once it is asked for; postings by another thread."""
+        """Lay out what was collected: postings in another thread, others as they are asked for."""
         self._tokenize()
         postings = self._threads.numbering.submit(self._lay_out)
         return self._rooms(postings, self._vectors.blocks() if self._vectors else [])
