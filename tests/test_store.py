@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ from vecsearch.store.manifest import (
     Manifest,
     Passages,
     SegmentEntry,
+    check_file,
     decode_manifest,
     encode_manifest,
     read_manifest,
@@ -565,6 +567,26 @@ def check_merge_of_segments(
         np.testing.assert_array_equal(merged[name], array, err_msg=name, strict=True)
 
 
+def test_what_is_being_made_is_written_beside_the_rest(tmp_path: Path) -> None:
+    """It comes first and is named last; what fails while it is made, fails the whole."""
+
+    def rooms(made: Future[dict[str, np.ndarray]]) -> Rooms:
+        yield "postings", made
+        yield "documents", {"a": np.arange(3)}
+        if not made.done():  # whoever waits for it before will wait for ever
+            made.set_result({"b": np.arange(2)})
+
+    files = write_segment(Disk(), tmp_path, "000000", rooms(Future()))
+    assert [Path(file.path).stem for file in files] == ["documents", "postings"]
+    for file, array in zip(files, ([0, 1, 2], [0, 1]), strict=True):
+        check_file(tmp_path, file)
+        assert [each.tolist() for each in open_arrays(tmp_path / file.path).values()] == [array]
+    failed: Future[dict[str, np.ndarray]] = Future()
+    failed.set_exception(MemoryError("made"))
+    with pytest.raises(MemoryError, match="made"):
+        write_segment(Disk(), tmp_path, "000001", rooms(failed))
+
+
 def rooms_without_vectors(documents: Iterable[Document]) -> Rooms:
     batch = Batch(Threads(Tokenizer(PLAIN)), None, None)
     for document in documents:
@@ -833,6 +855,16 @@ def test_documents_come_back(documents: list[Document]) -> None:
 
 def colliding(ids: Iterable[str]) -> np.ndarray:
     return np.array([len(name) % 2 for name in ids], np.uint64)
+
+
+def test_each_document_has_metadata_of_its_own() -> None:
+    first, second = Document("a", "x"), Document("b", "x")
+    assert first.meta == {}
+    assert type(first.meta) is dict
+    assert first.meta is not second.meta
+    assert Document("a", "x", meta=None).meta is None  # type: ignore[arg-type]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        first.text = "y"  # type: ignore[misc]
 
 
 def test_ids_whose_hashes_meet_are_told_apart(
