@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ from vecsearch.store.manifest import (
     Manifest,
     Passages,
     SegmentEntry,
+    check_file,
     decode_manifest,
     encode_manifest,
     read_manifest,
@@ -558,7 +560,9 @@ def merge_by(patch: pytest.MonkeyPatch, block: int) -> None:
         "documents._BLOCK",
         "documents_merge.BLOCK",
         "interleaving.STRETCH",
+        "postings.STRETCH_ITEMS",
         "postings_merge.BLOCK_ENTRIES",
+        "postings_merge.BLOCK_TERMS",
     ):
         patch.setattr(f"vecsearch.store.{name}", block)
 
@@ -590,6 +594,26 @@ def check_merge_of_segments(
         np.testing.assert_array_equal(merged[name], array, err_msg=name, strict=True)
 
 
+def test_what_is_being_made_is_written_beside_the_rest(tmp_path: Path) -> None:
+    """It comes first and is named last; what fails while it is made, fails the whole."""
+
+    def rooms(made: Future[dict[str, np.ndarray]]) -> Rooms:
+        yield "postings", made
+        yield "documents", {"a": np.arange(3)}
+        if not made.done():  # whoever waits for it before will wait for ever
+            made.set_result({"b": np.arange(2)})
+
+    files = write_segment(Disk(), tmp_path, "000000", rooms(Future()))
+    assert [Path(file.path).stem for file in files] == ["documents", "postings"]
+    for file, array in zip(files, ([0, 1, 2], [0, 1]), strict=True):
+        check_file(tmp_path, file)
+        assert [each.tolist() for each in open_arrays(tmp_path / file.path).values()] == [array]
+    failed: Future[dict[str, np.ndarray]] = Future()
+    failed.set_exception(MemoryError("made"))
+    with pytest.raises(MemoryError, match="made"):
+        write_segment(Disk(), tmp_path, "000001", rooms(failed))
+
+
 def rooms_without_vectors(documents: Iterable[Document]) -> Rooms:
     batch = Batch(Threads(Tokenizer(PLAIN)), None, None)
     for document in documents:
@@ -597,15 +621,21 @@ def rooms_without_vectors(documents: Iterable[Document]) -> Rooms:
     return batch.rooms()
 
 
+@pytest.mark.parametrize("distinct", [100, 1 << 20])
 def test_a_merge_holds_few_bytes_a_document(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    distinct: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it holds at most grows by the numbers of documents, and of terms in blocks of rows."""
+    """What it holds at most grows by the numbers of documents, and of terms in blocks of rows.
+
+    That is so as well where each document brings a term: names aren't held.
+    """
     merge_by(monkeypatch, 1 << 10)
     monkeypatch.setattr("vecsearch.store.blobs._BLOCK", 1 << 12)
     peaks = []
     for count in (4_000, 12_000):
-        documents = [Document(f"d{n * 7919 % count}", f"a{n % 99} b{n % 70}") for n in range(count)]
+        documents = [
+            Document(f"d{n * 7919 % count}", f"a{n % distinct} b{n % 70}") for n in range(count)
+        ]
         folder = tmp_path / str(count)
         segments = [
             write_rooms(folder, rooms_without_vectors(documents[start : start + count // 4]))
@@ -829,6 +859,7 @@ any_document = st.builds(
 def documents_over(documents: list[Document]) -> Documents:
     arrays = build_documents(
         [each.id for each in documents],
+        hash_ids([each.id for each in documents]),
         [part for each in documents for part in encode_document(each)],
         np.array([(0, len(each.text)) for each in documents], np.int32).reshape(-1, 2),
         np.ones(len(documents), np.int32),
@@ -853,11 +884,22 @@ def colliding(ids: Iterable[str]) -> np.ndarray:
     return np.array([len(name) % 2 for name in ids], np.uint64)
 
 
+def test_each_document_has_metadata_of_its_own() -> None:
+    first, second = Document("a", "x"), Document("b", "x")
+    assert first.meta == {}
+    assert type(first.meta) is dict
+    assert first.meta is not second.meta
+    assert Document("a", "x", meta=None).meta is None  # type: ignore[arg-type]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        first.text = "y"  # type: ignore[misc]
+
+
 def test_ids_whose_hashes_meet_are_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vecsearch.store.documents.hash_ids", colliding)
-    monkeypatch.setattr("vecsearch.writer.hash_ids", colliding)
+    for room in ("batch", "writer"):
+        monkeypatch.setattr(f"vecsearch.{room}.hash_ids", colliding)
+    monkeypatch.setattr(f"{__name__}.hash_ids", colliding)
     documents = fruit(range(8, 14))
     opened = documents_over(documents)
     for i, each in enumerate(documents):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from typing import Final
@@ -18,7 +18,7 @@ from vecsearch.errors import UsageError
 from vecsearch.passages import split
 from vecsearch.store.arrays import Stream
 from vecsearch.store.columns import build_columns
-from vecsearch.store.documents import build_documents, encode_document
+from vecsearch.store.documents import build_documents, encode_document, hash_ids
 from vecsearch.store.manifest import Passages
 from vecsearch.store.postings_build import PostingsBuilder
 from vecsearch.store.segment import Arrays, Rooms
@@ -71,6 +71,8 @@ class Batch:
         self._vectors = vectors
         self._passages = passages
         self._ids: list[str] = []
+        self._hashes: list[NDArray[np.uint64]] = []  # of the ids up to those that came last
+        self._hashed = 0
         self._contents: list[Coded] = []
         self._metas: list[Meta] = []
         self._ends = array("i")  # of whole texts, each of which is a row that begins at 0
@@ -81,11 +83,32 @@ class Batch:
         self._counted: list[Future[None]] = []
         self._rows = 0
         self._bytes = 0
-        self.positions: dict[str, int] = {}
-        """The position of each id that is still wanted; an id added again has the later one."""
+        self._placed = 0
+        self._positions: dict[str, int] = {}  # of the ids up to those that came last
         self._given: dict[str, Vectors] = {}
         self.full = False
         """Whether it is time to write a segment."""
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @property
+    def positions(self) -> Mapping[str, int]:
+        """The position of each id that is still wanted; an id added again has the later one."""
+        # Made when somebody asks: that takes longer than anything else that `add` does.
+        known = self._placed
+        self._placed = len(self._ids)
+        self._positions.update(zip(self._ids[known:], range(known, self._placed), strict=True))
+        return self._positions
+
+    def wanted(self) -> tuple[Sequence[str], NDArray[np.int64]]:
+        """Return the ids, each once, and the positions that `positions` has of them, (ids,)."""
+        self._hash()
+        hashes = np.sort(np.concatenate(self._hashes))
+        if (hashes[1:] != hashes[:-1]).all():
+            return self._ids, np.arange(len(self._ids))
+        positions = self.positions
+        return list(positions), np.fromiter(positions.values(), np.int64, len(positions))
 
     def add(self, document: Document, known: Vectors | None = None) -> None:
         """Take a document; raise UsageError, and take nothing, where it can't be stored.
@@ -108,7 +131,6 @@ class Batch:
                 f"Document {document.id!r} has no vector, and this index holds vectors that its "
                 f"owner made, of {self._vectors.dim} numbers: give the document one."
             )
-        self.positions[document.id] = len(self._ids)
         self._ids.append(document.id)
         self._contents += content
         self._metas.append(_copied(document.meta) if meta else _NO_META)
@@ -148,21 +170,23 @@ class Batch:
         return None
 
     def rooms(self) -> Rooms:
-        """Lay out what was collected; each room is there as soon as it is asked for."""
+        """Lay out what was collected: postings in another thread, others as they are asked for."""
         self._tokenize()
         postings = self._threads.numbering.submit(self._lay_out)
         return self._rooms(postings, self._vectors.blocks() if self._vectors else [])
 
     def _rooms(
         self, postings: Future[Arrays], vectors: Sequence[Vectors]
-    ) -> Iterator[tuple[str, Arrays]]:
-        # While the postings are laid out the others are written.
-        yield "documents", build_documents(self._ids, self._contents, *self._spans_and_counts())
+    ) -> Iterator[tuple[str, Arrays | Future[Arrays]]]:
+        yield "postings", postings
+        self._hash()
+        hashes = np.concatenate(self._hashes)
+        spans, counts = self._spans_and_counts()
+        yield "documents", build_documents(self._ids, hashes, self._contents, spans, counts)
         yield "columns", build_columns(self._metas)
         if self._vectors:
             shape = self._rows, self._vectors.dim
             yield "vectors", {"vectors": Stream(np.dtype(np.float32), shape, vectors)}
-        yield "postings", postings.result()
 
     def _spans_and_counts(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return where each row begins and ends, and how many each document has."""
@@ -200,6 +224,13 @@ class Batch:
             cut = self._threads.cutting.submit(self._threads.tokenizer.cut, self._texts)
             self._counted.append(self._threads.numbering.submit(self._count, cut))
             self._texts = []
+            self._hash()
+
+    def _hash(self) -> None:
+        """Hash the ids that aren't yet: while others work, not once they wait for it."""
+        if self._hashed < len(self._ids):
+            self._hashes.append(hash_ids(self._ids[self._hashed :]))
+            self._hashed = len(self._ids)
 
     def _count(self, cut: Future[Cut]) -> None:
         self._postings.add(*self._threads.tokenizer.number(cut.result()))

@@ -34,39 +34,35 @@ def kinds() -> NDArray[np.uint8]:
     """Return the kind of each code point, (KINDS,), as `vecsearch.kernels.words` defines them."""
     table = np.zeros(KINDS, np.uint8)
     parts = rf"{HEAD}\p{{M}}{GLUE}{PICTOGRAPHS}\p{{Regional_Indicator}}\p{{Emoji_Modifier}}"
-    table[_code_points(_those(parts))] = PART
-    table[_code_points(_stable(rf"{PICTOGRAPHS}--[{HEAD}\p{{M}}{GLUE}]"))] = PICTOGRAPH
-    table[_code_points(_stable(_SPACELESS))] = SPACELESS
-    table[_code_points(_stable(_LETTERS))] = LETTER
-    for mark in _stable(_MARKS):
+    table[_code_points(_those(parts, _CHARACTERS))] = PART
+    stable, changed = _normalised(_those(rf"\p{{L}}\p{{N}}\p{{M}}{PICTOGRAPHS}", _CHARACTERS))
+    pictographs = rf"{PICTOGRAPHS}--[{HEAD}\p{{M}}{GLUE}]"
+    for wanted, kind in ((pictographs, PICTOGRAPH), (_SPACELESS, SPACELESS), (_LETTERS, LETTER)):
+        table[_code_points(_those(wanted, stable))] = kind
+    for mark in _those(_MARKS, stable):
         table[ord(mark)] = MARK + unicodedata.combining(mark)
-    letters, forms = _normalised(r"\p{L}\p{N}")
-    for letter, form in compress(zip(letters, forms, strict=True), map(ne, letters, forms)):
-        if _LETTERS_ONLY.fullmatch(form):
+    for letter in _those(r"\p{L}\p{N}", "".join(changed)):
+        if _LETTERS_ONLY.fullmatch(changed[letter]):
             table[ord(letter)] = LETTER
-        elif _MARK_AND_LETTER.fullmatch(form):
+        elif _MARK_AND_LETTER.fullmatch(changed[letter]):
             table[ord(letter)] = TAIL
     return table
 
 
-def _those(wanted: str) -> str:
-    """Return the characters of a set, in the notation of `regex`, among those that have a kind."""
-    return "".join(regex.findall(rf"(?V1)[{wanted}]++", _CHARACTERS))
+def _those(wanted: str, characters: str) -> str:
+    """Return the characters of a set, in the notation of `regex`, among some."""
+    return "".join(regex.findall(rf"(?V1)[{wanted}]++", characters))
 
 
-def _normalised(wanted: str) -> tuple[str, list[str]]:
-    """Return the characters of a set, and what normalisation makes of each alone."""
-    characters = _those(wanted)
-    return characters, normalise("\n".join(characters), PLAIN).split("\n")
-
-
-def _stable(wanted: str) -> str:
-    """Return the characters of a set that normalisation leaves alone.
+def _normalised(characters: str) -> tuple[str, dict[str, str]]:
+    """Return those of some characters that normalisation leaves alone, and what the others become.
 
     That is asked of normalisation itself: it may go by another version of Unicode than `regex`.
     """
-    characters, forms = _normalised(wanted)
-    return "".join(compress(characters, map(eq, characters, forms)))
+    forms = normalise("\n".join(characters), PLAIN).split("\n")
+    stable = "".join(compress(characters, map(eq, characters, forms)))
+    changed = compress(zip(characters, forms, strict=True), map(ne, characters, forms))
+    return stable, dict(changed)
 
 
 def _code_points(characters: str) -> NDArray[np.uint32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 Coded: TypeAlias = str | bytes
@@ -14,6 +14,6 @@ def coded(text: str) -> Coded:
     return text if text.isascii() else text.encode()
 
 
-def as_bytes(texts: Iterable[Coded]) -> list[bytes]:
-    """Return the bytes of texts, those in ASCII copied."""
-    return [each if isinstance(each, bytes) else each.encode() for each in texts]
+def as_bytes(texts: Iterable[Coded]) -> Iterator[bytes]:
+    """Yield the bytes of texts, those in ASCII copied: where none is kept, to the same memory."""
+    return (each if isinstance(each, bytes) else each.encode() for each in texts)

@@ -69,6 +69,8 @@ _PIECE: Final = regex.compile(
 _CHARACTER: Final = regex.compile(r"[\p{L}\p{N}]\p{M}*+")
 IGNORED: Final = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Me}\p{Emoji_Modifier}]++")
 _MARKS: Final = regex.compile(rf"(\p{{M}}{{{MOST_MARKS}}})\p{{M}}++")
+# `regex` lets other threads run while it looks through a text, unless `concurrent` forbids it: with
+# a word it is done before they would give way again.
 _TURKISH: Final = str.maketrans({"I": "ı", "İ": "i"})  # case folding takes "I" to "i" everywhere
 
 # For bytes of UTF-8: what ends every word becomes a space, and capitals become small. No word holds
@@ -282,9 +284,9 @@ def _stemmer_version() -> str:
 def normalise(word: str, name: str) -> str:
     """Return a word as the analyzer of a name compares it: step 1 above."""
     if not word.isascii():
-        word = IGNORED.sub("", word)
+        word = IGNORED.sub("", word, concurrent=False)
         if len(word) > MOST_MARKS:
-            word = _MARKS.sub(r"\1", word)
+            word = _MARKS.sub(r"\1", word, concurrent=False)
         word = unicodedata.normalize("NFKC", word)
     if name == "turkish":
         word = word.translate(_TURKISH)
@@ -296,14 +298,14 @@ def _chunk_terms(rules: Analyzer, chunk: str) -> tuple[str, ...]:
     """Return the terms of a chunk: words with nothing in ASCII, nor white space, between them."""
     if chunk.isascii():  # one word of one piece
         return _term(rules, normalise(chunk, rules.name))
-    words = _WORD.findall(chunk)
+    words = _WORD.findall(chunk, concurrent=False)
     known = {word: tuple(_word_terms(rules, word)) for word in set(words)}
     return tuple(chain.from_iterable(map(known.__getitem__, words)))
 
 
 def _word_terms(rules: Analyzer, word: str) -> Iterator[str]:
     """Yield the terms of one word."""
-    for piece in _PIECE.finditer(normalise(word, rules.name)):
+    for piece in _PIECE.finditer(normalise(word, rules.name), concurrent=False):
         yield from _pairs(piece[0]) if piece["run"] else _term(rules, piece[0])
 
 
@@ -337,7 +339,7 @@ def _term(rules: Analyzer, word: str) -> tuple[str, ...]:
 
 def _pairs(run: str) -> list[str]:
     """Return the overlapping pairs of the characters of a run, or its one character."""
-    characters = _CHARACTER.findall(run)
+    characters = _CHARACTER.findall(run, concurrent=False)
     if len(characters) == 1:
         return [run[:LONGEST_TERM]]
     return [(first + second)[:LONGEST_TERM] for first, second in pairwise(characters)]

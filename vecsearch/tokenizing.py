@@ -122,7 +122,8 @@ class Tokenizer:
                 self._load()
         if self._chunks is None:
             return Cut(texts, None)
-        return Cut(texts, [self._chunks.cut(texts[block]) for block in _blocks(sizes)])
+        blocks = _blocks(sizes)
+        return Cut(texts, [self._chunks.cut(texts[block], sizes[block]) for block in blocks])
 
     def number(self, cut: Cut) -> tuple[Numbers, Numbers]:
         """Return what `tokenize` does of texts that were cut."""
@@ -143,7 +144,7 @@ class Tokenizer:
         gc.disable()
         try:
             chunks = _Chunks(self._analyzer)
-            chunks.cut([b""])  # which loads the machine code
+            chunks.cut([b""], [0])  # which loads the machine code
             self._chunks = chunks
         except ImportError:  # numba isn't there, or not for this Python or this numpy
             self._until_worth = math.inf
@@ -198,26 +199,27 @@ class _Chunks:
         """Forget the chunks that were seen."""
         self._table = _Table()
 
-    def cut(self, texts: Sequence[Coded]) -> _Block:
-        """Cut a block of texts."""
+    def cut(self, texts: Sequence[Coded], sizes: Sequence[int]) -> _Block:
+        """Cut a block of texts, of so many bytes each."""
         if self._table.used[0] > MOST_CHUNKS:
             self.clear()
         anew = not self._table.used[0]
-        ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + 1) - 1
         data = self._joined(texts)
         self._make_room(len(data))
         table = self._table.with_room(len(data) // 2 + 1, len(data))
-        counts, found, self._table.slots = self._kernel.read(
-            data, ends, self._lower, self._kinds, table, self._texts, self._found, self._new
+        # One call makes all that takes long: while others work, each return to Python waits.
+        counts, numbers, forms, self._table.slots = self._kernel.read(
+            data,
+            np.array(sizes, np.int64),
+            self._lower,
+            self._kinds,
+            table,
+            self._texts,
+            self._found,
+            self._new,
         )
-        size, new = self._new.used.tolist()
-        return _Block(
-            self._found[:found].copy(),
-            counts,
-            self._new.chunks[:size].tobytes(),
-            self._new.forms[:new].copy(),
-            anew,
-        )
+        size = int(self._new.used[0])
+        return _Block(numbers, counts, self._new.chunks[:size].tobytes(), forms, anew)
 
     def _joined(self, texts: Sequence[Coded]) -> NDArray[np.uint8]:
         """Lay texts end to end, a space behind each, and what the kernel needs behind the last.
@@ -349,6 +351,9 @@ def _with_room(array: NDArray[np.uint64], used: int, more: int) -> NDArray[np.ui
 
 def _blocks(sizes: Sequence[int]) -> Iterator[slice]:
     """Cut texts of some sizes into blocks of about BLOCK bytes, one text at least."""
+    if sum(sizes) <= BLOCK:
+        yield slice(0, len(sizes))
+        return
     ends = np.cumsum(np.array(sizes, np.int64))
     first = 0
     while True:

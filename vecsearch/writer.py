@@ -293,15 +293,14 @@ class Writer:
 
     def _flush(self) -> None:
         """Write the batch as a segment; what it replaces dies, earlier in the batch as well."""
-        positions = self._batch.positions
-        if not positions:
+        if not len(self._batch):
             return
         # What can fail comes first: a caller who survives the error has lost nothing.
         held = self._write(self._batch.rooms())
         documents = held.segment.documents
-        wanted = np.fromiter(positions.values(), np.int64, len(positions))
+        ids, wanted = self._batch.wanted()
         if self._held:
-            earlier = self._find(list(positions), documents.hashes()[wanted])
+            earlier = self._find(ids, documents.hashes()[wanted])
             self._kill([where for where in earlier if where])
         if len(wanted) < len(documents):
             replaced = np.ones(len(documents), np.bool_)

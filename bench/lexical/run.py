@@ -59,7 +59,9 @@ def builds(texts: Sequence[str], queries: Sequence[str], scratch: Path) -> dict[
         for name in ENGINES if number >= 0 else ("vecsearch",):
             with tempfile.TemporaryDirectory(dir=scratch) as folder:
                 command = [sys.executable, script, name, str(source), f"{folder}/index"]
-                ran = subprocess.run(command, check=True, capture_output=True, text=True)
+                ran = subprocess.run(
+                    command, check=True, capture_output=True, text=True, env=as_installed()
+                )
                 took[name] = json.loads(ran.stdout.splitlines()[-1])
                 say(f"build {name} {took[name]['wall_s']:.1f} s")
         rounds.append(took)
@@ -174,14 +176,12 @@ def cold(texts: Sequence[str], queries: Sequence[str], scratch: Path) -> dict[st
         "numpy": [sys.executable, "-c", "import numpy"],
         "search": [*search, "--by", "bm25"],
     }
-    # As after an installation: modules lie compiled on disk.
-    given = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     rounds = []
     for _ in range(COLD + 1):
         times = {}
         for name, command in commands.items():
             started = time.perf_counter()
-            subprocess.run(command, check=True, capture_output=True, env=given)
+            subprocess.run(command, check=True, capture_output=True, env=as_installed())
             times[name] = time.perf_counter() - started
         rounds.append(times)
     return {
@@ -247,6 +247,12 @@ SECTIONS: Final[dict[str, Callable[[Sequence[str], Sequence[str], Path], dict[st
     "growth": growth,
     "memory": memory,
 }
+
+
+def as_installed() -> dict[str, str]:
+    """The environment as after an installation: modules lie compiled on disk, the peers' do."""
+    unwanted = "PYTHONDONTWRITEBYTECODE"
+    return {name: value for name, value in os.environ.items() if name != unwanted}
 
 
 def numbered(texts: Sequence[str]) -> list[tuple[str, str]]:

@@ -86,30 +86,35 @@ class _Batch(NamedTuple):
 @compiled
 def read(
     data: Bytes,
-    ends: Places,
+    sizes: Places,
     lower: bool,
     kinds: Bytes,
     table: Table,
     text: Bytes,
     numbers: Numbers,
     new: New,
-) -> tuple[Numbers, int, Eights]:
+) -> tuple[Numbers, Numbers, Numbers, Eights]:
     """Cut texts into chunks and number them.
 
-    Return how many each text has, (texts,), how many that are, and slots.
+    Return how many each text has, (texts,), their numbers, the forms of new ones, and slots.
 
     data: UTF-8, lone surrogates encoded too; a break stands behind each text, and PADDING breaks
-        behind the last. ends: (texts,) where each text ends.
+        behind the last. sizes: (texts,) the bytes of each text, without the break.
     lower: whether capitals in ASCII are as small letters.
     kinds: (KINDS,) the kind of each code point.
     table: it needs room for half as many chunks more as the data has bytes, and as many tails; its
         slots grow, so they are returned.
     text: room for the data.
-    numbers: gets the number of each chunk; it needs room for one a byte.
+    numbers: room for the number of each chunk, one a byte.
     new: gets the new chunks; it needs room for three bytes, and half a form, a byte.
     """
     slots, records, tails, used = table
-    counts = np.zeros(len(ends), np.int32)
+    counts = np.zeros(len(sizes), np.int32)
+    ends = np.empty(len(sizes), np.int64)
+    end = -1
+    for i in range(len(sizes)):
+        end += sizes[i] + 1
+        ends[i] = end
     room = _BATCH + WIDE
     keys = Keys(np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty(room, np.uint64))
     batch = _Batch(keys, np.empty(room, np.int32), np.empty(room, np.int64))
@@ -140,7 +145,7 @@ def read(
             )
             edges[0] = edges[known - 1]
             known &= 1
-    return counts, found, slots
+    return counts, numbers[:found].copy(), new.forms[: new.used[1]].copy(), slots
 
 
 @compiled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, overload
@@ -133,10 +134,15 @@ def pack_in_blocks(strings: Sequence[Coded]) -> tuple[Stream, NDArray[np.int64]]
     """Lay byte strings end to end, as a stream: they aren't in memory a second time."""
     offsets = offsets_of(map(len, strings))
     blocks = (
-        np.frombuffer(b"".join(as_bytes(strings[start : start + _STRINGS])), np.uint8)
-        for start in range(0, len(strings), _STRINGS)
+        _joined(strings[start : start + _STRINGS]) for start in range(0, len(strings), _STRINGS)
     )
     return Stream(np.dtype(np.uint8), (int(offsets[-1]),), blocks), offsets
+
+
+def _joined(strings: Sequence[Coded]) -> NDArray[np.uint8]:
+    data = io.BytesIO()  # takes them one by one, while joining them would hold them all
+    data.writelines(as_bytes(filter(None, strings)))
+    return np.frombuffer(data.getbuffer(), np.uint8)
 
 
 def pack_taken(

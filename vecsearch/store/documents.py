@@ -207,19 +207,21 @@ def _read_meta(content: bytes) -> Meta:
 
 def build_documents(
     ids: Sequence[str],
+    hashes: NDArray[np.uint64],
     contents: Sequence[Coded],
     spans: NDArray[np.int32],
     rows: NDArray[np.int32],
 ) -> dict[str, Array | Stream]:
     """Lay out new documents.
 
+    hashes: what `hash_ids` gave of the ids.
     contents: what `encode_document` gave of each, end to end.
     spans: (rows, 2) int32, where each row begins and ends in its document's text.
     rows: (documents,) int32, how many each has.
     """
     data, offsets = pack_in_blocks(contents)
     return {
-        **_index_ids([name.encode() for name in ids], hash_ids(ids)),
+        **_index_ids([name.encode() for name in ids], hashes),
         "contents": data,
         "content_offsets": offsets,
         "row_starts": offsets_of(rows).astype(np.int32),

@@ -27,6 +27,9 @@ BLOCK_BITS: Final = 16
 BLOCK_ENTRIES: Final = 1 << 22
 """Entries worked on at a time, so that memory doesn't grow with the postings."""
 
+STRETCH_ITEMS: Final = 1 << 16
+"""Items of a stretch, at most."""
+
 
 class Entries(NamedTuple):
     """The rows that hold one term, rising, and the cell of each: (n,) int64, (n,) unsigned."""
@@ -99,13 +102,15 @@ class Postings:
         return starts
 
 
-def stretches(sizes: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
-    """Cut a range of items into stretches of about `most` in size each, one item at least."""
-    ends = np.cumsum(sizes)
+def stretches(sizes: NDArray[np.integer[Any]], most: int) -> Iterator[tuple[int, int]]:
+    """Cut a range of items into stretches of about `most` in size each, one item at least.
+
+    A stretch has few items, so that memory doesn't grow with theirs. Sizes in it may change.
+    """
     first = 0
     while first < len(sizes):
-        limit = (ends[first - 1] if first else 0) + most
-        last = max(int(np.searchsorted(ends, limit, side="right")), first + 1)
+        ends = np.cumsum(sizes[first : first + STRETCH_ITEMS], dtype=np.int64)
+        last = first + max(int(np.searchsorted(ends, most, side="right")), 1)
         yield first, last
         first = last
 

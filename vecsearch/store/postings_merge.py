@@ -18,11 +18,13 @@ from vecsearch.store.postings import (
     Postings,
     narrow_type,
     stretches,
-    term_arrays,
 )
 
 BLOCK_ENTRIES: Final = 1 << 20
 """Entries merged at a time, of one term at least."""
+
+BLOCK_TERMS: Final = 1 << 15
+"""Terms whose names are laid out at a time."""
 
 
 def merge_postings(
@@ -31,25 +33,28 @@ def merge_postings(
     """Lay out the postings of several segments where each mask (rows,) is true.
 
     The rows that stay are numbered on through the segments; terms without a row are dropped.
-    Beside a block of entries, 4 bytes a row and 4 a chunk are in memory, and the terms.
+    Beside a block of entries or of terms, these are in memory: 4 bytes a row and 4 a chunk; 6 bytes
+    a term, and 4 for every segment that has it.
     """
-    names, numbers = _merged_terms([postings.terms for postings, _ in parts])
+    count, numbers = _numbered_terms([postings.terms for postings, _ in parts])
     sources, rows = [], 0
     for (postings, kept), terms in zip(parts, numbers, strict=True):
         sources.append(_Source.of(postings, kept, terms, rows))
         rows += int(np.count_nonzero(kept))
-    chunks = _counted(sources, len(names), rows)
-    living = np.zeros(len(names), np.int64)
-    for source in sources:
-        living[source.terms] += source.living
-    stay = living > 0  # terms that only rows that go have held go too
+    # Terms that only rows that go have held go too.
+    living, chunks = _counted(sources, count, rows)
     cells = Cells.of(
         np.concatenate([each.postings.cell_counts[each.used] for each in sources]),
         np.concatenate([each.postings.cell_lengths[each.used] for each in sources]),
     )
-    size = int(living.sum())
+    staying, size = int(np.count_nonzero(living)), int(living.sum(dtype=np.int64))
+    bytes_ = sum(int(some.sum()) for some in _name_lengths(sources, living))
     return {
-        **term_arrays([names[i] for i in np.flatnonzero(stay).tolist()], chunks.of_terms[stay]),
+        "terms": Stream(np.dtype(np.uint8), (bytes_,), _names(sources, living)),
+        "term_offsets": stream_offsets(
+            _name_lengths(sources, living), staying, narrow_type(bytes_)
+        ),
+        "term_chunks": stream_offsets(chunks.of_terms(), staying, narrow_type(chunks.count)),
         "chunk_blocks": Stream(np.dtype(np.uint16), (chunks.count,), chunks.blocks),
         "chunk_starts": stream_offsets(chunks.sizes(), chunks.count, narrow_type(size)),
         # Each stream merges anew: twice the work, but never more than a block of either in memory.
@@ -66,14 +71,12 @@ class _Source(NamedTuple):
 
     rows: (rows,) int32, the new number of each row, -1 for one that goes.
     terms: (terms,) int32, the new number of each term, rising.
-    living: (terms,) int32, how many entries of each term stay; counted as they are gone through.
-    used: (cells,) bool, the cells of entries that stay; likewise.
+    used: (cells,) bool, the cells of entries that stay; counted as they are gone through.
     """
 
     postings: Postings
     rows: NDArray[np.int32]
     terms: NDArray[np.int32]
-    living: NDArray[np.int32]
     used: NDArray[np.bool_]
 
     @classmethod
@@ -84,100 +87,156 @@ class _Source(NamedTuple):
         rows = np.cumsum(kept, dtype=np.int32)
         rows += first - 1
         rows[~kept] = -1
-        living, used = np.zeros(len(terms), np.int32), np.zeros(len(postings.cell_counts), np.bool_)
-        return cls(postings, rows, terms, living, used)
+        return cls(postings, rows, terms, np.zeros(len(postings.cell_counts), np.bool_))
 
     def between(self, first: int, last: int) -> tuple[int, int]:
         """Return the terms here that are among the merged ones from `first` up to `last`."""
         low, high = np.searchsorted(self.terms, [first, last]).tolist()
         return low, high
 
-    def staying(self, low: int, high: int) -> Entries:
-        """Return the entries that stay of the terms here from `low` up to `high`, renumbered."""
-        rows, cells = self.postings.entries_between(low, high)
-        rows = self.rows[rows].astype(np.int64)
-        stays = rows >= 0
-        return Entries(rows, cells) if stays.all() else Entries(rows[stays], cells[stays])
+    def staying(self, low: int, high: int) -> tuple[Entries, NDArray[np.int64]]:
+        """Return the entries that stay of the terms here from `low` up to `high`, renumbered.
 
-    def counted(self, low: int, high: int) -> NDArray[np.int64]:
-        """Count what stays of the terms here from `low` up to `high`.
-
-        Return the merged term and the new row of each entry, (n, 2).
+        And how many each term has of them.
         """
         rows, cells = self.postings.entries_between(low, high)
         rows = self.rows[rows].astype(np.int64)
-        stays = rows >= 0
-        sums = np.concatenate([[0], np.cumsum(stays)])
         starts = self.postings.starts_between(low, high)
-        self.living[low:high] = np.diff(sums[starts - starts[0]])
-        self.used[cells[stays]] = True
-        terms = np.repeat(self.terms[low:high], self.living[low:high])
-        return np.stack([terms, rows[stays]], axis=1)
+        stays = rows >= 0
+        if stays.all():
+            return Entries(rows, cells), np.diff(starts)
+        sums = np.concatenate([[0], np.cumsum(stays)])
+        return Entries(rows[stays], cells[stays]), np.diff(sums[starts - starts[0]])
 
 
 class _Chunks:
-    """The merged chunks, in order, in 4 bytes each.
+    """The merged chunks, in order, in 4 bytes each, and 2 a term.
 
-    of_terms: (terms,) int64, how many each term has.
     blocks: uint16 one after another, the block of rows that each is of.
     """
 
-    def __init__(self, terms: int) -> None:
-        self.of_terms = np.zeros(terms, np.int64)
+    def __init__(self) -> None:
         self.blocks: list[NDArray[np.uint16]] = []
         self.count = 0
         self._sizes: list[NDArray[np.uint16]] = []  # less 1: a block has 65,536 rows at most
+        self._of_terms: list[NDArray[np.uint16]] = []
 
-    def add(self, terms: NDArray[np.int64], blocks: NDArray[np.int64], sizes: Array) -> None:
-        """Take the next ones: (n,) each."""
-        np.add.at(self.of_terms, terms, 1)
+    def add(
+        self, of_terms: NDArray[np.int64], blocks: NDArray[np.int64], sizes: NDArray[np.int64]
+    ) -> None:
+        """Take the chunks of the next terms, (terms,), and of these chunks (n,) each."""
+        self._of_terms.append(of_terms.astype(np.uint16))
         self.blocks.append(blocks.astype(np.uint16))
         self._sizes.append((sizes - 1).astype(np.uint16))
-        self.count += len(terms)
+        self.count += len(blocks)
 
     def sizes(self) -> Iterator[NDArray[np.int64]]:
         """Yield how many entries each has, (n,) at a time."""
         for some in self._sizes:
             yield some.astype(np.int64) + 1
 
+    def of_terms(self) -> Iterator[NDArray[np.uint16]]:
+        """Yield how many each term has that has any, (n,) at a time."""
+        for some in self._of_terms:
+            yield some[some > 0]
 
-def _merged_terms(parts: Sequence[Blobs]) -> tuple[list[bytes], list[NDArray[np.int32]]]:
-    """Return the terms of all, rising, and the number of each of each part's among them."""
-    names: list[bytes] = []
+
+def _numbered_terms(parts: Sequence[Blobs]) -> tuple[int, list[NDArray[np.int32]]]:
+    """Number the terms of all as they rise; return how many, and the numbers of each part's."""
+    count = 0
     numbers = [np.empty(len(terms), np.int32) for terms in parts]
     for stretch in stretches_of(parts):
         found = [
             terms.between(each.start, each.stop) for terms, each in zip(parts, stretch, strict=True)
         ]
-        union = sorted(set().union(*found))
-        number = {name: i for i, name in enumerate(union, len(names))}
+        number = {name: i for i, name in enumerate(sorted(set().union(*found)), count)}
         for those, each, some in zip(numbers, stretch, found, strict=True):
             those[each] = np.fromiter(map(number.__getitem__, some), np.int32, len(some))
-        names += union
-    return names, numbers
+        count += len(number)
+    return count, numbers
 
 
-def _counted(sources: Sequence[_Source], terms: int, rows: int) -> _Chunks:
-    """Count what stays, holding few of the entries at a time."""
-    chunks = _Chunks(terms)
-    sizes = np.zeros(terms, np.int64)
+def _blocks_of(
+    sources: Sequence[_Source], living: NDArray[np.int32]
+) -> Iterator[tuple[NDArray[np.bool_], list[tuple[Blobs, slice, NDArray[np.int32]]]]]:
+    """Go through the merged terms, some at a time.
+
+    Yield which of these stay, (some,), and which of each source's terms they are, at what places.
+    """
+    for first in range(0, len(living), BLOCK_TERMS):
+        stay = living[first : first + BLOCK_TERMS] > 0
+        here = [slice(*source.between(first, first + len(stay))) for source in sources]
+        yield (
+            stay,
+            [
+                (source.postings.terms, each, source.terms[each] - first)
+                for source, each in zip(sources, here, strict=True)
+            ],
+        )
+
+
+def _names(sources: Sequence[_Source], living: NDArray[np.int32]) -> Iterator[NDArray[np.uint8]]:
+    """Yield the bytes of the terms that stay, end to end."""
+    for stay, found in _blocks_of(sources, living):
+        names = np.zeros(len(stay), np.object_)
+        for terms, each, places in found:
+            names[places] = terms.between(each.start, each.stop)
+        yield np.frombuffer(b"".join(names[stay].tolist()), np.uint8)
+
+
+def _name_lengths(
+    sources: Sequence[_Source], living: NDArray[np.int32]
+) -> Iterator[NDArray[np.int64]]:
+    """Yield how many bytes each term that stays has."""
+    for stay, found in _blocks_of(sources, living):
+        lengths = np.zeros(len(stay), np.int64)
+        for terms, each, places in found:
+            lengths[places] = np.diff(terms.offsets[each.start : each.stop + 1].astype(np.int64))
+        yield lengths[stay]
+
+
+def _sizes(sources: Sequence[_Source], terms: int) -> NDArray[np.int32]:
+    """Return how many entries each merged term has, those that go as well."""
+    sizes = np.zeros(terms, np.int32)
     for source in sources:
-        sizes[source.terms] += np.diff(source.postings.term_starts)
+        for low in range(0, len(source.terms), BLOCK_TERMS):
+            some = source.terms[low : low + BLOCK_TERMS]
+            starts = source.postings.starts_between(low, low + len(some))
+            sizes[some] += np.diff(starts).astype(np.int32)
+    return sizes
+
+
+def _counted(
+    sources: Sequence[_Source], terms: int, rows: int
+) -> tuple[NDArray[np.int32], _Chunks]:
+    """Count what stays, holding few of the entries at a time.
+
+    Return how many entries of each merged term stay, (terms,), and their chunks.
+    """
+    chunks = _Chunks()
+    living = _sizes(sources, terms)
     bits = max(rows.bit_length() - BLOCK_BITS, 0)  # of a block's number
-    for first, last in stretches(sizes, BLOCK_ENTRIES):
-        found = [source.counted(*source.between(first, last)) for source in sources]
+    for first, last in stretches(living, BLOCK_ENTRIES):
+        living[first:last] = 0  # what they were until they are counted
         # A part's entries are in order, so those of a chunk are neighbours.
         keys, counts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-        for entries in found:
-            of_entries = entries[:, 0] << bits | entries[:, 1] >> BLOCK_BITS
+        for source in sources:
+            low, high = source.between(first, last)
+            entries, sizes = source.staying(low, high)
+            source.used[entries.cells] = True
+            places = source.terms[low:high] - first
+            living[first:last][places] += sizes.astype(np.int32)
+            of_entries = np.repeat(places.astype(np.int64), sizes) << bits
+            of_entries |= entries.rows >> BLOCK_BITS
             edges = np.flatnonzero(np.diff(of_entries, prepend=-1))
             keys.append(of_entries[edges])
             counts.append(np.diff(edges, append=len(of_entries)))
         distinct, which = np.unique(np.concatenate(keys), return_inverse=True)
         merged = np.zeros(len(distinct), np.int64)
         np.add.at(merged, which, np.concatenate(counts))
-        chunks.add(distinct >> bits, distinct & ((1 << bits) - 1), merged)
-    return chunks
+        of_terms = np.bincount(distinct >> bits, minlength=last - first)
+        chunks.add(of_terms, distinct & ((1 << bits) - 1), merged)
+    return living, chunks
 
 
 def _kept_lengths(
@@ -190,7 +249,7 @@ def _kept_lengths(
 
 
 def _merged_rows(
-    sources: Sequence[_Source], living: NDArray[np.int64]
+    sources: Sequence[_Source], living: NDArray[np.int32]
 ) -> Iterator[NDArray[np.uint16]]:
     for size, placed in _placed(sources, living):
         rows = np.empty(size, np.uint16)
@@ -200,7 +259,7 @@ def _merged_rows(
 
 
 def _merged_cells(
-    sources: Sequence[_Source], living: NDArray[np.int64], numbers: Cells
+    sources: Sequence[_Source], living: NDArray[np.int32], numbers: Cells
 ) -> Iterator[NDArray[np.unsignedinteger[Any]]]:
     new = []
     for source in sources:
@@ -216,14 +275,14 @@ def _merged_cells(
 
 
 def _placed(
-    sources: Sequence[_Source], living: NDArray[np.int64]
+    sources: Sequence[_Source], living: NDArray[np.int32]
 ) -> Iterator[tuple[int, Iterator[tuple[NDArray[np.int64], int, Entries]]]]:
     """Yield for stretches of terms how many entries they have, and where those of each source go.
 
     Within a term the rows of the sources follow each other, so they keep rising.
     """
     for first, last in stretches(living, BLOCK_ENTRIES):
-        ends = np.cumsum(living[first:last])
+        ends = np.cumsum(living[first:last], dtype=np.int64)
         yield int(ends[-1]), _places(sources, first, last, ends - living[first:last])
 
 
@@ -235,8 +294,8 @@ def _places(
         low, high = source.between(first, last)
         if low == high:
             continue
-        terms, sizes = source.terms[low:high] - first, source.living[low:high]
-        entries = source.staying(low, high)
+        terms = source.terms[low:high] - first
+        entries, sizes = source.staying(low, high)
         places = np.repeat(free[terms] - (np.cumsum(sizes) - sizes), sizes)
         places += np.arange(len(places))
         free[terms] += sizes

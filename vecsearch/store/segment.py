@@ -7,6 +7,7 @@ under a new name for every generation.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -28,9 +29,9 @@ from vecsearch.store.postings_merge import merge_postings
 from vecsearch.types import Vectors
 
 Arrays: TypeAlias = Mapping[str, Array | Stream]
-Rooms: TypeAlias = Iterable[tuple[str, Arrays]]
-"""What a segment consists of: documents, columns, postings and, with an encoder, vectors. One may
-still be made while another is written."""
+Rooms: TypeAlias = Iterable[tuple[str, Arrays | Future[Arrays]]]
+"""What a segment consists of: documents, columns, postings and, with an encoder, vectors. One that
+is still being made comes before those that can be written meanwhile."""
 
 _SUFFIX: Final = ".safetensors"
 
@@ -67,10 +68,22 @@ def write_segment(disk: Disk, folder: Path, name: str, rooms: Rooms) -> tuple[Fi
     """Write a new segment below an index folder; return its files. Durable when it returns."""
     place = folder / SEGMENTS / name
     disk.make_folder(place)
-    files = []
-    for room, arrays in rooms:
+
+    def write(room: str, arrays: Arrays) -> FileEntry:
         path = f"{SEGMENTS}/{name}/{room}{_SUFFIX}"
-        files.append(FileEntry(path, *write_arrays(disk, folder / path, arrays)))
+        return FileEntry(path, *write_arrays(disk, folder / path, arrays))
+
+    def write_made(room: str, making: Future[Arrays]) -> FileEntry:
+        return write(room, making.result())
+
+    files, later = [], []
+    with ThreadPoolExecutor(1) as beside:  # without a thread where nothing is still being made
+        for room, arrays in rooms:
+            if isinstance(arrays, Future):
+                later.append(beside.submit(write_made, room, arrays))
+            else:
+                files.append(write(room, arrays))
+    files += [each.result() for each in later]
     disk.sync_folder(place)
     return tuple(files)
 
