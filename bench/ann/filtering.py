@@ -19,7 +19,7 @@ from vecsearch.retrieve.nearest.structure import Effort, Structure
 from vecsearch.types import ALL, Vectors
 
 TARGET: Final = 0.95
-KINDS: Final = (Structure("pq4"), Structure("bf16", links=32))
+KINDS: Final = (Structure("pq4"), Structure("pq4", lists=512), Structure("bf16", links=32))
 
 
 def filters(vectors: Vectors, queries: Vectors, scratch: Path) -> list[dict[str, Any]]:
