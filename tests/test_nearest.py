@@ -272,24 +272,33 @@ def costs_of(kind):
     return Costs(0.1, 0.005, 0.05, 40 + 0.1 * KINDS[kind.name].candidates, 20)
 
 
-@pytest.fixture(scope="module", params=list(KINDS))
-def kind(request):
-    structure = Structure.named(request.param)
-    assert structure.name == request.param
+def structure_of(name):
+    structure = Structure.named(name)
+    assert structure.name == name
     if not offered(structure):
         pytest.skip("this FAISS doesn't have it")
     return structure
 
 
-@pytest.fixture(scope="module", params=["FAISS", "compiled loops"])
-def approximate(kind, request):
+@pytest.fixture(scope="module", params=list(KINDS))
+def kind(request):
+    return structure_of(request.param)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(name, "FAISS") for name in KINDS]
+    + [(name, "compiled loops") for name in KINDS if "pq" in name],
+    ids=lambda param: " by ".join(param),
+)
+def approximate(request):
     """An index of each kind, searched by FAISS, and by compiled loops where they know its codes."""
+    kind, loops = structure_of(request.param[0]), None
     index = from_bytes(to_bytes(BUILDER.build(kind).index), TABLE)
-    loops = None
-    if request.param == "compiled loops":
+    if request.param[1] == "compiled loops":
         loops = lookup._load()
-        if loops is None or not kind.codes.startswith("pq"):
-            pytest.skip("only FAISS searches it")
+        if loops is None:
+            pytest.skip("this processor or this numba has no such loops")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lookup, "LOADING", lookup.Loading(0 if loops else math.inf, lambda: loops))
         yield Approximate(index, TABLE, KINDS[kind.name], costs_of(kind))

@@ -351,23 +351,3 @@ def test_it_compiles_where_machine_code_can_be_kept_nowhere(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-
-
-def test_the_compiled_loops_load_no_scipy():
-    """numba would load it to see if it's there, which whoever needs it still finds out."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import sys, vecsearch.kernels.words\n"
-            "from importlib.util import find_spec\n"
-            "from numba.np import arraymath, linalg\n"
-            "print('scipy.linalg' in sys.modules)\n"
-            "print(arraymath._HAVE_BLAS is (find_spec('scipy') is not None))\n"
-            "print(linalg.ensure_blas.__module__)",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.split() == ["False", "True", "numba.np.linalg"]
