@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from itertools import pairwise
 
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from oracles import assert_ranks, in_order, nearest
 from toy import HashEncoder
 
-from vecsearch import ALL, Document, Index
+from vecsearch import ALL, Document, Index, OwnVectors
 from vecsearch.errors import UsageError
 from vecsearch.retrieve.base import ranking_of
 from vecsearch.retrieve.dense import Dense
@@ -297,3 +299,45 @@ def test_without_faiss_the_same_rows_are_found(monkeypatch):
     scans = scan.Scans()
     assert scans.suit(10**8)
     assert not scans.suit(10**9)
+
+
+FORKED = """
+import os, sys
+import numpy as np
+from vecsearch import Index
+
+searcher = Index.open(sys.argv[1]).searcher()
+rng = np.random.default_rng(1)
+queries = rng.standard_normal((300, 64)).astype(np.float32)
+
+def ids():
+    found = searcher.search_many([""] * 300, k=5, by="dense", vectors=queries)
+    return [[hit.id for hit in hits] for hits in found]
+
+while "faiss" not in sys.modules:
+    before = ids()
+before = ids()
+child = os.fork()
+if not child:
+    os._exit(ids() != before)
+print(os.waitpid(child, 0)[1])
+"""
+
+
+def test_a_forked_process_searches_too(tmp_path):
+    """OpenMP would have it wait for ever for the threads of its parent."""
+    vectors = np.random.default_rng(0).standard_normal((3000, 64)).astype(np.float32)
+    Index.create(
+        tmp_path / "index",
+        OwnVectors(64),
+        documents=(Document(f"d{i}", "", vector=each) for i, each in enumerate(vectors)),
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED, tmp_path / "index"],
+        env={**os.environ, "OMP_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "0\n"

@@ -26,3 +26,12 @@ def load_faiss() -> Any:  # noqa: ANN401 - FAISS has no types worth the name
     import faiss
 
     return faiss
+
+
+def _keep_to_one_thread() -> None:
+    """Let FAISS start no other thread: OpenMP would wait for those of the parent process."""
+    if "faiss" in sys.modules:
+        load_faiss().omp_set_num_threads(1)
+
+
+os.register_at_fork(after_in_child=_keep_to_one_thread)
