@@ -169,3 +169,19 @@ def test_the_ids_of_rows_whether_or_not_they_are_remembered(tmp_path, monkeypatc
     snapshot = index.searcher().snapshot
     for rows in ([0, 7], [7, 0], [3, 4, 5], [0], [6, 1, 2, 0], [7, 7]):
         assert snapshot.ids_of(np.array(rows, np.int64)) == [f"d{row}" for row in rows]
+
+
+def test_an_index_stays_the_same_whatever_the_working_directory_becomes(tmp_path, monkeypatch):
+    for name in "here", "there":
+        Index.create(tmp_path / name / "index", None, documents=[Document("who", name)])
+    monkeypatch.chdir(tmp_path / "here")
+    opened, made = Index.open("index"), Index.create("new", None)
+    monkeypatch.chdir(tmp_path / "there")
+    for index in opened, made:
+        with index.writer() as writer:
+            writer.add(Document("added", "x"))
+    ids = {
+        name: [each.id for each in Index.open(tmp_path / name).searcher().documents()]
+        for name in ("here/index", "there/index", "here/new")
+    }
+    assert ids == {"here/index": ["who", "added"], "there/index": ["who"], "here/new": ["added"]}

@@ -46,7 +46,10 @@ from vecsearch.writer import Writer
 
 
 class Index:
-    """A folder with an index. It holds no files open: each searcher and writer does for itself."""
+    """A folder with an index. It holds no files open: each searcher and writer does for itself.
+
+    `folder` is absolute: a process that changes its working directory goes on with the same index.
+    """
 
     def __init__(
         self,
@@ -56,7 +59,7 @@ class Index:
         disk: Disk | None = None,
     ) -> None:
         check_device(device)
-        self.folder = Path(folder)
+        self.folder = Path(folder).absolute()
         self._encoder = encoder
         self._encoder_guard = threading.Lock()
         self._device = device
@@ -108,7 +111,7 @@ class Index:
             loaded when it is first needed. Raise EncoderMismatch for another one.
         """
         index = cls(folder, encoder, device)
-        entry = index.manifest().encoder
+        entry = read_manifest(Path(folder)).encoder  # by the path that a person knows, for messages
         if encoder is not None:
             _check_encoder(encoder, entry, index.folder)
         return index
