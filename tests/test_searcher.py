@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from toy import HashEncoder
 
-from vecsearch import Document, Index, ReciprocalRank, open_corpus
+from vecsearch import Document, Index, ReciprocalRank, Reranked, open_corpus
 from vecsearch.corpus import documents
 from vecsearch.errors import IndexProblem, UnknownName, UsageError
 from vecsearch.retrieve.fusion import Arm
@@ -58,6 +60,38 @@ def test_a_composed_retriever_can_be_searched_by(index):
     arms = [Arm(searcher.retriever("bm25"), 1.0), Arm(searcher.retriever("dense"), 1.0)]
     fused = ReciprocalRank(searcher.snapshot, arms)
     assert len(searcher.search("lamp", k=4, by=fused)) == 4
+
+
+class Flat:
+    name = "flat"
+
+    def score(self, query, texts):
+        return np.zeros(len(texts), np.float32)
+
+
+def test_a_retriever_over_another_snapshot_is_refused(tmp_path):
+    index = Index.create(tmp_path, HashEncoder(), documents=[Document("old", "an apple")])
+    old = index.searcher()
+    snapshot, bm25, dense = old.snapshot, old.retriever("bm25"), old.retriever("dense")
+    fused = ReciprocalRank(snapshot, [Arm(bm25, 1.0), Arm(dense, 1.0)])
+    read = Reranked(snapshot, bm25, Flat())
+    with index.writer() as writer:
+        writer.delete("old")
+        writer.add(Document("new", "a tax form"))
+    index.compact()
+    searcher = index.searcher()
+    for retriever in bm25, dense, old.retriever("hybrid"), fused, read:
+        assert old.search("apple", by=retriever)
+        uses = [
+            partial(searcher.search, "new", by=retriever),
+            partial(searcher.like, "new", by=retriever),
+            partial(searcher.explain, "new", "new", by=retriever),
+            partial(ReciprocalRank, searcher.snapshot, [Arm(retriever, 1.0)]),
+            partial(Reranked, searcher.snapshot, retriever, Flat()),
+        ]
+        for use in uses:
+            with pytest.raises(UsageError, match=f"{re.escape(repr(retriever.name))}.*another sea"):
+                use()
 
 
 @pytest.mark.parametrize("k", [0, -1])

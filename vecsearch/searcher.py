@@ -92,7 +92,7 @@ class Searcher:
         """Return a retriever by name: "hybrid", "bm25", "tfidf" or "dense"; the default for None.
 
         A retriever is returned as it is. Raise UnknownName for other names, UsageError for one that
-        this index can't serve.
+        this index can't serve, or that was made over another snapshot.
         """
         return self._named.get(by)
 
