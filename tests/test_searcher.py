@@ -15,7 +15,7 @@ from vecsearch import Document, Index, ReciprocalRank, Reranked, open_corpus
 from vecsearch.corpus import documents
 from vecsearch.errors import IndexProblem, UnknownName, UsageError
 from vecsearch.retrieve.fusion import Arm
-from vecsearch.types import ALL
+from vecsearch.types import ALL, TopK
 
 SAMPLE = Path(__file__).resolve().parent.parent / "corpora" / "lighthouse"
 
@@ -92,6 +92,53 @@ def test_a_retriever_over_another_snapshot_is_refused(tmp_path):
         for use in uses:
             with pytest.raises(UsageError, match=f"{re.escape(repr(retriever.name))}.*another sea"):
                 use()
+
+
+class Given:
+    name = "given"
+
+    def __init__(self, found):
+        self.found = found
+
+    def retrieve(self, queries, k, allow):
+        return self.found
+
+
+def given_rows(rows, scores):
+    return Given(TopK(np.array(rows), np.array(scores, np.float32)))
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        (given_rows([[2, 999_999]], [[1, 0.5]]), "the row 999999, where there are"),
+        (given_rows([[-2, 2]], [[1, 0.5]]), "the row -2, where"),
+        (given_rows([[-1, 2]], [[1, 0.5]]), "a row behind the padding"),
+        (given_rows([[1, 2]], [[np.nan, 0.5]]), "the score nan"),
+        (given_rows([range(500)], [range(500)]), r"rows of the shape \(1, 500\) for 1 queries"),
+        (given_rows([1, 2], [1, 0.5]), r"rows of the shape \(2,\)"),
+        (given_rows([[1, 2]], [[1]]), r"rows of the shape \(1, 2\) with scores of \(1, 1\)"),
+        (given_rows([[1.5]], [[1]]), "rows that are no array of integer numbers, but float64"),
+        (Given(TopK([[1]], [[1.0]])), "rows that are no array of integer numbers, but list"),
+        (Given(None), "something of the type NoneType"),
+    ],
+)
+def test_what_a_retriever_of_ones_own_gives_is_looked_at(index, own, said):
+    searcher = index.searcher()
+    fused = ReciprocalRank(searcher.snapshot, [Arm(own, 1.0), Arm(searcher.retriever("bm25"), 1.0)])
+    read = Reranked(searcher.snapshot, own, Flat())
+    for by in own, fused, read:
+        with pytest.raises(UsageError, match=f"The retriever 'given' gives {said}"):
+            searcher.search("lamp", k=2, by=by)
+    with pytest.raises(UsageError, match=f"The retriever 'given' gives {said}"):
+        searcher.like(next(searcher.documents()).id, k=2, by=own)
+
+
+def test_a_retriever_of_ones_own_may_find_fewer(index):
+    searcher = index.searcher()
+    for own in given_rows([[4, 1, -1]], [[1, 0.5, -np.inf]]), given_rows([[4, 1]], [[1, 0.5]]):
+        ids = [hit.id for hit in searcher.search("lamp", by=own)]
+        assert ids == [searcher.snapshot.id_of(4), searcher.snapshot.id_of(1)]
 
 
 @pytest.mark.parametrize("k", [0, -1])

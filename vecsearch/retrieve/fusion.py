@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from vecsearch.errors import UsageError
 from vecsearch.groups import groups
+from vecsearch.retrieve.asking import ask
 from vecsearch.retrieve.base import (
     Ranking,
     Retriever,
@@ -84,7 +85,9 @@ class _Fusion(ABC):
         told = list(zip(*by_arm, strict=True))
         depths = [self._level_depth(arms) for arms in told]
         values = [
-            ranking_of(arm.retriever.retrieve([query], max(depths, default=1), allow), 0)[1]
+            ranking_of(
+                ask(arm.retriever, self.snapshot, [query], max(depths, default=1), allow), 0
+            )[1]
             for arm in self._arms
         ]
         return [
@@ -224,7 +227,7 @@ def _fuse(
     depths = [depth]
     while depths[-1] < k:
         depths.append(2 * depths[-1])
-    found = [arm.retriever.retrieve(queries, depths[-1], allow) for arm in arms]
+    found = [ask(arm.retriever, snapshot, queries, depths[-1], allow) for arm in arms]
     rankings = []
     for query in range(len(queries)):
         ranked = [

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vecsearch.encoders.rerankers import Reranker, score
 from vecsearch.errors import UsageError
+from vecsearch.retrieve.asking import ask
 from vecsearch.retrieve.base import (
     Ranking,
     Retriever,
@@ -89,7 +90,7 @@ class Reranked:
     def retrieve(self, queries: Sequence[str], k: int, allow: Mask) -> TopK:
         """See `Retriever.retrieve`."""
         check_request(self.snapshot, k, allow)
-        found = self._retriever.retrieve(queries, max(k, self._top), allow)
+        found = ask(self._retriever, self.snapshot, queries, max(k, self._top), allow)
         rankings = []
         for place, query in enumerate(queries):
             rows, _ = ranking_of(found, place)
@@ -107,7 +108,7 @@ class Reranked:
         before = explainer(self._retriever).explain(query, documents, allow)
         deepest = max((each.rank for each in before if each.rank is not None), default=1)
         depth = max(deepest, self._top)  # the model may have put any of these anywhere among them
-        rows, _ = ranking_of(self._retriever.retrieve([query], depth, allow), 0)
+        rows, _ = ranking_of(ask(self._retriever, self.snapshot, [query], depth, allow), 0)
         scores = self._known_scores(query, rows[: self._top])
         ranking, read = self._reranked(rows, scores), len(scores)
         found = standings(self.snapshot, documents, lambda k: top_k([_first(ranking, k)], k))
