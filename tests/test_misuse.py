@@ -86,3 +86,10 @@ def test_a_device(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"no device 'gpu'.*Known: auto, cpu, cuda"):
             use("gpu")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("folder", [None, 3, ["index"]])
+def test_a_folder(folder: Any) -> None:
+    for use in Index, Index.open, Index.create:
+        with pytest.raises(UsageError, match="An index is a folder, named by its path"):
+            use(folder)

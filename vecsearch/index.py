@@ -59,7 +59,7 @@ class Index:
         disk: Disk | None = None,
     ) -> None:
         check_device(device)
-        self.folder = Path(folder).absolute()
+        self.folder = _path(folder).absolute()
         self._encoder = encoder
         self._encoder_guard = threading.Lock()
         self._device = device
@@ -87,7 +87,7 @@ class Index:
         overwrite: replace the index that is in the folder; without it that raises IndexExists.
         on_encoded: as for `writer`.
         """
-        check_place(Path(folder), overwrite=overwrite)
+        check_place(_path(folder), overwrite=overwrite)
         if isinstance(passages, int) and not isinstance(passages, bool):
             passages = Passages.of(passages)
         if isinstance(analyzer, str):
@@ -111,7 +111,9 @@ class Index:
             loaded when it is first needed. Raise EncoderMismatch for another one.
         """
         index = cls(folder, encoder, device)
-        entry = read_manifest(Path(folder)).encoder  # by the path that a person knows, for messages
+        entry = read_manifest(
+            _path(folder)
+        ).encoder  # by the path that a person knows, for messages
         if encoder is not None:
             _check_encoder(encoder, entry, index.folder)
         return index
@@ -378,6 +380,13 @@ class Index:
                 with contextlib.suppress(OSError):
                     each.rmdir()
             raise
+
+
+def _path(folder: str | Path) -> Path:
+    try:
+        return Path(folder)
+    except TypeError:
+        raise UsageError(f"An index is a folder, named by its path, not by {folder!r}.") from None
 
 
 def _check_encoder(encoder: Encoder, entry: EncoderEntry | None, folder: Path) -> None:
