@@ -7,7 +7,7 @@ import dataclasses
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from vecsearch.encoders import DEFAULT, choose_encoder
 from vecsearch.encoders.base import EVEN, Device, Encoder, check_device
@@ -145,8 +145,7 @@ class Index:
             hybrid_weight=EVEN if entry is None else entry.hybrid_weight,
         )
 
-    @contextlib.contextmanager
-    def writer(self, on_encoded: Told | None = None) -> Iterator[Writer]:
+    def writer(self, on_encoded: Told | None = None) -> contextlib.AbstractContextManager[Writer]:
         """Change the index: all of the block's changes are one commit, or none if it raises.
 
         on_encoded: is told from time to time how many rows (passages, or whole documents) have
@@ -154,6 +153,10 @@ class Index:
 
         Raise IndexLocked at once where another writer is at work.
         """
+        return _Block(self._writing(on_encoded))
+
+    @contextlib.contextmanager
+    def _writing(self, on_encoded: Told | None) -> Iterator[Writer]:
         self.manifest()
         with self._locked():
             base = self.manifest()
@@ -380,6 +383,26 @@ class Index:
                 with contextlib.suppress(OSError):
                     each.rmdir()
             raise
+
+
+class _Block(contextlib.AbstractContextManager[Writer]):
+    """A `with` block that changes an index; its writer is there within it only."""
+
+    def __init__(self, block: contextlib.AbstractContextManager[Writer]) -> None:
+        self._block = block
+
+    def __enter__(self) -> Writer:
+        return self._block.__enter__()
+
+    def __exit__(self, *failure: Any) -> bool | None:  # noqa: ANN401 - as any block's
+        return self._block.__exit__(*failure)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if hasattr(Writer, name):
+            raise UsageError(
+                f"A writer is for a block: `with index.writer() as writer: writer.{name}(...)`."
+            )
+        raise AttributeError(name)
 
 
 def _path(folder: str | Path) -> Path:
