@@ -366,6 +366,44 @@ def test_parameters_that_mean_nothing(options):
         BM25(**options)
 
 
+class Odd(TfIdf):
+    """TF-IDF but for what is given."""
+
+    name = "odd"
+
+    def __init__(self, **given):
+        super().__init__(l2=given.pop("l2", False))
+        for method, value in given.items():
+            object.__setattr__(self, method, value)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(
+    ("weighting", "said"),
+    [
+        (Odd(query=lambda *of: -1.0), "-1 as query's weight of 'lamp'"),
+        (Odd(query=lambda *of: np.nan), "nan as query's weight of 'lamp'"),
+        (
+            Odd(idf=lambda df, n: np.log((n - df + 0.5) / (df + 0.5)) - 9),
+            r"-[\d.]+ as idf of 'lamp'",
+        ),
+        (Odd(idf=lambda df, n: np.full(np.shape(df), np.inf)), "inf as idf of 'lamp'"),
+        (Odd(idf=lambda df, n: np.where(df == 1, np.nan, 1.0), l2=True), "nan as idf"),
+        (Odd(tf=lambda counts, *of: -1.0 * counts), r"-\d+ as tf"),
+        (Odd(tf=lambda counts, *of: np.where(counts > 1, np.nan, counts)), "nan as tf"),
+        (Odd(tf=lambda counts, *of: 1 / (1 + counts)), r"[\d.]+ as the tf .* and 1 where"),
+        (Odd(tf=lambda counts, *of: 1.0), r"a tf of the shape \(1,\) for counts of"),
+    ],
+)
+def test_a_weighting_that_gives_what_cant_be_added_up(
+    sample, monkeypatch, weighting, said, compiled
+):
+    monkeypatch.setattr("vecsearch.retrieve.scoring._LOADING._kernels", None)
+    monkeypatch.setattr("vecsearch.retrieve.scoring._LOADING._spent", 9.0 if compiled else 0.0)
+    with pytest.raises(UsageError, match=f"The weighting 'odd' gives {said}"):
+        sample.search("the lamp of the harbour", 5, weighting)
+
+
 def test_an_unknown_variant():
     with pytest.raises(UsageError, match=r"'lucine'\. Did you mean 'lucene'"):
         BM25(variant="lucine")

@@ -86,3 +86,29 @@ def test_a_device(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"no device 'gpu'.*Known: auto, cpu, cuda"):
             use("gpu")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("folder", [None, 3, ["index"]])
+def test_a_folder(folder: Any) -> None:
+    for use in Index, Index.open, Index.create:
+        with pytest.raises(UsageError, match="An index is a folder, named by its path"):
+            use(folder)
+
+
+def test_a_writer_without_its_block(index: Index) -> None:
+    writer: Any = index.writer()
+    with pytest.raises(UsageError, match=r"with index\.writer\(\) as writer: writer\.add\("):
+        writer.add(Document("c", "x"))
+    assert not hasattr(writer, "ad")
+    with writer as within:  # it may be entered yet
+        assert isinstance(within, Writer)
+
+
+def test_what_came_before_a_bad_document_stays_where_the_error_is_caught(tmp_path: Path) -> None:
+    index = Index.create(tmp_path, "none")
+    with index.writer() as writer, pytest.raises(UsageError):
+        writer.add([Document("a", "x"), Document("b", None), Document("c", "x")])  # type: ignore[arg-type]
+    assert [each.id for each in index.searcher().documents()] == ["a"]
+    with pytest.raises(UsageError), index.writer() as writer:
+        writer.add([Document("d", "x"), 3])
+    assert [each.id for each in index.searcher().documents()] == ["a"]

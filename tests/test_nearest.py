@@ -206,6 +206,30 @@ def test_too_little_passed_for_the_risk_of_a_second_search():
     assert chosen.way == "selector"
 
 
+def test_what_follows_an_over_fetch_is_the_cheaper_of_the_others():
+    """So what is chosen never takes much longer than what would have been best."""
+    costs = Costs(row=0.05, row_in_batch=0.01, fetch=0.01, scan=5000, probe=20)
+    for rows, passing in (
+        (1_000_000, 50_000),
+        (1_000_000, 200_000),
+        (100_000, 90_000),
+        (50_000, 2_000),
+    ):
+        for in_batch in (False, True):
+            chosen = plan(costs, rows, passing, Effort(10, 8, 100), 256, in_batch=in_batch)
+            told = chosen.estimates
+            assert told[chosen.follows] == min(told["exact"], told["selector"])
+            if chosen.way == "over-fetch":  # and too few passed
+                assert told["over-fetch"] + told[chosen.follows] <= 1.63 * told[chosen.follows]
+            else:  # and enough would have passed
+                assert told[chosen.way] <= 1.63 * told["over-fetch"]
+
+
+def test_of_no_rows_all_are_scored():
+    costs = Costs(row=0.1, row_in_batch=0.01, fetch=0.1, scan=300, probe=100)
+    assert plan(costs, 0, 0, Effort(10, 8, 100), 64, in_batch=False).way == "exact"
+
+
 def test_a_graph_is_walked_again_unless_exact_scores_are_cheaper():
     costs = Costs(row=0.1, row_in_batch=0.01, fetch=2, scan=0, probe=10)
     effort = Effort(10, 50, 20)
@@ -380,6 +404,22 @@ def test_every_way_is_taken_somewhere(approximate):
     assert f"of {ROWS:,} rows pass" in told
     assert ("selector" if approximate.lists else "rows in sight") in told
     assert ("the fewer rows pass" in told) == (approximate._widens and approximate.lists > 1)
+
+
+@pytest.mark.parametrize("queries", [1, 12])
+def test_what_follows_an_over_fetch_is_exact_where_that_is_cheaper(monkeypatch, queries):
+    """The codes are so coarse that the selector would miss some."""
+    monkeypatch.setattr(lookup, "LOADING", lookup.Loading(math.inf, lambda: None))
+    index = from_bytes(to_bytes(BUILDER.build(structure_of("pq2")).index), TABLE)
+    costs = Costs(row=0.01, row_in_batch=0.01, fetch=0.001, scan=5000, probe=1)
+    approximate = Approximate(index, TABLE, Effort(10, 1, 10), costs)
+    asked = np.repeat(QUERIES[:1], queries, axis=0)
+    products = TABLE @ asked[0]
+    allow = products < np.median(products)  # nothing passes near the query
+    assert approximate._plan(10, int(allow.sum()), queries).way == "over-fetch"
+    rows, scores = approximate.search(asked, 10, allow)
+    best, highest = Flat(TABLE).search(asked, 10, allow)
+    assert (rows.tolist(), scores.tobytes()) == (best.tolist(), highest.tobytes())
 
 
 def test_more_is_scored_for_a_greater_k(approximate):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from toy import HashEncoder
 
-from vecsearch import Document, Index, ReciprocalRank, open_corpus
+from vecsearch import Document, Index, ReciprocalRank, Reranked, open_corpus
 from vecsearch.corpus import documents
 from vecsearch.errors import IndexProblem, UnknownName, UsageError
 from vecsearch.retrieve.fusion import Arm
-from vecsearch.types import ALL
+from vecsearch.types import ALL, TopK
 
 SAMPLE = Path(__file__).resolve().parent.parent / "corpora" / "lighthouse"
 
@@ -58,6 +60,85 @@ def test_a_composed_retriever_can_be_searched_by(index):
     arms = [Arm(searcher.retriever("bm25"), 1.0), Arm(searcher.retriever("dense"), 1.0)]
     fused = ReciprocalRank(searcher.snapshot, arms)
     assert len(searcher.search("lamp", k=4, by=fused)) == 4
+
+
+class Flat:
+    name = "flat"
+
+    def score(self, query, texts):
+        return np.zeros(len(texts), np.float32)
+
+
+def test_a_retriever_over_another_snapshot_is_refused(tmp_path):
+    index = Index.create(tmp_path, HashEncoder(), documents=[Document("old", "an apple")])
+    old = index.searcher()
+    snapshot, bm25, dense = old.snapshot, old.retriever("bm25"), old.retriever("dense")
+    fused = ReciprocalRank(snapshot, [Arm(bm25, 1.0), Arm(dense, 1.0)])
+    read = Reranked(snapshot, bm25, Flat())
+    with index.writer() as writer:
+        writer.delete("old")
+        writer.add(Document("new", "a tax form"))
+    index.compact()
+    searcher = index.searcher()
+    for retriever in bm25, dense, old.retriever("hybrid"), fused, read:
+        assert old.search("apple", by=retriever)
+        uses = [
+            partial(searcher.search, "new", by=retriever),
+            partial(searcher.like, "new", by=retriever),
+            partial(searcher.explain, "new", "new", by=retriever),
+            partial(ReciprocalRank, searcher.snapshot, [Arm(retriever, 1.0)]),
+            partial(Reranked, searcher.snapshot, retriever, Flat()),
+        ]
+        for use in uses:
+            with pytest.raises(UsageError, match=f"{re.escape(repr(retriever.name))}.*another sea"):
+                use()
+
+
+class Given:
+    name = "given"
+
+    def __init__(self, found):
+        self.found = found
+
+    def retrieve(self, queries, k, allow):
+        return self.found
+
+
+def given_rows(rows, scores):
+    return Given(TopK(np.array(rows), np.array(scores, np.float32)))
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        (given_rows([[2, 999_999]], [[1, 0.5]]), "the row 999999, where there are"),
+        (given_rows([[-2, 2]], [[1, 0.5]]), "the row -2, where"),
+        (given_rows([[-1, 2]], [[1, 0.5]]), "a row behind the padding"),
+        (given_rows([[1, 2]], [[np.nan, 0.5]]), "the score nan"),
+        (given_rows([range(500)], [range(500)]), r"rows of the shape \(1, 500\) for 1 queries"),
+        (given_rows([1, 2], [1, 0.5]), r"rows of the shape \(2,\)"),
+        (given_rows([[1, 2]], [[1]]), r"rows of the shape \(1, 2\) with scores of \(1, 1\)"),
+        (given_rows([[1.5]], [[1]]), "rows that are no array of integer numbers, but float64"),
+        (Given(TopK([[1]], [[1.0]])), "rows that are no array of integer numbers, but list"),
+        (Given(None), "something of the type NoneType"),
+    ],
+)
+def test_what_a_retriever_of_ones_own_gives_is_looked_at(index, own, said):
+    searcher = index.searcher()
+    fused = ReciprocalRank(searcher.snapshot, [Arm(own, 1.0), Arm(searcher.retriever("bm25"), 1.0)])
+    read = Reranked(searcher.snapshot, own, Flat())
+    for by in own, fused, read:
+        with pytest.raises(UsageError, match=f"The retriever 'given' gives {said}"):
+            searcher.search("lamp", k=2, by=by)
+    with pytest.raises(UsageError, match=f"The retriever 'given' gives {said}"):
+        searcher.like(next(searcher.documents()).id, k=2, by=own)
+
+
+def test_a_retriever_of_ones_own_may_find_fewer(index):
+    searcher = index.searcher()
+    for own in given_rows([[4, 1, -1]], [[1, 0.5, -np.inf]]), given_rows([[4, 1]], [[1, 0.5]]):
+        ids = [hit.id for hit in searcher.search("lamp", by=own)]
+        assert ids == [searcher.snapshot.id_of(4), searcher.snapshot.id_of(1)]
 
 
 @pytest.mark.parametrize("k", [0, -1])
@@ -169,3 +250,19 @@ def test_the_ids_of_rows_whether_or_not_they_are_remembered(tmp_path, monkeypatc
     snapshot = index.searcher().snapshot
     for rows in ([0, 7], [7, 0], [3, 4, 5], [0], [6, 1, 2, 0], [7, 7]):
         assert snapshot.ids_of(np.array(rows, np.int64)) == [f"d{row}" for row in rows]
+
+
+def test_an_index_stays_the_same_whatever_the_working_directory_becomes(tmp_path, monkeypatch):
+    for name in "here", "there":
+        Index.create(tmp_path / name / "index", None, documents=[Document("who", name)])
+    monkeypatch.chdir(tmp_path / "here")
+    opened, made = Index.open("index"), Index.create("new", None)
+    monkeypatch.chdir(tmp_path / "there")
+    for index in opened, made:
+        with index.writer() as writer:
+            writer.add(Document("added", "x"))
+    ids = {
+        name: [each.id for each in Index.open(tmp_path / name).searcher().documents()]
+        for name in ("here/index", "there/index", "here/new")
+    }
+    assert ids == {"here/index": ["who", "added"], "there/index": ["who"], "here/new": ["added"]}

@@ -27,11 +27,12 @@ error about a name that a person typed.
 
 from __future__ import annotations
 
+import copyreg
 import difflib
 from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 _MOST: Final = 20_000
 """How many names are looked at for the nearest: difflib takes some 10 µs for each."""
@@ -71,9 +72,13 @@ def folder_beside(path: Path, fits: Callable[[Path], bool]) -> str:
 
 
 class VecsearchError(Exception):
-    """Base of all errors here."""
+    """Base of all errors here; each can be copied, and pickled, as on its way from a process."""
 
     exit_code: ClassVar[int] = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception's own way hands its message to __init__, and ours may want other things.
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class VecsearchWarning(UserWarning):

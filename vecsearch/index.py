@@ -7,7 +7,7 @@ import dataclasses
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from vecsearch.encoders import DEFAULT, choose_encoder
 from vecsearch.encoders.base import EVEN, Device, Encoder, check_device
@@ -46,7 +46,10 @@ from vecsearch.writer import Writer
 
 
 class Index:
-    """A folder with an index. It holds no files open: each searcher and writer does for itself."""
+    """A folder with an index. It holds no files open: each searcher and writer does for itself.
+
+    `folder` is absolute: a process that changes its working directory goes on with the same index.
+    """
 
     def __init__(
         self,
@@ -56,7 +59,7 @@ class Index:
         disk: Disk | None = None,
     ) -> None:
         check_device(device)
-        self.folder = Path(folder)
+        self.folder = _path(folder).absolute()
         self._encoder = encoder
         self._encoder_guard = threading.Lock()
         self._device = device
@@ -84,7 +87,7 @@ class Index:
         overwrite: replace the index that is in the folder; without it that raises IndexExists.
         on_encoded: as for `writer`.
         """
-        check_place(Path(folder), overwrite=overwrite)
+        check_place(_path(folder), overwrite=overwrite)
         if isinstance(passages, int) and not isinstance(passages, bool):
             passages = Passages.of(passages)
         if isinstance(analyzer, str):
@@ -108,7 +111,9 @@ class Index:
             loaded when it is first needed. Raise EncoderMismatch for another one.
         """
         index = cls(folder, encoder, device)
-        entry = index.manifest().encoder
+        entry = read_manifest(
+            _path(folder)
+        ).encoder  # by the path that a person knows, for messages
         if encoder is not None:
             _check_encoder(encoder, entry, index.folder)
         return index
@@ -140,8 +145,7 @@ class Index:
             hybrid_weight=EVEN if entry is None else entry.hybrid_weight,
         )
 
-    @contextlib.contextmanager
-    def writer(self, on_encoded: Told | None = None) -> Iterator[Writer]:
+    def writer(self, on_encoded: Told | None = None) -> contextlib.AbstractContextManager[Writer]:
         """Change the index: all of the block's changes are one commit, or none if it raises.
 
         on_encoded: is told from time to time how many rows (passages, or whole documents) have
@@ -149,6 +153,10 @@ class Index:
 
         Raise IndexLocked at once where another writer is at work.
         """
+        return _Block(self._writing(on_encoded))
+
+    @contextlib.contextmanager
+    def _writing(self, on_encoded: Told | None) -> Iterator[Writer]:
         self.manifest()
         with self._locked():
             base = self.manifest()
@@ -375,6 +383,33 @@ class Index:
                 with contextlib.suppress(OSError):
                     each.rmdir()
             raise
+
+
+class _Block(contextlib.AbstractContextManager[Writer]):
+    """A `with` block that changes an index; its writer is there within it only."""
+
+    def __init__(self, block: contextlib.AbstractContextManager[Writer]) -> None:
+        self._block = block
+
+    def __enter__(self) -> Writer:
+        return self._block.__enter__()
+
+    def __exit__(self, *failure: Any) -> bool | None:  # noqa: ANN401 - as any block's
+        return self._block.__exit__(*failure)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if hasattr(Writer, name):
+            raise UsageError(
+                f"A writer is for a block: `with index.writer() as writer: writer.{name}(...)`."
+            )
+        raise AttributeError(name)
+
+
+def _path(folder: str | Path) -> Path:
+    try:
+        return Path(folder)
+    except TypeError:
+        raise UsageError(f"An index is a folder, named by its path, not by {folder!r}.") from None
 
 
 def _check_encoder(encoder: Encoder, entry: EncoderEntry | None, folder: Path) -> None:

@@ -13,6 +13,7 @@ from vecsearch.encoders.own import checked_vectors
 from vecsearch.errors import UnknownDocument, UsageError, did_you_mean
 from vecsearch.filters import parse_filter
 from vecsearch.focus import best_passages, term_weights
+from vecsearch.retrieve.asking import ask
 from vecsearch.retrieve.base import NOTHING, Ranking, Retriever, check_k, ranking_of
 from vecsearch.retrieve.clauses import narrowed, objected, query_terms, query_text, restricts
 from vecsearch.retrieve.explanation import Explanation, explainer, unranked
@@ -92,7 +93,7 @@ class Searcher:
         """Return a retriever by name: "hybrid", "bm25", "tfidf" or "dense"; the default for None.
 
         A retriever is returned as it is. Raise UnknownName for other names, UsageError for one that
-        this index can't serve.
+        this index can't serve, or that was made over another snapshot.
         """
         return self._named.get(by)
 
@@ -125,9 +126,10 @@ class Searcher:
         vector: (dim,), the query's vector, which the embeddings are then compared with instead of
             the text's. The default is then dense; hybrid fuses it with the text's words.
 
-        Fewer than k come back only where fewer match. Raise UsageError for a k below 1 or a
-        retriever that this index can't serve, FilterError for a filter that doesn't fit, and
-        EncoderError where the index's encoder can't be loaded.
+        Fewer than k come back only where fewer match. Raise UsageError for a k below 1, a
+        retriever that this index can't serve, or one of your own that gives what is no ranking of
+        its rows; FilterError for a filter that doesn't fit, and EncoderError where the index's
+        encoder can't be loaded.
         """
         vectors = None if vector is None else [vector]
         return self.search_many([query], k, where, by, vectors=vectors)[0]
@@ -178,7 +180,7 @@ class Searcher:
         allow = self.mask(where)
         others = np.ones(self.snapshot.rows, np.bool_) if allow is ALL else allow.copy()
         others[part.rows_of(position)] = False
-        found = retriever.retrieve([text], min(k, max(len(self), 1)), others)
+        found = ask(retriever, self.snapshot, [text], min(k, max(len(self), 1)), others)
         return self._hits(ranking_of(found, 0))
 
     @_naming_damage
@@ -312,7 +314,7 @@ class Searcher:
             if given is not None:
                 retriever = self._named.over_vectors(by, given[block])
             passing = self._narrowed(queries[block[0]], allow)
-            found = retriever.retrieve([texts[i] for i in block], k, passing)
+            found = ask(retriever, self.snapshot, [texts[i] for i in block], k, passing)
             for place, i in enumerate(block):
                 rankings[i] = ranking_of(found, place)
         return rankings

@@ -119,7 +119,9 @@ class Writer:
         documents: a Document or a mapping of its fields, an iterable of those, or a frame of
             pandas, polars or Arrow; see `vecsearch.corpus.documents_of`.
 
-        Memory stays bounded: a batch that is full is written, though not yet committed.
+        Memory stays bounded: a batch that is full is written, though not yet committed. So where an
+        iterable has a document that can't be taken, what came before it is added: an error that
+        leaves the block undoes all of it, but one that is caught within the block doesn't.
         """
         return self._add(documents, None)
 

@@ -5,6 +5,9 @@ it weighs in units of a 65,536th of what the query's terms weigh at most, rounde
 score is at most its sum, and less by no more units than the query has terms. What is as great as
 the least of the best so far may be among the best. A block has few such rows, which comparing many
 sums at once finds faster than going through the entries again.
+
+No entry may take anything away: terms' weights in the query, idf and tf are at least 0, and a term
+that is there weighs at least what one that is lacking does. `Terms` sees to that.
 """
 
 from __future__ import annotations

@@ -20,7 +20,11 @@ from vecsearch.types import ALL, Mask, TopK
 
 @runtime_checkable
 class Retriever(Protocol):
-    """Ranks the documents of one snapshot for queries."""
+    """Ranks the documents of one snapshot for queries.
+
+    A retriever may have an attribute `snapshot`, as all of the package have: what it ranks is then
+    never taken for documents of another snapshot.
+    """
 
     @property
     def name(self) -> str:
@@ -48,6 +52,15 @@ def check_k(k: int) -> None:
         return
     if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
         raise UsageError(f"k is the number of documents to return, at least 1; it can't be {k!r}.")
+
+
+def check_snapshot(retriever: Retriever, snapshot: Snapshot) -> None:
+    """Raise UsageError where a retriever says that it ranks another snapshot."""
+    if getattr(retriever, "snapshot", snapshot) is not snapshot:
+        raise UsageError(
+            f"The retriever {retriever.name!r} was made over the snapshot of another searcher, "
+            "whose rows are other documents; make it anew over `searcher.snapshot`."
+        )
 
 
 def check_request(snapshot: Snapshot, k: int, allow: Mask) -> None:

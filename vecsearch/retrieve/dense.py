@@ -28,7 +28,7 @@ class Dense:
     """
 
     def __init__(self, snapshot: Snapshot, load_encoder: Callable[[], Encoder]) -> None:
-        self._snapshot = snapshot
+        self.snapshot = snapshot
         self._load_encoder = load_encoder
 
     @property
@@ -38,30 +38,30 @@ class Dense:
 
     def retrieve(self, queries: Sequence[str], k: int, allow: Mask) -> TopK:
         """See `Retriever.retrieve`."""
-        check_request(self._snapshot, k, allow)
+        check_request(self.snapshot, k, allow)
         return self.nearest(encode(self._load_encoder(), queries, "query"), k, allow)
 
     def nearest(self, vectors: Vectors, k: int, allow: Mask) -> TopK:
         """Rank by vectors, (queries, dim) float32, instead of texts."""
-        check_request(self._snapshot, k, allow)
-        if not self._snapshot.noticed:
-            self._snapshot.noticed = True
-            if change := outgrown(stretches(self._snapshot)):
+        check_request(self.snapshot, k, allow)
+        if not self.snapshot.noticed:
+            self.snapshot.noticed = True
+            if change := outgrown(stretches(self.snapshot)):
                 warnings.warn(change, RecallWarning, stacklevel=2)
         parts = []
         known = np.flatnonzero(np.any(vectors, axis=1))
-        for part in self._snapshot.parts:
+        for part in self.snapshot.parts:
             parts.append(_search(part, vectors[known], k, _of_part(allow, part)))
         rankings: list[Ranking] = [(np.zeros(0, np.int64), np.zeros(0, np.float32))] * len(vectors)
         for i, query in enumerate(known.tolist()):
-            rankings[query] = merge_rankings(self._snapshot, [part[i] for part in parts], k)
+            rankings[query] = merge_rankings(self.snapshot, [part[i] for part in parts], k)
         return top_k(rankings, k)
 
     def explain(self, query: str, documents: Sequence[slice], allow: Mask) -> list[Explanation]:
         """See `Explainer.explain`; the parts are words or pieces of the best passage."""
         encoder = self._load_encoder()
         vectors = encode(encoder, [query], "query")
-        found = standings(self._snapshot, documents, lambda k: self.nearest(vectors, k, allow))
+        found = standings(self.snapshot, documents, lambda k: self.nearest(vectors, k, allow))
         told = []
         searched = self._described(allow)
         for rows, standing in zip(documents, found, strict=True):
@@ -69,7 +69,7 @@ class Dense:
                 told.append(self._unranked(rows, vectors[0], allow))
             else:
                 rank, score, row = standing
-                hit = self._snapshot.hit(row, score)
+                hit = self.snapshot.hit(row, score)
                 carried = carriers(encoder, vectors[0], hit.document, hit.span, score)
                 method = f"{carried.method}{searched}"
                 told.append(
@@ -87,7 +87,7 @@ class Dense:
     def _described(self, allow: Mask) -> str:
         """Say how the tuned segments are searched for the query of an explanation; "" for none."""
         told = ""
-        for part in self._snapshot.parts:
+        for part in self.snapshot.parts:
             matrix, contract = part.segment.vectors, contract_of(part.segment)
             if contract is not None and matrix is not None:
                 how = index_of(part.segment, matrix).describe(contract.k, _of_part(allow, part))
@@ -95,7 +95,7 @@ class Dense:
         return told
 
     def _unranked(self, rows: slice, query: NDArray[np.float32], allow: Mask) -> Explanation:
-        document = self._snapshot.document(rows.start)
+        document = self.snapshot.document(rows.start)
         note = "Its vector is zero."
         if not query.any():
             note = "The query has no vector: no token of it is known."

@@ -21,7 +21,16 @@ from numpy.typing import NDArray
 
 from vecsearch.errors import UsageError
 from vecsearch.groups import groups
-from vecsearch.retrieve.base import Ranking, Retriever, check_request, rank, ranking_of, top_k
+from vecsearch.retrieve.asking import ask
+from vecsearch.retrieve.base import (
+    Ranking,
+    Retriever,
+    check_request,
+    check_snapshot,
+    rank,
+    ranking_of,
+    top_k,
+)
 from vecsearch.retrieve.explanation import (
     FILTERED,
     ArmPart,
@@ -52,8 +61,8 @@ class _Fusion(ABC):
     """What all fusions share; they differ in how an arm's scores are made comparable."""
 
     def __init__(self, snapshot: Snapshot, arms: Sequence[Arm], depth: int, name: str) -> None:
-        self._snapshot = snapshot
-        self._arms = _checked(arms, depth)
+        self.snapshot = snapshot
+        self._arms = _checked(snapshot, arms, depth)
         self._depth = depth
         self.name = name
 
@@ -67,16 +76,18 @@ class _Fusion(ABC):
 
     def retrieve(self, queries: Sequence[str], k: int, allow: Mask) -> TopK:
         """See `Retriever.retrieve`."""
-        return _fuse(self._snapshot, self._arms, queries, k, self._depth, allow, self._normalise)
+        return _fuse(self.snapshot, self._arms, queries, k, self._depth, allow, self._normalise)
 
     def explain(self, query: str, documents: Sequence[slice], allow: Mask) -> list[Explanation]:
         """See `Explainer.explain`; the parts are the arms, each with its own explanation."""
-        found = standings(self._snapshot, documents, lambda k: self.retrieve([query], k, allow))
+        found = standings(self.snapshot, documents, lambda k: self.retrieve([query], k, allow))
         by_arm = [explainer(arm.retriever).explain(query, documents, allow) for arm in self._arms]
         told = list(zip(*by_arm, strict=True))
         depths = [self._level_depth(arms) for arms in told]
         values = [
-            ranking_of(arm.retriever.retrieve([query], max(depths, default=1), allow), 0)[1]
+            ranking_of(
+                ask(arm.retriever, self.snapshot, [query], max(depths, default=1), allow), 0
+            )[1]
             for arm in self._arms
         ]
         return [
@@ -111,7 +122,7 @@ class _Fusion(ABC):
             lowered = standing.score - sum(part.value for part in parts)
             text = f"lowered, since no retriever has it among its best {depth // 2}"
             parts.append(Remainder(lowered, text))
-        hit = self._snapshot.hit(standing.row, standing.score)
+        hit = self.snapshot.hit(standing.row, standing.score)
         return Explanation(
             id=hit.id,
             by=self.name,
@@ -128,7 +139,7 @@ class _Fusion(ABC):
         note = FILTERED
         if passes(rows, allow):
             note = " ".join(f"{arm.by}: {arm.note}" for arm in arms)
-        return unranked(self._snapshot.id_of(rows.start), self.name, note)
+        return unranked(self.snapshot.id_of(rows.start), self.name, note)
 
 
 class WeightedSum(_Fusion):
@@ -190,12 +201,13 @@ def _min_max(scores: NDArray[np.float32]) -> NDArray[np.float64]:
     return scaled
 
 
-def _checked(arms: Sequence[Arm], depth: int) -> tuple[Arm, ...]:
+def _checked(snapshot: Snapshot, arms: Sequence[Arm], depth: int) -> tuple[Arm, ...]:
     if not arms:
         raise UsageError("A fusion needs at least one retriever.")
     if depth < 1:
         raise UsageError(f"The depth of a fusion is at least 1, not {depth}.")
     for arm in arms:
+        check_snapshot(arm.retriever, snapshot)
         if not 0 <= arm.weight < math.inf:
             raise UsageError(f"An arm's weight is at least 0 and finite, not {arm.weight}.")
     return tuple(arms)
@@ -215,7 +227,7 @@ def _fuse(
     depths = [depth]
     while depths[-1] < k:
         depths.append(2 * depths[-1])
-    found = [arm.retriever.retrieve(queries, depths[-1], allow) for arm in arms]
+    found = [ask(arm.retriever, snapshot, queries, depths[-1], allow) for arm in arms]
     rankings = []
     for query in range(len(queries)):
         ranked = [

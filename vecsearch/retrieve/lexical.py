@@ -32,7 +32,7 @@ class Lexical:
     """Scores every row that shares a term with the query; the others aren't returned."""
 
     def __init__(self, snapshot: Snapshot, analyzer: Analyzer, weighting: Weighting) -> None:
-        self._snapshot = snapshot
+        self.snapshot = snapshot
         self._analyzer = analyzer
         self.weighting = weighting
         self._terms = Terms(snapshot, weighting)
@@ -45,14 +45,14 @@ class Lexical:
 
     def retrieve(self, queries: Sequence[str], k: int, allow: Mask) -> TopK:
         """See `Retriever.retrieve`."""
-        check_request(self._snapshot, k, allow)
+        check_request(self.snapshot, k, allow)
         counts = [_counts(self._names(query)) for query in queries]
         return top_k(self._scorer.rank(counts, k, allow), k)
 
     def explain(self, query: str, documents: Sequence[slice], allow: Mask) -> list[Explanation]:
         """See `Explainer.explain`; the parts are the query's terms, those that it lacks too."""
         counts = Counter(self._names(query))
-        found = standings(self._snapshot, documents, lambda k: self.retrieve([query], k, allow))
+        found = standings(self.snapshot, documents, lambda k: self.retrieve([query], k, allow))
         return [
             self._unranked(rows, query, counts, allow)
             if standing is None
@@ -79,10 +79,10 @@ class Lexical:
         elif not any(term.frequency for term in self._terms.get(counts)):
             note = "No document holds a term of the query."
         note = " ".join([note, *(each.sentence for each in _expansions(query))])
-        return unranked(self._snapshot.id_of(rows.start), self.name, note)
+        return unranked(self.snapshot.id_of(rows.start), self.name, note)
 
     def _told(self, standing: Standing, query: str, counts: Mapping[str, int]) -> Explanation:
-        hit = self._snapshot.hit(standing.row, standing.score)
+        hit = self.snapshot.hit(standing.row, standing.score)
         words: dict[str, dict[str, None]] = {name: {} for name in counts}
         text = seen_text(hit.document.title, hit.passage)
         for term, start, end in self._analyzer.tokens(text):
@@ -127,7 +127,7 @@ class Lexical:
 
     def _place(self, row: int) -> tuple[int, int]:
         """Return the number of the segment that holds a row, and the row's number there."""
-        firsts = [part.first_row for part in self._snapshot.parts]
+        firsts = [part.first_row for part in self.snapshot.parts]
         number = bisect_right(firsts, row) - 1
         return number, row - firsts[number]
 
@@ -139,7 +139,7 @@ class Lexical:
         words: tuple[str, ...],
         norm: float,
     ) -> TermPart:
-        postings = self._snapshot.parts[number].segment.postings
+        postings = self.snapshot.parts[number].segment.postings
         rows, cells = postings.entries_in(term.chunks[number])
         at = int(np.searchsorted(rows, row))
         tf, weight, df = 0, term.lacking, term.frequency

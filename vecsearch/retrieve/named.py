@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, get_args
 from vecsearch.encoders.base import Encoder
 from vecsearch.encoders.own import QueryVectors
 from vecsearch.errors import UnknownName, UsageError
-from vecsearch.retrieve.base import Retriever
+from vecsearch.retrieve.base import Retriever, check_snapshot
 from vecsearch.retrieve.dense import Dense
 from vecsearch.retrieve.fusion import Arm, WeightedSum
 from vecsearch.retrieve.lexical import Lexical
@@ -56,12 +56,14 @@ class Named:
     def get(self, by: str | Retriever | None) -> Retriever:
         """Return a retriever by name, the default for None; one that is no name as it is.
 
-        Raise UnknownName for other names, UsageError for one that the index can't serve.
+        Raise UnknownName for other names, UsageError for one that the index can't serve, and for a
+        retriever over another snapshot.
         """
         if by is not None and not isinstance(by, str):
             # As isinstance says of the protocol, but that takes as long as a small search.
             if not (hasattr(by, "name") and callable(getattr(by, "retrieve", None))):
                 raise UsageError(f"What ranks is a retriever or the name of one, not {by!r}.")
+            check_snapshot(by, self._snapshot)
             return by
         name = by or self.default
         if name in self._retrievers:

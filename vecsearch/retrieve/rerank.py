@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 
 from vecsearch.encoders.rerankers import Reranker, score
 from vecsearch.errors import UsageError
-from vecsearch.retrieve.base import Ranking, Retriever, check_request, rank, ranking_of, top_k
+from vecsearch.retrieve.asking import ask
+from vecsearch.retrieve.base import (
+    Ranking,
+    Retriever,
+    check_request,
+    check_snapshot,
+    rank,
+    ranking_of,
+    top_k,
+)
 from vecsearch.retrieve.explanation import (
     ArmPart,
     Explanation,
@@ -64,7 +73,8 @@ class Reranked:
             raise UsageError(f"A re-ranker reads at least 1 document, not {top!r}.")
         if seconds is not None and not seconds > 0:
             raise UsageError(f"A re-ranker's time is more than 0 seconds, not {seconds!r}.")
-        self._snapshot = snapshot
+        check_snapshot(retriever, snapshot)
+        self.snapshot = snapshot
         self._retriever = retriever
         self._reranker = reranker
         self._top = top
@@ -79,8 +89,8 @@ class Reranked:
 
     def retrieve(self, queries: Sequence[str], k: int, allow: Mask) -> TopK:
         """See `Retriever.retrieve`."""
-        check_request(self._snapshot, k, allow)
-        found = self._retriever.retrieve(queries, max(k, self._top), allow)
+        check_request(self.snapshot, k, allow)
+        found = ask(self._retriever, self.snapshot, queries, max(k, self._top), allow)
         rankings = []
         for place, query in enumerate(queries):
             rows, _ = ranking_of(found, place)
@@ -98,10 +108,10 @@ class Reranked:
         before = explainer(self._retriever).explain(query, documents, allow)
         deepest = max((each.rank for each in before if each.rank is not None), default=1)
         depth = max(deepest, self._top)  # the model may have put any of these anywhere among them
-        rows, _ = ranking_of(self._retriever.retrieve([query], depth, allow), 0)
+        rows, _ = ranking_of(ask(self._retriever, self.snapshot, [query], depth, allow), 0)
         scores = self._known_scores(query, rows[: self._top])
         ranking, read = self._reranked(rows, scores), len(scores)
-        found = standings(self._snapshot, documents, lambda k: top_k([_first(ranking, k)], k))
+        found = standings(self.snapshot, documents, lambda k: top_k([_first(ranking, k)], k))
         return [
             Explanation(arm.id, self.name, None, None, None, (), "", True, arm.note)
             if standing is None
@@ -114,7 +124,7 @@ class Reranked:
         if standing.rank > read:
             said = f"below the least score of the {read} documents that {self._reranker.name} read"
         parts = (Remainder(standing.score, said), ArmPart(0.0, 0.0, 0.0, arm))
-        hit = self._snapshot.hit(standing.row, standing.score)
+        hit = self.snapshot.hit(standing.row, standing.score)
         return Explanation(
             hit.id, self.name, standing.score, standing.rank, hit.span, parts, _METHOD, True, ""
         )
@@ -122,7 +132,7 @@ class Reranked:
     def _reranked(self, rows: NDArray[np.int64], scores: NDArray[np.float32]) -> Ranking:
         """Rank rows anew, of which the first have scores of the model."""
         read = len(scores)
-        best_rows, best_scores = rank(self._snapshot, rows[:read], scores, read)
+        best_rows, best_scores = rank(self.snapshot, rows[:read], scores, read)
         rest = rows[read:]
         lowered = scores.min(initial=np.float32(np.inf)) - np.arange(1, len(rest) + 1)
         return np.append(best_rows, rest), np.append(best_scores, lowered.astype(np.float32))
@@ -151,7 +161,7 @@ class Reranked:
         return scores
 
     def _text(self, row: int) -> str:
-        hit = self._snapshot.hit(row, 0.0)
+        hit = self.snapshot.hit(row, 0.0)
         return seen_text(hit.document.title, hit.passage)
 
 

@@ -18,13 +18,18 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.retrieve.weighting import Collection, Weighting
+from vecsearch.errors import UsageError
+from vecsearch.retrieve.weighting import Collection, Numbers, Weighting
 from vecsearch.store.postings import BLOCK_ENTRIES, stretches
 from vecsearch.store.snapshot import Part, Snapshot
 from vecsearch.types import ALL, Mask
 
 _REMEMBERED: Final = 1 << 16
 """Terms of queries of which it is remembered where they lie; when there are more it starts over."""
+
+
+_ROUNDING: Final = 1e-9
+"""By such a share a term that is there may seem to weigh less than one that is lacking."""
 
 
 class Term(NamedTuple):
@@ -115,13 +120,16 @@ class Terms:
     def tf(self) -> list[NDArray[np.float64]]:
         """What the count and the length of each cell weigh, (cells,) float64 per segment."""
         every = (part.segment.postings for part in self._snapshot.parts)
-        # Anybody may write a weighting; the compiled loops take nothing else.
-        return [
-            np.ascontiguousarray(
-                self._weighting.tf(each.cell_counts, each.cell_lengths, self.collection), np.float64
-            )
-            for each in every
-        ]
+        weights = [self._weigh(each.cell_counts, each.cell_lengths) for each in every]
+        for each in weights:
+            least = float(each.min(initial=math.inf))
+            if least < self._tf_of_none * (1 - _ROUNDING):
+                raise UsageError(
+                    f"The weighting {self._weighting.name!r} gives {least:g} as the tf of a term "
+                    f"that is there, and {self._tf_of_none:g} where it is lacking; it can't be "
+                    "less."
+                )
+        return [np.maximum(each, self._tf_of_none) for each in weights]  # but for rounding the same
 
     @cached_property
     def norms(self) -> list[NDArray[np.float64]]:
@@ -138,7 +146,29 @@ class Terms:
     @cached_property
     def _tf_of_none(self) -> float:
         """What a count of 0 weighs, whatever the length."""
-        return float(self._weighting.tf(np.zeros(1), np.ones(1), self.collection)[0])
+        return float(self._weigh(np.zeros(1), np.ones(1))[0])
+
+    def _weigh(self, counts: Numbers, lengths: Numbers) -> NDArray[np.float64]:
+        # Anybody may write a weighting; the compiled loops take nothing else.
+        weights = np.ascontiguousarray(
+            self._weighting.tf(counts, lengths, self.collection), np.float64
+        )
+        if weights.shape != counts.shape:
+            raise UsageError(
+                f"The weighting {self._weighting.name!r} gives a tf of the shape {weights.shape} "
+                f"for counts of the shape {counts.shape}; they must be the same."
+            )
+        self._check("tf", weights.min(initial=0.0), weights.max(initial=0.0))
+        return weights
+
+    def _check(self, what: str, *values: float) -> None:
+        """Raise UsageError unless what the weighting gives is finite and at least 0."""
+        for value in values:
+            if not 0 <= value < math.inf:
+                raise UsageError(
+                    f"The weighting {self._weighting.name!r} gives {value:g} as {what}; it must be "
+                    "a finite number of at least 0."
+                )
 
     def _look_up(self, name: str, count: int) -> Term:
         chunks = self._snapshot.chunks(name)
@@ -147,6 +177,8 @@ class Terms:
         if frequency:
             idf = float(self._weighting.idf(frequency, self.collection.rows))
             weight = float(self._weighting.query(count, frequency, self.collection))
+            self._check(f"idf of {name!r}", idf)
+            self._check(f"query's weight of {name!r}", weight)
             lacking = idf * self._tf_of_none
         held = chunks if frequency else (slice(0, 0),) * len(chunks)
         bounds = [bound for each in held for bound in (each.start, each.stop)]
@@ -164,6 +196,7 @@ class Terms:
         postings = part.segment.postings
         # A term that only deleted rows hold has frequency 0; what it weighs isn't read.
         idfs = self._weighting.idf(np.maximum(frequencies, 1), self.collection.rows)
+        self._check("idf", idfs.min(initial=0.0), idfs.max(initial=0.0))
         sizes = np.diff(postings.term_starts)
         squares = np.zeros(len(postings.lengths))
         for first, last in stretches(sizes, BLOCK_ENTRIES):

@@ -34,6 +34,9 @@ class Weighting(Protocol):
     score(q, r) = sum over terms t of query(count of t in q) * idf(t) * tf(count of t in r), divided
     by the l2 norms of both sides' weights where `cosine` is true. A row that lacks a term counts
     tf(0), which is 0 but for BM25L and BM25+.
+
+    What the three return is finite and at least 0, and no tf is less than tf(0): only so it is
+    known which rows can't be among the best. A search by another weighting raises UsageError.
     """
 
     @property
@@ -55,7 +58,7 @@ class Weighting(Protocol):
         ...
 
     def query(self, count: int, document_frequency: int, collection: Collection) -> float:
-        """Weigh a term's count in the query."""
+        """Weigh a term's count in the query, at least 0."""
         ...
 
 

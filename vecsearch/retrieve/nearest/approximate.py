@@ -162,9 +162,14 @@ class Approximate:
         found = best(rows, inner_products(queries, self._vectors, rows), k)
         usual = self._for_k(k)
         few = np.flatnonzero(np.count_nonzero(rows >= 0, axis=1) < _ENOUGH * usual.candidates)
-        if len(few):
+        if not len(few):
+            return found
+        if self._plan(k, int(np.count_nonzero(allow)), len(few)).follows == "exact":
+            better = self._flat.search_rows(queries[few], k, np.flatnonzero(allow))
+        else:
             all_ = replace(usual, probes=self.lists, nearness=None)
-            found[0][few], found[1][few] = self._scored(queries[few], k, all_, allow)
+            better = self._scored(queries[few], k, all_, allow)
+        found[0][few], found[1][few] = better
         return found
 
     def _walked(self, queries: Vectors, k: int, effort: Effort, allow: NDArray[np.bool_]) -> Found:

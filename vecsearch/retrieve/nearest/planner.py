@@ -8,10 +8,10 @@ Three ways, each keeps the recall that was proved without a filter:
   near a query, and visit as many more lists as that takes, so that nothing else is needed;
 * *over-fetch*: the search as it was tuned, but for so many candidates that as many pass as were
   wanted, or with more rows of a graph in sight (see `sight`). Where too few pass, since filter and
-  query have to do with each other, the selector follows. A graph is walked again, with as many more
-  in sight as what passed of those seen suggests, or all that pass are scored, where that is
-  cheaper: a graph that skips what doesn't pass fills its answer with whatever it meets, and can't
-  say how much it has missed.
+  query have to do with each other, the cheaper of the other two follows. A graph is walked again,
+  with as many more in sight as what passed of those seen suggests, or all that pass are scored,
+  where that is cheaper: a graph that skips what doesn't pass fills its answer with whatever it
+  meets, and can't say how much it has missed.
 """
 
 from __future__ import annotations
@@ -70,11 +70,13 @@ class Plan:
     """The way that was chosen, what is spent on it, and each way's estimate.
 
     effort: of exact scoring the candidates are the rows that pass. estimates: microseconds a query.
+    follows: exact or selector, what is cheaper after an over-fetch of which too few passed.
     """
 
     way: Way
     effort: Effort
     estimates: Mapping[Way, float]
+    follows: Way
 
 
 def plan(
@@ -104,7 +106,7 @@ def plan(
     if passing is None:
         ways["tuned"] = effort, costs.probe + fetched * costs.fetch + scored
     else:
-        share = max(passing, 1) / rows
+        share = max(passing, 1) / max(rows, 1)
         if lists is None:
             wanted = math.ceil(sight(effort, share))
         else:
@@ -121,10 +123,11 @@ def plan(
                 ways["selector"] = all_, selected + costs.scan
     estimates = {name: estimate for name, (_, estimate) in ways.items()}
     way = min(ways, key=lambda name: estimates[name])
-    follows: Way = "exact" if lists is None else "selector"
+    certain: tuple[Way, ...] = ("exact", "selector") if "selector" in ways else ("exact",)
+    follows = min(certain, key=lambda name: estimates[name])
     if way == "over-fetch" and estimates[way] > _WORTH_THE_RISK * estimates[follows]:
-        way = min(ways.keys() - {way}, key=lambda name: estimates[name])
-    return Plan(way, ways[way][0], estimates)
+        way = follows
+    return Plan(way, ways[way][0], estimates, follows)
 
 
 def sight(effort: Effort, share: float) -> float:
