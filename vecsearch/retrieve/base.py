@@ -56,10 +56,11 @@ def check_k(k: int) -> None:
 
 def check_snapshot(retriever: Retriever, snapshot: Snapshot) -> None:
     """Raise UsageError where a retriever says that it ranks another snapshot."""
-    if getattr(retriever, "snapshot", snapshot) is not snapshot:
+    theirs = getattr(retriever, "snapshot", snapshot)
+    if isinstance(theirs, Snapshot) and not snapshot.same(theirs):
         raise UsageError(
-            f"The retriever {retriever.name!r} was made over the snapshot of another searcher, "
-            "whose rows are other documents; make it anew over `searcher.snapshot`."
+            f"The retriever {retriever.name!r} was made over another state of the index, or over "
+            "another index, whose rows are other documents; make it anew over `searcher.snapshot`."
         )
 
 

@@ -26,8 +26,8 @@ class Damage:
     """
 
     def __init__(self, folder: Path, files: Sequence[FileEntry]) -> None:
-        self._folder = folder
-        self._files = files
+        self.folder = folder
+        self.files = files
 
     def __enter__(self) -> None:
         pass
@@ -40,11 +40,11 @@ class Damage:
             return
         if _is_of_another_model(traceback):
             return
-        for file in self._files:
+        for file in self.files:
             # A writer may have swept what this state had open: that is no damage.
-            if (self._folder / file.path).exists():
+            if (self.folder / file.path).exists():
                 try:
-                    check_file(self._folder, file)
+                    check_file(self.folder, file)
                 except VecsearchError as problem:
                     raise problem from error
 

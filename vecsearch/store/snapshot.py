@@ -72,6 +72,11 @@ class Snapshot:
         segments = [open_segment(folder, entry) for entry in manifest.segments]
         return cls(segments, Damage(folder, tuple(manifest.files())))
 
+    def same(self, other: Snapshot) -> bool:
+        """Whether both are one state of one index, so that a row of either is the other's too."""
+        mine, theirs = self.damage, other.damage
+        return self is other or (mine.folder, mine.files) == (theirs.folder, theirs.files)
+
     @cached_property
     def living(self) -> int:
         """How many documents live."""
