@@ -90,7 +90,7 @@ def test_a_retriever_over_another_snapshot_is_refused(tmp_path):
             partial(Reranked, searcher.snapshot, retriever, Flat()),
         ]
         for use in uses:
-            with pytest.raises(UsageError, match=f"{re.escape(repr(retriever.name))}.*another sea"):
+            with pytest.raises(UsageError, match=f"{re.escape(repr(retriever.name))}.*another sta"):
                 use()
 
 
