@@ -215,6 +215,24 @@ def test_records_beside_documents_are_told_of(tmp_path: Path) -> None:
     assert (code, "Indexed 1 document." in out, "aren't read" in err) == (0, True, False)
 
 
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl"])
+def test_links_to_folders_are_told_of_and_links_to_nothing_can_be_skipped(
+    tmp_path: Path, name: str
+) -> None:
+    notes, elsewhere = tmp_path / "notes", tmp_path / "elsewhere"
+    for folder in (notes, elsewhere):
+        (folder / "more").mkdir(parents=True)
+        (folder / name).write_text('{"id": "a", "text": "x"}\n')
+    (notes / "more" / "far.d").symlink_to(elsewhere, target_is_directory=True)
+    code, out, err = run("index", notes, tmp_path / "i", "--encoder", "none")
+    assert (code, "Indexed 1 document." in out) == (0, True)
+    assert f"in {notes} isn't read: more/far.d. Give each folder by its own path." in err
+    (notes / f"gone{Path(name).suffix}").symlink_to(tmp_path / "nowhere")
+    code, out, err = run("index", notes, tmp_path / "j", "--encoder", "none", "--on-error", "skip")
+    assert (code, "Indexed 1 document, 1 skipped." in out) == (0, True)
+    assert f"Skipped: {notes}/gone" in err
+
+
 def test_words_of_a_command_are_utf8_whatever_the_locale(tmp_path: Path) -> None:
     documents_ = [{"id": "é", "text": "a café", "kind": "né"}]
     folder = Index.create(tmp_path / "i", None, documents=documents_).folder
