@@ -408,7 +408,9 @@ def test_an_id_that_no_run_can_hold_is_told(tmp_path, cache):
     )
     found = quick(opened, cache, ["bm25"], out=tmp_path / "out")
     assert found["scores"]["notes"]["bm25"]["nDCG@10"] == 1.0
-    assert any("wasn't written" in note for note in found["corpora"]["notes"]["notes"])
+    [note] = found["corpora"]["notes"]["notes"]
+    assert "The run of bm25 wasn't written: The document id 'my kettle.txt'" in note
+    assert not (tmp_path / "out" / "runs").exists()
 
 
 def test_a_peer_takes_part_and_its_answers_are_checked(corpus, tmp_path, cache):

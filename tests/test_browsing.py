@@ -21,6 +21,7 @@ from toy import documents_of, fruit
 from vecsearch import Document, Index, OwnVectors, documents, open_corpus
 from vecsearch.cli import main
 from vecsearch.cli.browsing import record_of
+from vecsearch.searcher import Searcher
 
 
 def run(*words: object, stdin: str | None = None) -> tuple[int, str, str]:
@@ -231,6 +232,25 @@ def test_links_to_folders_are_told_of_and_links_to_nothing_can_be_skipped(
     code, out, err = run("index", notes, tmp_path / "j", "--encoder", "none", "--on-error", "skip")
     assert (code, "Indexed 1 document, 1 skipped." in out) == (0, True)
     assert f"Skipped: {notes}/gone" in err
+
+
+def test_an_id_that_no_run_can_hold_is_told_before_anything_is_ranked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents_ = [
+        {"id": "a", "text": "kettle", "kind": "note"},
+        {"id": "b c.txt", "text": "lamp", "kind": "file"},
+    ]
+    index = Index.create(tmp_path / "i", None, documents=documents_).folder
+    queries = tmp_path / "q.tsv"
+    queries.write_text("q1\tkettle\n")
+    asked = ("search", index, "--queries", queries)
+    assert ok(*asked, "--where", 'kind = "note"').startswith("q1 Q0 a 1 ")
+    monkeypatch.delattr(Searcher, "rank_many")
+    error = fails(2, *asked)
+    assert "The document id 'b c.txt' can't be written in a TREC run" in error
+    assert "--id-field" in error
+    assert "--json" in error
 
 
 def test_words_of_a_command_are_utf8_whatever_the_locale(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -129,6 +130,9 @@ def write_runs(
             write_run(rankings, folder / f"{label}.run", "".join(label.split()) or "run")
         except UsageError as error:  # an id with white space, which the format can't hold
             notes.append(f"The run of {name} wasn't written: {error}")
+    with suppress(OSError):  # one that holds anything can't be removed, and shan't be
+        folder.rmdir()
+        folder.parent.rmdir()
     return notes
 
 
