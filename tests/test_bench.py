@@ -413,6 +413,24 @@ def test_an_id_that_no_run_can_hold_is_told(tmp_path, cache):
     assert not (tmp_path / "out" / "runs").exists()
 
 
+def test_a_report_in_the_place_of_another_keeps_no_run_that_it_does_not_name(
+    corpus, tmp_path, cache
+):
+    out = tmp_path / "out"
+    quick(corpus, cache, ["bm25", "tfidf"], out=out)
+    [runs] = (out / "runs").iterdir()
+    (runs / "mine.run").write_text("q Q0 d 1 1.0 mine\n")
+    quick(corpus, cache, ["bm25"], out=out)
+    assert sorted(path.name for path in runs.iterdir()) == ["bm25.run", "mine.run"]
+    given = {"old": str(runs / "bm25.run")}
+    quick(corpus, cache, ["tfidf"], runs=given, out=out)
+    names = ["bm25.run", "mine.run", "old.run", "tfidf.run"]
+    assert sorted(path.name for path in runs.iterdir()) == names
+    (out / "results.json").write_text("{}")  # no report's
+    quick(corpus, cache, ["bm25"], out=out)
+    assert sorted(path.name for path in runs.iterdir()) == names
+
+
 def test_a_peer_takes_part_and_its_answers_are_checked(corpus, tmp_path, cache):
     path = tmp_path / "peer.py"
     path.write_text(
