@@ -350,7 +350,7 @@ def test_what_lowers_every_score_is_told(corpus, cache):
 
 
 def test_corpora_that_cant_be_compared_on(corpus, tmp_path, cache):
-    with pytest.raises(UnknownName, match=r"no split of .*'tset'\. Did you mean 'test'"):
+    with pytest.raises(UnknownName, match=r"no split 'tset' of .*\. Did you mean 'test'"):
         quick(corpus, cache, split="tset")
     with pytest.raises(UsageError, match="standard input can't be"):
         quick("-", cache)
@@ -372,7 +372,7 @@ def test_corpora_that_cant_be_compared_on(corpus, tmp_path, cache):
 
 
 def test_names_that_are_none(corpus, cache, tmp_path):
-    with pytest.raises(UnknownName, match=r"no baseline among the systems 'bm52'\. Did you mean"):
+    with pytest.raises(UnknownName, match=r"no system 'bm52' to be the baseline\. Did you mean"):
         quick(corpus, cache, baseline="bm52")
     with pytest.raises(UnknownName, match="no measure 'nDGC'"):
         quick(corpus, cache, measures=["nDGC@10"])

@@ -107,13 +107,15 @@ class FilterError(UsageError):
 
 
 class UnknownName(UsageError):
-    """A name that is none of `choices`."""
+    """A name that is none of `choices`; `where` says of what, or among what, as the words' end."""
 
-    def __init__(self, kind: str, name: str, choices: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, choices: Iterable[str], where: str = "") -> None:
         known = sorted(choices)
         listing = ", ".join(known) if known else "none"
         hint = did_you_mean(name, known)
-        super().__init__(f"There is no {kind} {name!r}.{hint} Known: {listing}.")
+        super().__init__(
+            f"There is no {kind} {name!r}{where and f' {where}'}.{hint} Known: {listing}."
+        )
 
 
 class UnknownDocument(UsageError):
@@ -125,14 +127,17 @@ class UnknownDocument(UsageError):
 class CorpusError(VecsearchError):
     """A place in a corpus, a run or judgments that can't be read.
 
-    `line` counts from 1; None where the problem is the file as a whole.
+    `line` counts from 1; None where the problem is the file as a whole. `unit` is what is counted,
+    where that isn't lines.
     """
 
-    def __init__(self, path: Path | str, line: int | None, problem: str) -> None:
+    def __init__(
+        self, path: Path | str, line: int | None, problem: str, unit: str = "line"
+    ) -> None:
         self.path = path
         self.line = line
         self.problem = problem
-        place = f"{path}, line {line}" if line is not None else f"{path}"
+        place = f"{path}, {unit} {line}" if line is not None else f"{path}"
         super().__init__(f"{place}: {problem}")
 
 

@@ -195,7 +195,7 @@ def _baseline(name: str | None, known: Sequence[str]) -> str:
     if name is None:
         return "bm25" if "bm25" in known else known[0]
     if name not in known:
-        raise UnknownName("baseline among the systems", name, known)
+        raise UnknownName("system", name, known, "to be the baseline")
     return name
 
 
