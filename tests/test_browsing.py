@@ -170,7 +170,8 @@ def test_vectors_in_and_out_and_searched_by(tmp_path: Path) -> None:
     more = tmp_path / "more.jsonl"
     more.write_text('{"id": "new", "text": "new"}\n')
     assert "6 vectors for 1 document" in fails(1, "add", folder, more, "--vectors", tmp_path / "v.npy")  # fmt: skip
-    assert "has no vector" in fails(2, "add", folder, more)
+    more.write_text('{"id": "new", "text": "new", "vector": [1, 2, 3]}\n')
+    assert "--vectors FILE.npy, with a row for each" in fails(2, "add", folder, more)
     assert "isn't a whole .npy file" in fails(1, "add", folder, more, "--vectors", source)
     assert "no such file" in fails(1, "add", folder, more, "--vectors", tmp_path / "none.npy")
     fails(2, "add", folder, more, "--vectors", tmp_path / "v.npy", "--on-error", "skip")

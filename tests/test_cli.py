@@ -256,8 +256,12 @@ def test_passages_rank_documents_once(tmp_path):
         "long",
         "other",
     ]
+    assert "deleted" not in ok("info", folder)
     ok("delete", folder, "long")
-    assert info(folder)["documents"] == 1
+    assert (info(folder)["documents"], info(folder)["deleted"]) == (1, 1)
+    assert "1 document, whose rows `vecsearch compact` removes" in ok("info", folder)
+    ok("compact", folder)
+    assert info(folder)["deleted"] == 0
 
 
 def test_encoders_are_listed():

@@ -208,6 +208,16 @@ def test_a_column_holds_values_of_one_kind(tmp_path, cells, values):
     assert [(each, type(each)) for each in found] == [(each, type(each)) for each in values]
 
 
+@pytest.mark.parametrize(
+    ("name", "header", "delimiter"),
+    [("t.csv", "id;text", "';'"), ("t.csv", "id\ttext", r"'\t'"), ("t.tsv", "id,text", "','")],
+)
+def test_another_delimiter_is_named(tmp_path, name, header, delimiter):
+    path = put(tmp_path, name, f"{header}\n")
+    assert only_error(path, f"Is {delimiter} the delimiter?", ".tsv by tabs") == 1
+    assert "delimiter" not in outcome(put(tmp_path, name, "ident\n"))[0][1]
+
+
 def test_a_table_that_can_be_read_only_once_holds_text(tmp_path):
     path = tmp_path / "t.csv"
     os.mkfifo(path)

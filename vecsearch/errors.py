@@ -28,6 +28,7 @@ error about a name that a person typed.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
@@ -36,6 +37,16 @@ from typing import ClassVar, Final
 _MOST: Final = 20_000
 """How many names are looked at for the nearest: difflib takes some 10 µs for each."""
 
+
+_LONGEST: Final = 400
+"""Characters of a value that a message quotes whole, such as a path."""
+
+_SHOWN: Final = 200
+"""Characters that are shown of a longer one."""
+
+_LONG_VALUE: Final = re.compile(
+    rf"""(?<!\w)(?:'(?:[^'\\]|\\.){{{_LONGEST},}}'|"(?:[^"\\]|\\.){{{_LONGEST},}}")(?!\w)"""
+)
 
 _AROUND: Final = 200
 """Characters of a filter that are shown before an error in it, and behind."""
@@ -70,10 +81,18 @@ def folder_beside(path: Path, fits: Callable[[Path], bool]) -> str:
     return "" if near is None else f" Did you mean {str(path.with_name(near))!r}?"
 
 
+def _cut(value: str) -> str:
+    """The beginning of a quoted value, with its quotes."""
+    return f"{value[: _SHOWN + 1]}…{value[-1]}"
+
+
 class VecsearchError(Exception):
-    """Base of all errors here."""
+    """Base of all errors here; values that the message quotes, as repr does, are cut short."""
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_LONG_VALUE.sub(lambda value: _cut(value[0]), message))
 
 
 class VecsearchWarning(UserWarning):

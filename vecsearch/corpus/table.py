@@ -132,7 +132,10 @@ class _Header:
         if twice:
             raise BadRecord(f"two columns of the header are named {twice[0]!r}.")
         self._names = names
-        self._fields = resolved(fields, named)
+        try:
+            self._fields = resolved(fields, named)
+        except BadRecord as problem:
+            raise BadRecord(f"{problem}{_other_delimiter(names)}") from None
         used = {self._fields.id, self._fields.title, self._fields.text}
         self._used = [name for name in named if name in used]
         self.others = [name for name in named if name not in used]
@@ -171,6 +174,18 @@ def typed(cell: str) -> Scalar:
     except ValueError:  # Python's limit on the digits of an integer
         return cell
     return value if math.isfinite(value) else cell
+
+
+def _other_delimiter(names: Sequence[str]) -> str:
+    """What to say of a header that is a single field, since something else parts its cells."""
+    [name] = names if len(names) == 1 else [""]
+    found = next((each for each in ";\t,|" if each in name), None)
+    if found is None:
+        return ""
+    return (
+        f" Is {found!r} the delimiter? The cells of a .csv are parted by commas, those of a .tsv "
+        "by tabs: rename or convert the file."
+    )
 
 
 def _kind(cell: str) -> type | None:
