@@ -32,6 +32,7 @@ from vecsearch.corpus import (
     read_qrels,
     read_queries,
 )
+from vecsearch.corpus.files import strangeness
 from vecsearch.corpus.seen import SeenIds, unique
 from vecsearch.corpus.table import typed
 from vecsearch.errors import CorpusError, UnknownName, UsageError
@@ -701,11 +702,9 @@ def test_qrels_that_cannot_be_read(tmp_path, content, line, words):
         ),
         ({"list": [{"é": [1]}, [2, {}], 3]}, {"list": ['{"é":[1]}', "[2,{}]", 3]}),
         ({"metadata": {"lang": "en", "x": {"y": 1}}}, {"lang": "en", "x.y": 1}),
-        ({"metadata": {"lang": "en"}, "lang": "de"}, {"lang": "de"}),
-        ({"a": {"b": 1}, "a.b": 2}, {"a.b": 2}),
-        ({"metadata": {"a.b": 3}, "a": {"b": 1}}, {"a.b": 1}),
+        ({"metadata": {"lang": "en"}, "lang": "en"}, {"lang": "en"}),
+        ({"a": {"b": 1}, "a.b": 1}, {"a.b": 1}),
         ({"metadata": {"text": "m", "_id": 9}}, {"text": "m", "_id": 9}),
-        ({"a": {"b": {"c": 1}, "b.c": 2}}, {"a.b.c": 2}),
         ({"metadata": "text"}, {"metadata": "text"}),
         ({"a": {"metadata": {"b": 1}}}, {"a.metadata.b": 1}),
         ({"metadata": {}, "x": {}, "l": []}, {"l": []}),
@@ -718,6 +717,23 @@ def test_metadata(tmp_path, extra, meta):
 
 
 # What can't be read
+
+
+@pytest.mark.parametrize(
+    ("extra", "name"),
+    [
+        ({"metadata": {"k": 2}, "k": 5}, "k"),
+        ({"metadata": {"k": 1}, "k": True}, "k"),
+        ({"a": {"b": 1}, "a.b": 2}, "a.b"),
+        ({"metadata": {"a.b": 3}, "a": {"b": 1}}, "a.b"),
+        ({"a": {"b": {"c": 1}, "b.c": 2}}, "a.b.c"),
+        ({"a": {"b": {"c": 1}}, "a.b": {"c": 2}}, "a.b.c"),
+    ],
+)
+def test_two_values_for_one_field_are_an_error(tmp_path, extra, name):
+    for order in extra, dict(reversed(extra.items())):
+        path = put(tmp_path, "c.jsonl", jsonl({"id": "1", "text": "x", **order}))
+        assert only_error(path, f"the field {name!r} has two values", "rename one") == 1
 
 
 def test_of_a_name_that_comes_twice_in_an_object_the_last_counts(tmp_path):
@@ -1104,6 +1120,8 @@ def test_documents_survive_tables(tmp_path_factory, data, suffix):
     for d in wanted:
         writer.writerow([d.id, d.title, d.text, *(d.meta[c] for c in columns)])
     if sys.version_info < (3, 11) and "\0" in out.getvalue():
+        return
+    if strangeness(out.getvalue().encode()):  # mostly control characters
         return
     path = put(tmp_path_factory.getbasetemp(), f"c.{suffix}", out.getvalue())
     found = read(path)
