@@ -95,7 +95,10 @@ def test_a_file_says_every_parameter(tmp_path):
         ('representation = "hybrid"\n[fusion]\nmethod = "rrf"\nconstant = inf', "not inf"),
         ('representation = "hybrid"\n[fusion]\nweights = ["a", "b"]', "a list of two numbers"),
         ('representation = "hybrid"\n[fusion]\ndepth = 0', "depth of a fusion is at least 1"),
-        ('representation = "hybrid"\n[fusion]\nconstant = 9', "Only the fusion method rrf has"),
+        (
+            'representation = "hybrid"\n[fusion]\nconstant = 9',
+            "The fusion method min-max has no constant",
+        ),
         ('representation = "dense"\nencoder = "minilmm"', "Did you mean 'minilm'"),
         ('representation = "dense"\nencoder = "./none"', "there is no such folder"),
         ("representation = ", "isn't TOML"),
