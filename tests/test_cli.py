@@ -679,3 +679,10 @@ def test_ctrl_c_before_the_command_line_is_loaded(monkeypatch, capsys):
         start()
     assert ended.value.code == 130
     assert capsys.readouterr().err == "Error: Interrupted.\n"
+
+
+def test_a_path_longer_than_any_is_cut_short_in_messages(tmp_path: Path) -> None:
+    long = "x" * 20_000
+    assert len(fails(1, "info", long)) < 400
+    assert len(fails(1, "index", long, tmp_path / "i")) < 400
+    assert len(fails(1, "eval", long, long)) < 400

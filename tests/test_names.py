@@ -193,5 +193,6 @@ def test_long_values_are_cut_short_in_messages(long):
         assert len(str(error)) < 600
         assert str(error).count("…") in (1, 2)
     assert str(error).startswith(f"a.jsonl, line 3: the id {repr(long)[:201]}…")
+    assert len(str(CorpusError("x" * 5000, None, "there is no such file."))) < 300
     path = "/a" * 190
     assert str(UsageError(f"It can't be {path!r}, it isn't.")) == f"It can't be {path!r}, it isn't."

@@ -44,8 +44,12 @@ _LONGEST: Final = 400
 _SHOWN: Final = 200
 """Characters that are shown of a longer one."""
 
+_MOST_OF_PATH: Final = 4096
+"""Characters that no path has more of, so that a longer one leads nowhere."""
+
 _LONG_VALUE: Final = re.compile(
     rf"""(?<!\w)(?:'(?:[^'\\]|\\.){{{_LONGEST},}}'|"(?:[^"\\]|\\.){{{_LONGEST},}}")(?!\w)"""
+    rf"|\S{{{_MOST_OF_PATH + 1},}}"
 )
 
 _AROUND: Final = 200
@@ -81,18 +85,18 @@ def folder_beside(path: Path, fits: Callable[[Path], bool]) -> str:
     return "" if near is None else f" Did you mean {str(path.with_name(near))!r}?"
 
 
-def _cut(value: str) -> str:
-    """The beginning of a quoted value, with its quotes."""
-    return f"{value[: _SHOWN + 1]}…{value[-1]}"
+def shortened(message: str) -> str:
+    """A message in which values that it quotes, as repr does, and endless words are cut short."""
+    return _LONG_VALUE.sub(lambda value: f"{value[0][: _SHOWN + 1]}…{value[0][-1]}", message)
 
 
 class VecsearchError(Exception):
-    """Base of all errors here; values that the message quotes, as repr does, are cut short."""
+    """Base of all errors here; see `shortened` for their messages."""
 
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str) -> None:
-        super().__init__(_LONG_VALUE.sub(lambda value: _cut(value[0]), message))
+        super().__init__(shortened(message))
 
 
 class VecsearchWarning(UserWarning):
