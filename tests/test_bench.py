@@ -350,7 +350,7 @@ def test_what_lowers_every_score_is_told(corpus, cache):
 
 
 def test_corpora_that_cant_be_compared_on(corpus, tmp_path, cache):
-    with pytest.raises(UnknownName, match=r"no split of .*'tset'\. Did you mean 'test'"):
+    with pytest.raises(UnknownName, match=r"no split 'tset' of .*\. Did you mean 'test'"):
         quick(corpus, cache, split="tset")
     with pytest.raises(UsageError, match="standard input can't be"):
         quick("-", cache)
@@ -372,7 +372,7 @@ def test_corpora_that_cant_be_compared_on(corpus, tmp_path, cache):
 
 
 def test_names_that_are_none(corpus, cache, tmp_path):
-    with pytest.raises(UnknownName, match=r"no baseline among the systems 'bm52'\. Did you mean"):
+    with pytest.raises(UnknownName, match=r"no system 'bm52' to be the baseline\. Did you mean"):
         quick(corpus, cache, baseline="bm52")
     with pytest.raises(UnknownName, match="no measure 'nDGC'"):
         quick(corpus, cache, measures=["nDGC@10"])
@@ -408,7 +408,27 @@ def test_an_id_that_no_run_can_hold_is_told(tmp_path, cache):
     )
     found = quick(opened, cache, ["bm25"], out=tmp_path / "out")
     assert found["scores"]["notes"]["bm25"]["nDCG@10"] == 1.0
-    assert any("wasn't written" in note for note in found["corpora"]["notes"]["notes"])
+    [note] = found["corpora"]["notes"]["notes"]
+    assert "The run of bm25 wasn't written: The document id 'my kettle.txt'" in note
+    assert not (tmp_path / "out" / "runs").exists()
+
+
+def test_a_report_in_the_place_of_another_keeps_no_run_that_it_does_not_name(
+    corpus, tmp_path, cache
+):
+    out = tmp_path / "out"
+    quick(corpus, cache, ["bm25", "tfidf"], out=out)
+    [runs] = (out / "runs").iterdir()
+    (runs / "mine.run").write_text("q Q0 d 1 1.0 mine\n")
+    quick(corpus, cache, ["bm25"], out=out)
+    assert sorted(path.name for path in runs.iterdir()) == ["bm25.run", "mine.run"]
+    given = {"old": str(runs / "bm25.run")}
+    quick(corpus, cache, ["tfidf"], runs=given, out=out)
+    names = ["bm25.run", "mine.run", "old.run", "tfidf.run"]
+    assert sorted(path.name for path in runs.iterdir()) == names
+    (out / "results.json").write_text("{}")  # no report's
+    quick(corpus, cache, ["bm25"], out=out)
+    assert sorted(path.name for path in runs.iterdir()) == names
 
 
 def test_a_peer_takes_part_and_its_answers_are_checked(corpus, tmp_path, cache):

@@ -21,6 +21,7 @@ from toy import documents_of, fruit
 from vecsearch import Document, Index, OwnVectors, documents, open_corpus
 from vecsearch.cli import main
 from vecsearch.cli.browsing import record_of
+from vecsearch.searcher import Searcher
 
 
 def run(*words: object, stdin: str | None = None) -> tuple[int, str, str]:
@@ -169,7 +170,8 @@ def test_vectors_in_and_out_and_searched_by(tmp_path: Path) -> None:
     more = tmp_path / "more.jsonl"
     more.write_text('{"id": "new", "text": "new"}\n')
     assert "6 vectors for 1 document" in fails(1, "add", folder, more, "--vectors", tmp_path / "v.npy")  # fmt: skip
-    assert "has no vector" in fails(2, "add", folder, more)
+    more.write_text('{"id": "new", "text": "new", "vector": [1, 2, 3]}\n')
+    assert "--vectors FILE.npy, with a row for each" in fails(2, "add", folder, more)
     assert "isn't a whole .npy file" in fails(1, "add", folder, more, "--vectors", source)
     assert "no such file" in fails(1, "add", folder, more, "--vectors", tmp_path / "none.npy")
     fails(2, "add", folder, more, "--vectors", tmp_path / "v.npy", "--on-error", "skip")
@@ -213,6 +215,43 @@ def test_records_beside_documents_are_told_of(tmp_path: Path) -> None:
     (notes / "more" / "c.csv").unlink()
     code, out, err = run("index", notes, tmp_path / "j", "--encoder", "none")
     assert (code, "Indexed 1 document." in out, "aren't read" in err) == (0, True, False)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl"])
+def test_links_to_folders_are_told_of_and_links_to_nothing_can_be_skipped(
+    tmp_path: Path, name: str
+) -> None:
+    notes, elsewhere = tmp_path / "notes", tmp_path / "elsewhere"
+    for folder in (notes, elsewhere):
+        (folder / "more").mkdir(parents=True)
+        (folder / name).write_text('{"id": "a", "text": "x"}\n')
+    (notes / "more" / "far.d").symlink_to(elsewhere, target_is_directory=True)
+    code, out, err = run("index", notes, tmp_path / "i", "--encoder", "none")
+    assert (code, "Indexed 1 document." in out) == (0, True)
+    assert f"in {notes} isn't read: more/far.d. Give each folder by its own path." in err
+    (notes / f"gone{Path(name).suffix}").symlink_to(tmp_path / "nowhere")
+    code, out, err = run("index", notes, tmp_path / "j", "--encoder", "none", "--on-error", "skip")
+    assert (code, "Indexed 1 document, 1 skipped." in out) == (0, True)
+    assert f"Skipped: {notes}/gone" in err
+
+
+def test_an_id_that_no_run_can_hold_is_told_before_anything_is_ranked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents_ = [
+        {"id": "a", "text": "kettle", "kind": "note"},
+        {"id": "b c.txt", "text": "lamp", "kind": "file"},
+    ]
+    index = Index.create(tmp_path / "i", None, documents=documents_).folder
+    queries = tmp_path / "q.tsv"
+    queries.write_text("q1\tkettle\n")
+    asked = ("search", index, "--queries", queries)
+    assert ok(*asked, "--where", 'kind = "note"').startswith("q1 Q0 a 1 ")
+    monkeypatch.delattr(Searcher, "rank_many")
+    error = fails(2, *asked)
+    assert "The document id 'b c.txt' can't be written in a TREC run" in error
+    assert "--id-field" in error
+    assert "--json" in error
 
 
 def test_words_of_a_command_are_utf8_whatever_the_locale(tmp_path: Path) -> None:

@@ -256,8 +256,12 @@ def test_passages_rank_documents_once(tmp_path):
         "long",
         "other",
     ]
+    assert "deleted" not in ok("info", folder)
     ok("delete", folder, "long")
-    assert info(folder)["documents"] == 1
+    assert (info(folder)["documents"], info(folder)["deleted"]) == (1, 1)
+    assert "1 document, whose rows `vecsearch compact` removes" in ok("info", folder)
+    ok("compact", folder)
+    assert info(folder)["deleted"] == 0
 
 
 def test_encoders_are_listed():
@@ -675,3 +679,10 @@ def test_ctrl_c_before_the_command_line_is_loaded(monkeypatch, capsys):
         start()
     assert ended.value.code == 130
     assert capsys.readouterr().err == "Error: Interrupted.\n"
+
+
+def test_a_path_longer_than_any_is_cut_short_in_messages(tmp_path: Path) -> None:
+    long = "x" * 20_000
+    assert len(fails(1, "info", long)) < 400
+    assert len(fails(1, "index", long, tmp_path / "i")) < 400
+    assert len(fails(1, "eval", long, long)) < 400

@@ -51,14 +51,14 @@ def test_each_place_completes_what_fits(monkeypatch, words, answer):
     assert ask(monkeypatch, *words) == answer
 
 
-def test_what_is_completed_is_accepted():
-    from vecsearch.cli.completion import _MEASURES
-    from vecsearch.measures import parse_measure
+def test_every_measure_is_completed_and_explained():
+    from vecsearch.measures import _FORMULAS, EXAMPLES, explained, parse_measure
 
-    assert [str(parse_measure(name)) for name in _MEASURES if name != "bpref"] == [
-        name for name in _MEASURES if name != "bpref"
-    ]
-    assert str(parse_measure("bpref")) == "Bpref"
+    measures = [parse_measure(name) for name in EXAMPLES]
+    assert [each.name for each in measures] == list(_FORMULAS)
+    assert all(explained(str(each)) for each in measures)
+    assert [str(each).lower() for each in measures] == [name.lower() for name in EXAMPLES]
+    assert explained("P@5") == "The share of the best 5 that is relevant."
 
 
 def test_a_shell_that_asks_loads_nothing_heavy():

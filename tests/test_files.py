@@ -353,6 +353,7 @@ def test_other_blocks_between_dashes_are_text(tmp_path, content):
         ("a: " + "x" * 17_000, 1, "more than 16,384 characters"),
         ("a: \x07", 1, "a character that YAML forbids"),
         ("a: 1\n\tb: 2", 3, "put in quotes"),
+        ("k: 1\nmetadata: {k: 2}", 1, "the front matter: the field 'k' has two values, 2 and 1"),
     ],
 )
 def test_broken_front_matter(tmp_path, block, line, words):

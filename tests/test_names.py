@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from vecsearch import Document, Index, load_encoder
 from vecsearch.cli import main
 from vecsearch.errors import (
+    CorpusError,
     EncoderError,
     FilterError,
     IndexNotFound,
     UnknownDocument,
     UnknownName,
+    UsageError,
     did_you_mean,
     folder_beside,
     nearest,
@@ -178,3 +180,19 @@ def test_version_names_what_answers_depend_on():
             assert lines[name] == version(name)
         except PackageNotFoundError:
             assert lines[name] == "not installed"
+
+
+@pytest.mark.parametrize(
+    "long", ["x" * 100_000, "it's " * 20_000, 'it\'s "q" ' * 20_000, "\\" * 50_000]
+)
+def test_long_values_are_cut_short_in_messages(long):
+    for error in (
+        UnknownName("measure", long, ["nDCG"]),
+        CorpusError("a.jsonl", 3, f"the id {long!r} can't be, since it isn't {long!r}."),
+    ):
+        assert len(str(error)) < 600
+        assert str(error).count("…") in (1, 2)
+    assert str(error).startswith(f"a.jsonl, line 3: the id {repr(long)[:201]}…")
+    assert len(str(CorpusError("x" * 5000, None, "there is no such file."))) < 300
+    path = "/a" * 190
+    assert str(UsageError(f"It can't be {path!r}, it isn't.")) == f"It can't be {path!r}, it isn't."

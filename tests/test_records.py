@@ -683,6 +683,10 @@ def test_rows_of_a_database_that_make_no_document(tmp_path):
     ]:
         assert found[line - 1][0] == line
         assert words in found[line - 1][1]
+    errors = [each for each in SqliteTable(path).read() if isinstance(each, CorpusError)]
+    assert [str(each).partition(": ")[0] for each in errors] == [
+        f"{path}, row {number}" for number in range(2, 9)
+    ]
 
 
 def test_databases_that_cannot_be_read(tmp_path, monkeypatch):

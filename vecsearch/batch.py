@@ -129,7 +129,9 @@ class Batch:
         elif known is None and self._vectors and not self._vectors.encodes:
             raise UsageError(
                 f"Document {document.id!r} has no vector, and this index holds vectors that its "
-                f"owner made, of {self._vectors.dim} numbers: give the document one."
+                f"owner made, of {self._vectors.dim} numbers: give the document one, "
+                "on the command line by --vectors FILE.npy, with a row for each document; a field "
+                "of a record there is metadata."
             )
         self._ids.append(document.id)
         self._contents += content

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import copyreg
 import difflib
+import re
 from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
@@ -37,6 +38,20 @@ from typing import Any, ClassVar, Final
 _MOST: Final = 20_000
 """How many names are looked at for the nearest: difflib takes some 10 µs for each."""
 
+
+_LONGEST: Final = 400
+"""Characters of a value that a message quotes whole, such as a path."""
+
+_SHOWN: Final = 200
+"""Characters that are shown of a longer one."""
+
+_MOST_OF_PATH: Final = 4096
+"""Characters that no path has more of, so that a longer one leads nowhere."""
+
+_LONG_VALUE: Final = re.compile(
+    rf"""(?<!\w)(?:'(?:[^'\\]|\\.){{{_LONGEST},}}'|"(?:[^"\\]|\\.){{{_LONGEST},}}")(?!\w)"""
+    rf"|\S{{{_MOST_OF_PATH + 1},}}"
+)
 
 _AROUND: Final = 200
 """Characters of a filter that are shown before an error in it, and behind."""
@@ -71,10 +86,21 @@ def folder_beside(path: Path, fits: Callable[[Path], bool]) -> str:
     return "" if near is None else f" Did you mean {str(path.with_name(near))!r}?"
 
 
+def shortened(message: str) -> str:
+    """A message in which values that it quotes, as repr does, and endless words are cut short."""
+    return _LONG_VALUE.sub(lambda value: f"{value[0][: _SHOWN + 1]}…{value[0][-1]}", message)
+
+
 class VecsearchError(Exception):
-    """Base of all errors here; each can be copied, and pickled, as on its way from a process."""
+    """Base of all errors here; each can be copied, and pickled, as on its way from a process.
+
+    See `shortened` for their messages.
+    """
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shortened(message))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # An exception's own way hands its message to __init__, and ours may want other things.
@@ -112,13 +138,15 @@ class FilterError(UsageError):
 
 
 class UnknownName(UsageError):
-    """A name that is none of `choices`."""
+    """A name that is none of `choices`; `where` says of what, or among what, as the words' end."""
 
-    def __init__(self, kind: str, name: str, choices: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, choices: Iterable[str], where: str = "") -> None:
         known = sorted(choices)
         listing = ", ".join(known) if known else "none"
         hint = did_you_mean(name, known)
-        super().__init__(f"There is no {kind} {name!r}.{hint} Known: {listing}.")
+        super().__init__(
+            f"There is no {kind} {name!r}{where and f' {where}'}.{hint} Known: {listing}."
+        )
 
 
 class UnknownDocument(UsageError):
@@ -130,14 +158,17 @@ class UnknownDocument(UsageError):
 class CorpusError(VecsearchError):
     """A place in a corpus, a run or judgments that can't be read.
 
-    `line` counts from 1; None where the problem is the file as a whole.
+    `line` counts from 1; None where the problem is the file as a whole. `unit` is what is counted,
+    where that isn't lines.
     """
 
-    def __init__(self, path: Path | str, line: int | None, problem: str) -> None:
+    def __init__(
+        self, path: Path | str, line: int | None, problem: str, unit: str = "line"
+    ) -> None:
         self.path = path
         self.line = line
         self.problem = problem
-        place = f"{path}, line {line}" if line is not None else f"{path}"
+        place = f"{path}, {unit} {line}" if line is not None else f"{path}"
         super().__init__(f"{place}: {problem}")
 
 

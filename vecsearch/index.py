@@ -265,6 +265,7 @@ class Index:
             "folder": str(self.folder),
             "documents": manifest.documents,
             "rows": sum(segment.rows for segment in manifest.segments),
+            "deleted": sum(each.documents - each.living for each in manifest.segments),
             "segments": len(manifest.segments),
             "generation": manifest.generation,
             "analyzer": manifest.analyzer["name"],

@@ -82,6 +82,13 @@ def parse_measure(text: str) -> Measure:
     return Measure(name, int(cutoff))
 
 
+def explained(measure: str) -> str:
+    """Say in a sentence what a measure is; "" of a name that is none."""
+    name, _, cutoff = measure.partition("@")
+    best = f"the best {cutoff}" if cutoff else "all documents found"
+    return _FORMULAS[name].about.format(best=best) if name in _FORMULAS else ""
+
+
 def evaluate(run: Run, qrels: Qrels, measures: Sequence[Measure | str]) -> Scores:
     """Score every judged query of `qrels` by each measure, a value or its name ("nDCG@10").
 
@@ -103,7 +110,7 @@ def evaluate(run: Run, qrels: Qrels, measures: Sequence[Measure | str]) -> Score
 
 
 def _order(measure: Measure) -> Order:
-    own = measure.name in ("RR", "Judged") and measure.cutoff
+    own = _FORMULAS[measure.name].own and measure.cutoff
     return "ir_measures" if own else "trec_eval"
 
 
@@ -226,22 +233,66 @@ def _judged(ranking: _Ranking, cutoff: int | None) -> float:
 
 
 class _Formula(NamedTuple):
-    """How a measure is computed, and whether it needs, may have, or can't have a cutoff."""
+    """How a measure is computed, and what is said of it.
+
+    cutoff: whether it needs, may have, or can't have one.
+    example: of the measure as a person types it.
+    about: a sentence on what it is; {best} stands for the documents that are looked at.
+    own: whether, with a cutoff, it is one of ir_measures' own, ordered as these are.
+    """
 
     score: Callable[[_Ranking, int | None], float]
     cutoff: Literal["needed", "optional", "none"]
+    example: str
+    about: str
+    own: bool = False
 
 
 _FORMULAS: Final[Mapping[str, _Formula]] = {
-    "AP": _Formula(_average_precision, "optional"),
-    "Bpref": _Formula(_bpref, "none"),
-    "Judged": _Formula(_judged, "optional"),
-    "nDCG": _Formula(_ndcg, "optional"),
-    "P": _Formula(_precision, "needed"),
-    "R": _Formula(_recall, "needed"),
-    "RR": _Formula(_reciprocal_rank, "optional"),
-    "Success": _Formula(_success, "needed"),
+    "nDCG": _Formula(
+        _ndcg,
+        "optional",
+        "nDCG@10",
+        "How much of what is relevant stands how high among {best}; 1 is an ideal order.",
+    ),
+    "R": _Formula(
+        _recall, "needed", "R@100", "The share of the relevant documents that is among {best}."
+    ),
+    "RR": _Formula(
+        _reciprocal_rank,
+        "optional",
+        "RR@10",
+        "1 over the rank of the first relevant document among {best}; 0 without one.",
+        own=True,
+    ),
+    "AP": _Formula(
+        _average_precision,
+        "optional",
+        "AP",
+        "The mean of precision at each relevant document: the whole ranking in one number.",
+    ),
+    "P": _Formula(_precision, "needed", "P@10", "The share of {best} that is relevant."),
+    "Success": _Formula(
+        _success, "needed", "Success@1", "1 if anything relevant is among {best}, else 0."
+    ),
+    "Judged": _Formula(
+        _judged,
+        "optional",
+        "Judged@10",
+        "The share of {best} that anybody judged: no merit, but it says how far to trust the "
+        "others.",
+        own=True,
+    ),
+    "Bpref": _Formula(
+        _bpref,
+        "none",
+        "bpref",
+        "How rarely judged irrelevant documents stand above relevant ones.",
+    ),
 }
+EXAMPLES: Final = tuple(formula.example for formula in _FORMULAS.values())
+"""A measure of each kind, as a person types it."""
+
 _SPELLINGS: Final[Mapping[str, str]] = {
     **{name.lower(): name for name in _FORMULAS},
     **{"map": "AP", "mrr": "RR", "precision": "P", "recall": "R"},

@@ -29,6 +29,11 @@ Run: TypeAlias = Mapping[str, Mapping[str, float]]
 
 _COLUMNS: Final = ("query", "Q0", "document", "rank", "score", "tag")
 _COLUMN: Final = re.compile(r"[^\s\x00\ud800-\udfff]+")
+_REMEDIES: Final = {
+    "query id": " Give the query another id.",
+    "document id": " Rename its file, or name another field of its record by --id-field, and index "
+    "it again; a single query's hits are printed as JSON, whatever their ids (--json).",
+}
 _MOST_DIGITS: Final = 18  # an int64 holds any number of so many
 _RIGHT_RANKS: Final = "ranks of a query are distinct whole numbers, 0 or 1 upward"
 
@@ -104,6 +109,12 @@ def read_run(path: Path | str) -> dict[str, dict[str, float]]:
     return run
 
 
+def check_ids(what: Literal["query", "document"], ids: Iterable[str]) -> None:
+    """Raise UsageError for the first id that a TREC run can't hold, and say what helps."""
+    for id in ids:
+        _check_column(f"{what} id", id)
+
+
 def _float32(scores: Sequence[float]) -> NDArray[np.float32]:
     """Scores as they are compared; one beyond float32 is infinite, as it is in C."""
     with np.errstate(over="ignore"):
@@ -140,6 +151,7 @@ def _check_column(what: str, text: str) -> None:
         raise UsageError(
             f"The {what} {text!r} can't be written in a TREC run: "
             "whitespace separates its columns, so each must be UTF-8 text without any."
+            f"{_REMEDIES.get(what, '')}"
         )
 
 

@@ -75,7 +75,7 @@ def _pair(
     corpus: str, measure: str, baseline: str, system: str, systems: Mapping[str, Scores]
 ) -> _Pair:
     if baseline not in systems:
-        raise UnknownName(f"baseline on the corpus {corpus!r} called", baseline, systems)
+        raise UnknownName("system", baseline, systems, f"on the corpus {corpus!r}")
     for each in (baseline, system):
         if measure not in systems[each].per_query:
             raise UnknownName(f"score of {each!r} by", measure, systems[each].per_query)

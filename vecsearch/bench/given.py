@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from vecsearch.bench.contestants import label_of
 from vecsearch.bench.judged import JudgedCorpus
-from vecsearch.bench.results import SystemEntry
+from vecsearch.bench.results import Results, SystemEntry
 from vecsearch.corpus.files import STANDARD_INPUT
 from vecsearch.errors import CorpusError, UsageError, VecsearchError
 from vecsearch.runs import Run, read_run, write_run
@@ -129,7 +131,49 @@ def write_runs(
             write_run(rankings, folder / f"{label}.run", "".join(label.split()) or "run")
         except UsageError as error:  # an id with white space, which the format can't hold
             notes.append(f"The run of {name} wasn't written: {error}")
+            (folder / f"{label}.run").unlink(missing_ok=True)  # an earlier bench's
+    with suppress(OSError):  # one that holds anything can't be removed, and shan't be
+        folder.rmdir()
+        folder.parent.rmdir()
     return notes
+
+
+def remove_former_runs(out: Path, results: Results) -> None:
+    """Remove runs in a report's folder that its results.json names, and these results don't.
+
+    What no bench wrote stays, and so does a run that takes part itself.
+    """
+    try:
+        former = _places(json.loads((out / "results.json").read_text("utf-8")))
+        given = [
+            Path(str(entry["definition"]["file"]).replace(PLACE, corpus)).resolve()
+            for corpus in results["corpora"]
+            for entry in results["systems"].values()
+            if entry["kind"] == "run"
+        ]
+        for place in former - _places(results):
+            path = out / "runs" / place
+            if len(place.parts) == 2 and ".." not in place.parts and path.resolve() not in given:
+                path.unlink(missing_ok=True)
+                with suppress(OSError):  # there are runs in it
+                    path.parent.rmdir()
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return  # there was no report, or it can't be read: nothing is known of its runs
+
+
+def _places(results: Results) -> set[Path]:
+    """The paths of the runs of a report, in its folder of runs."""
+    labels = [entry["label"] for entry in results["systems"].values()]
+    return {
+        Path(runs_folder(corpus), f"{label}.run")
+        for corpus in results["corpora"]
+        for label in labels
+    }
+
+
+def runs_folder(corpus: str) -> str:
+    """The name of the folder for the runs over a corpus."""
+    return corpus.replace("/", "-")
 
 
 def make_folder(folder: Path) -> None:

@@ -11,7 +11,13 @@ from vecsearch.bench.cache import Cache
 from vecsearch.bench.contestants import Contestant, contestants, label_of, unique_label
 from vecsearch.bench.costs import Costs, costs_key, kept_costs, measure_costs
 from vecsearch.bench.environment import Bystanders
-from vecsearch.bench.given import given_runs, make_folder, write_runs
+from vecsearch.bench.given import (
+    given_runs,
+    make_folder,
+    remove_former_runs,
+    runs_folder,
+    write_runs,
+)
 from vecsearch.bench.judged import DocumentsDigest, JudgedCorpus, corpus_name, open_judged
 from vecsearch.bench.progress import Tell, counted, silent
 from vecsearch.bench.ranking import Indexes, rank
@@ -57,7 +63,8 @@ def run(
     baseline: the system, or run, that the others are compared with; by default bm25, or the first.
     runs: TREC run files by name; with several corpora, "{corpus}" in a path is the corpus's name.
     costs: measure costs too, which takes longer.
-    out: the folder that gets report.html, report.md, results.json and runs/CORPUS/SYSTEM.run.
+    out: the folder that gets report.html, report.md, results.json and runs/CORPUS/SYSTEM.run;
+        runs of a former report there, which this one doesn't name, are removed.
     cache: the folder of `Cache`.
     opener: opens a corpus that is none yet, instead of `open_judged` with `split`.
     tell: hears what is being done.
@@ -96,12 +103,13 @@ def run(
         every = {**own, **{each.name: scores for each, (scores, _) in theirs}}
         notes = [note for _, notes in read[corpus.name] for note in notes]
         if out is not None:
-            notes += write_runs(every, entries, Path(out) / "runs" / corpus.name.replace("/", "-"))
+            notes += write_runs(every, entries, Path(out) / "runs" / runs_folder(corpus.name))
         found.append(Found(corpus, every, notes, cost))
     results = assemble(found, taking_part, entries, chosen, wanted, depth, tell)
     if out is not None:
         from vecsearch.bench.report import write_report  # here, so that Jinja waits for its turn
 
+        remove_former_runs(Path(out), results)
         write_report(results, Path(out))
     return results
 
@@ -187,7 +195,7 @@ def _baseline(name: str | None, known: Sequence[str]) -> str:
     if name is None:
         return "bm25" if "bm25" in known else known[0]
     if name not in known:
-        raise UnknownName("baseline among the systems", name, known)
+        raise UnknownName("system", name, known, "to be the baseline")
     return name
 
 

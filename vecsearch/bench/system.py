@@ -7,9 +7,9 @@ import functools
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 from vecsearch.encoders import DEFAULT, OwnVectors, locate_encoder
 from vecsearch.encoders.base import Located, hybrid_weight
@@ -30,6 +30,23 @@ FORMULAS: Final[Mapping[str, type[BM25] | type[TfIdf]]] = {"bm25": BM25, "tfidf"
 _EMBEDDED: Final = ("dense", "hybrid")
 
 
+class _Fuser(NamedTuple):
+    """What fuses by a method: what makes it of a snapshot, arms and depth, and its name in words.
+
+    constant: the default of its parameter of this name; None where it has none.
+    """
+
+    make: Callable[..., Retriever]
+    about: str
+    constant: float | None = None
+
+
+_FUSERS: Final[Mapping[Method, _Fuser]] = {
+    "min-max": _Fuser(WeightedSum, "a weighted sum, min-max"),
+    "rrf": _Fuser(ReciprocalRank, "reciprocal ranks", 60.0),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Fusion:
     """How a hybrid adds up words and embeddings; `WeightedSum` and `ReciprocalRank` say more.
@@ -46,7 +63,7 @@ class Fusion:
     constant: float | None = None
 
     def __post_init__(self) -> None:
-        one_of("fusion method", self.method, get_args(Method))
+        one_of("fusion method", self.method, tuple(_FUSERS))
         one_of("kind of words in a fusion", self.words, get_args(Words))
         if len(self.weights) not in (0, 2) or not all(
             0 <= each < math.inf for each in self.weights
@@ -59,12 +76,13 @@ class Fusion:
             raise UsageError("One weight of a fusion is above 0, else every score is the same.")
         if self.depth < 1:
             raise UsageError(f"The depth of a fusion is at least 1, not {self.depth}.")
-        if self.method == "rrf" and self.constant is None:
-            object.__setattr__(self, "constant", 60.0)
-        elif self.method != "rrf" and self.constant is not None:
-            raise UsageError("Only the fusion method rrf has a constant.")
-        if self.constant is not None and not 0 <= self.constant < math.inf:
-            raise UsageError(f"The constant of rrf is at least 0, not {self.constant}.")
+        default = _FUSERS[self.method].constant
+        if self.constant is None:
+            object.__setattr__(self, "constant", default)
+        elif default is None:
+            raise UsageError(f"The fusion method {self.method} has no constant.")
+        elif not 0 <= self.constant < math.inf:
+            raise UsageError(f"The constant of {self.method} is at least 0, not {self.constant}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +146,8 @@ class System:
             case "dense":
                 told = encoder
             case "hybrid" if self.fusion:
-                how = {"min-max": "a weighted sum, min-max", "rrf": "reciprocal ranks"}
                 both = f"{words[self.fusion.words]} and {encoder}"
-                told = f"{both}, fused by {how[self.fusion.method]}"
+                told = f"{both}, fused by {_FUSERS[self.fusion.method].about}"
             case _:
                 told = words[self.representation]
         return told + (f", passages of {self.passages} words" if self.passages else "")
@@ -165,11 +182,9 @@ class System:
             Arm(each, weight)
             for each, weight in zip((lexical, dense), self.fusion.weights, strict=True)
         ]
-        depth = self.fusion.depth
-        if self.fusion.method == "min-max":
-            return WeightedSum(searcher.snapshot, arms, depth=depth)
-        assert self.fusion.constant is not None  # Fusion saw to it
-        return ReciprocalRank(searcher.snapshot, arms, constant=self.fusion.constant, depth=depth)
+        constant = {} if self.fusion.constant is None else {"constant": self.fusion.constant}
+        make = _FUSERS[self.fusion.method].make
+        return make(searcher.snapshot, arms, depth=self.fusion.depth, **constant)
 
 
 def located_model(encoder: str) -> Located:

@@ -169,7 +169,7 @@ def _check(
     """Raise UsageError unless every key is known and every value is of its type."""
     for name, value in given.items():
         if name not in types:
-            raise UnknownName(f"parameter of a {what}", name, known)
+            raise UnknownName("parameter", name, known, f"of a {what}")
         if value is not None and not _is_a(types[name], value):
             expected = _TYPE_NAMES[types[name]]
             raise UsageError(f"The {name} of a {what} is {expected}, not {value!r}.")

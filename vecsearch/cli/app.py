@@ -16,7 +16,7 @@ import click
 
 from vecsearch.cli.output import printable, saying_notices
 from vecsearch.cli.version import version_option
-from vecsearch.errors import VecsearchError, did_you_mean
+from vecsearch.errors import VecsearchError, did_you_mean, shortened
 
 _INTERRUPTED = 130
 """The exit code of a process that Ctrl-C ended, as shells have it."""
@@ -129,7 +129,7 @@ def _end_output() -> None:
 
 def _stop(message: str, code: int) -> NoReturn:
     _end_output()
-    click.echo(f"Error: {printable(message)}", err=True)
+    click.echo(f"Error: {printable(shortened(message))}", err=True)
     sys.exit(code)
 
 

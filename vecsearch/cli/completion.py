@@ -12,13 +12,12 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from vecsearch.encoders import encoder_names
+from vecsearch.measures import EXAMPLES
 from vecsearch.retrieve.named import Mode
 from vecsearch.text import analyzer_names
 
 Fitting: TypeAlias = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 """What `shell_complete=` takes: what has been typed -> what it could become."""
-
-_MEASURES = ("nDCG@10", "R@100", "RR@10", "AP", "P@10", "Success@1", "Judged@10", "bpref")
 
 
 def complete_file(
@@ -55,7 +54,7 @@ def _fitting(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
 
 complete_mode = one_of(get_args(Mode))
 complete_analyzer = one_of(analyzer_names())
-complete_measure = one_of(_MEASURES)
+complete_measure = one_of(EXAMPLES)
 
 
 @click.command(epilog='Example: eval "$(vecsearch completion bash)"')

@@ -13,7 +13,7 @@ from vecsearch.cli.options import (
     recall_queries_options,
     work_options,
 )
-from vecsearch.cli.output import print_json, print_pairs, size
+from vecsearch.cli.output import counted, print_json, print_pairs, size
 from vecsearch.cli.recall import checked, evidence, promised
 from vecsearch.corpus import read_queries, read_vectors
 from vecsearch.encoders import Device, available_encoders
@@ -35,6 +35,8 @@ def info(index_folder: Path, as_json: bool) -> None:
                 **found["passages"]
             )
         nearest = found.pop("nearest")
+        gone = f"{counted(found['deleted'])}, whose rows `vecsearch compact` removes"
+        found["deleted"] = gone if found["deleted"] else None
         shown = {name: value for name, value in found.items() if value is not None}
         print_pairs({**shown, "bytes": f"{found['bytes']:,} ({size(found['bytes'])})"})
         if nearest:

@@ -15,6 +15,7 @@ from vecsearch.cli.completion import (
     complete_measure,
     complete_mode,
 )
+from vecsearch.measures import EXAMPLES
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -99,8 +100,8 @@ def measures_option(default: Sequence[str], more: str = "") -> Callable[[_F], _F
         metavar="NAME",
         multiple=True,
         shell_complete=complete_measure,
-        help="A measure such as nDCG@10, P@5, R@100, RR@10, AP, Success@1, Judged@10, bpref; may "
-        f"be given several times.{more}  [{', '.join(default)}]",
+        help=f"A measure such as {', '.join(EXAMPLES)}; may be given several times.{more}  "
+        f"[{', '.join(default)}]",
     )
 
 

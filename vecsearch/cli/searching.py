@@ -24,7 +24,7 @@ from vecsearch.encoders import Device
 from vecsearch.errors import UsageError
 from vecsearch.retrieve.base import Retriever
 from vecsearch.retrieve.lexical import Lexical
-from vecsearch.runs import write_run
+from vecsearch.runs import check_ids, write_run
 from vecsearch.searcher import Searcher
 from vecsearch.types import Query, Vectors
 
@@ -116,6 +116,7 @@ def search(
         raise click.UsageError("--rerank reads a text: it doesn't go with --vectors.")
     with opened(index_folder, device) as index:
         searcher = index.searcher()
+        asked = None if queries is None else _asked(queries, searcher, where, syntax=syntax)
         vectors = None
         if vectors_file is not None:
             vectors, by = read_vectors(vectors_file), by or "dense"
@@ -123,10 +124,7 @@ def search(
         read: list[tuple[int, int]] = []
         if rerank is not None:
             ranks = _reranked(searcher, by, rerank, device, top, seconds, read)
-        if queries is not None:
-            asked = read_queries(queries)
-            if syntax:
-                asked = [_parsed(each) for each in asked]
+        if asked is not None:
             retriever = searcher.retriever(ranks)
             rankings = _rank(searcher, asked, 100 if k is None else k, where, ranks, vectors)
             write_run(rankings, run_file or "-", retriever.name)
@@ -223,6 +221,15 @@ def _say_unread(read: Sequence[tuple[int, int]], k: int) -> None:
             f"The re-ranker read {count}{where}; those below keep the order that they had, and "
             "their scores say nothing else."
         )
+
+
+def _asked(file: str, searcher: Searcher, where: str | None, *, syntax: bool) -> Sequence[Query]:
+    """Read queries to make a run for, and refuse ids that it can't hold before any is ranked."""
+    asked = read_queries(file)
+    check_ids("query", (each.id for each in asked))
+    if where is None:  # a filter may leave out those documents
+        check_ids("document", searcher.snapshot.ids())
+    return [_parsed(each) for each in asked] if syntax else asked
 
 
 def _parsed(query: Query) -> Query:

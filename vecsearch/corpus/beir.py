@@ -47,7 +47,7 @@ class BeirFolder:
     def qrels(self, split: str) -> Qrels:
         """Read the judgments of a split; UnknownName says which there are."""
         if split not in self.splits:
-            raise UnknownName(f"split of {self.name}", split, self.splits)
+            raise UnknownName("split", split, self.splits, f"of {self.name}")
         return read_qrels(self._folder / "qrels" / f"{split}.tsv")
 
 

@@ -13,7 +13,7 @@ from vecsearch.corpus.base import Record
 from vecsearch.corpus.files import reason, shown, suffix
 from vecsearch.corpus.formats import SUFFIXES, Part, Unreadable, format_of
 from vecsearch.corpus.seen import unique
-from vecsearch.corpus.walking import walk
+from vecsearch.corpus.walking import tell_of_links, walk
 from vecsearch.errors import CorpusError
 from vecsearch.types import Document, MetaValue
 
@@ -27,7 +27,7 @@ class DocumentFiles:
     several, "#" and the name of its part follow: a heading's anchor, a page, a chapter or the id of
     a message. Each has the metadata `file`, the absolute path, and `modified`, the time of the
     file's last change in UTC. Hidden files and folders and indexes are skipped, links to folders
-    aren't followed, files of other kinds are left alone.
+    aren't followed, which is told, files of other kinds are left alone.
 
     records: suffixes of files that hold records, which are left alone too, and told of.
     """
@@ -48,8 +48,10 @@ class DocumentFiles:
         if not self.path.is_dir():
             yield from _read(self.path, self.path.name)
             return
-        empty, left = True, []
-        for found in walk(self.path, self._records_in.union(SUFFIXES)):
+        empty = True
+        left: list[str] = []
+        links: list[str] = []
+        for found in walk(self.path, self._records_in.union(SUFFIXES), links.append):
             if isinstance(found, str) and suffix(found) in self._records_in:
                 left.append(found)
                 continue
@@ -58,6 +60,7 @@ class DocumentFiles:
                 yield found
             else:
                 yield from _read(self.path / found, found)
+        tell_of_links(links, self.name)
         if left and not empty:
             _tell_of(left, self.name)
         if empty:

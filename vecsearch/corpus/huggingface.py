@@ -51,7 +51,7 @@ class HuggingFaceDataset:
 
     def read(self) -> Iterator[Record | CorpusError]:
         """Read from the start; `line` is the number of the row, from 1."""
-        return unique(self._records())
+        return unique(self._records(), "row")
 
     def _records(self) -> Iterator[Record | CorpusError]:
         number = 0
@@ -69,7 +69,7 @@ class HuggingFaceDataset:
             # Its errors differ from version to version; all mean that the data can't be had.
             reason = said(error).partition(" Example of usage")[0]
             yield CorpusError(
-                self.name, number + 1 if number else None, f"it can't be read: {reason}."
+                self.name, number + 1 if number else None, f"it can't be read: {reason}.", "row"
             )
 
     def _record(
@@ -81,7 +81,7 @@ class HuggingFaceDataset:
         try:
             return Record(document_from(record, fields), self.name, number)
         except BadRecord as problem:
-            return CorpusError(self.name, number, str(problem))
+            return CorpusError(self.name, number, str(problem), "row")
 
     def _prepared(self) -> tuple[Iterable[Mapping[str, object]], Fields]:
         """Find the rows of the split, and which fields they have."""

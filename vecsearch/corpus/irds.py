@@ -43,7 +43,7 @@ class IrDataset:
 
     def read(self) -> Iterator[Record | CorpusError]:
         """Read the documents from the start; `line` is the number of the document, from 1."""
-        return unique(self._records())
+        return unique(self._records(), "document")
 
     def queries(self) -> list[Query]:
         """Read the queries; CorpusError if there are none, or they can't be had."""
@@ -85,7 +85,7 @@ class IrDataset:
         try:
             document = document_from(without_bytes(record, fields.names), fields)
         except BadRecord as problem:
-            return CorpusError(self.name, number, str(problem))
+            return CorpusError(self.name, number, str(problem), "document")
         return Record(document, self.name, number)
 
     def _stream(self, kind: str) -> Iterator[Any]:
@@ -124,7 +124,7 @@ class IrDataset:
             )
             return CorpusError(self.name, None, problem)
         # Each data set fails in its own way; all mean that the data can't be had.
-        return CorpusError(self.name, number, f"it can't be read: {said(error)}.")
+        return CorpusError(self.name, number, f"it can't be read: {said(error)}.", "document")
 
 
 _KINDS: Final = {"docs": "documents", "queries": "queries", "qrels": "judgments"}

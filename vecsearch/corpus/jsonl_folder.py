@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vecsearch.corpus.base import DEFAULT_FIELDS, Fields, Record
 from vecsearch.corpus.files import ByteFile, shown
 from vecsearch.corpus.jsonl import SUFFIXES, records
 from vecsearch.corpus.seen import unique
-from vecsearch.corpus.walking import walk
+from vecsearch.corpus.walking import tell_of_links, walk
 from vecsearch.errors import CorpusError
 
 
@@ -17,7 +17,8 @@ class JsonLinesFolder:
     """The .jsonl, .ndjson and .json files beneath a folder, gzipped or not, by name.
 
     Each holds JSON Lines; an id may come once in all of them. Hidden files and folders and
-    indexes are skipped, links to folders aren't followed, files of other kinds are left alone.
+    indexes are skipped, links to folders aren't followed, which is told, files of other kinds are
+    left alone.
     """
 
     def __init__(self, folder: str | Path, fields: Fields = DEFAULT_FIELDS) -> None:
@@ -44,14 +45,18 @@ class JsonLinesFolder:
 
     def _records(self) -> Iterator[Record | CorpusError]:
         self._file, self._before = None, 0
-        for file in self._files():
+        links: list[str] = []
+        for file in self._files(links.append):
             if isinstance(file, CorpusError):
                 yield file
                 continue
             self._before = self.bytes_read
             self._file = ByteFile(file)
             yield from records(self._file, self._fields)
+        tell_of_links(links, self.name)
 
-    def _files(self) -> Iterator[Path | CorpusError]:
-        for found in walk(self._folder, SUFFIXES):
+    def _files(
+        self, on_link: Callable[[str], object] = lambda _: None
+    ) -> Iterator[Path | CorpusError]:
+        for found in walk(self._folder, SUFFIXES, on_link):
             yield found if isinstance(found, CorpusError) else self._folder / found

@@ -49,7 +49,7 @@ class ParquetFile(InShares):
 
     def read(self) -> Iterator[Record | CorpusError]:
         """Read from the start; `line` is the number of the row, from 1."""
-        return unique(self._records())
+        return unique(self._records(), "row")
 
     def _records(self) -> Iterator[Record | CorpusError]:
         self._share = 0.0
@@ -67,7 +67,7 @@ class ParquetFile(InShares):
         except BadRecord as problem:
             yield CorpusError(self.name, None, str(problem))
         except _failures() as error:
-            yield CorpusError(self.name, row + 1 if row else None, _worded(error))
+            yield CorpusError(self.name, row + 1 if row else None, _worded(error), "row")
 
     def _record(
         self, found: Mapping[str, object] | BadRecord, row: int, fields: Fields
@@ -77,7 +77,7 @@ class ParquetFile(InShares):
                 raise found
             document = document_from(without_bytes(found, fields.names), fields)
         except BadRecord as problem:
-            return CorpusError(self.name, row, str(problem))
+            return CorpusError(self.name, row, str(problem), "row")
         return Record(document, self.name, row)
 
 

@@ -2,8 +2,8 @@
 
 Metadata keeps text, numbers, true/false, null and lists of them as they are. A nested object
 becomes fields with dotted names ("author.name"); the fields of an object in the field "metadata",
-as in BEIR, have their own names; where two fields come to one name, the outer one wins. An object
-or a list within a list is kept as its JSON text.
+as in BEIR, have their own names; two values that come to one name so are an error, unless they are
+the same. An object or a list within a list is kept as its JSON text.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
 from typing import Final, cast
 
 from vecsearch.corpus.base import Fields
@@ -116,8 +117,21 @@ def metadata_of(record: Mapping[str, object], used: set[str]) -> dict[str, MetaV
         elif name == _LIFTED:
             lifted = _flattened(value, "")
         else:
-            inner |= _flattened(value, f"{name}.")
-    return {**lifted, **inner, **meta} if lifted or inner else meta
+            inner = _joined(inner, _flattened(value, f"{name}."))
+    return _joined(lifted, inner, meta) if lifted or inner else meta
+
+
+def _joined(*parts: Mapping[str, MetaValue]) -> dict[str, MetaValue]:
+    """Put fields together; BadRecord names one that has two values."""
+    joined: dict[str, MetaValue] = {}
+    for name, value in chain.from_iterable(part.items() for part in parts):
+        if repr(joined.setdefault(name, value)) != repr(value):  # 1 is no True
+            raise BadRecord(
+                f"the field {name!r} has two values, {quoted(joined[name])} and {quoted(value)}, "
+                f"since a field within an object is named so, too, and one in {_LIFTED!r} by its "
+                "own name alone; rename one of them."
+            )
+    return joined
 
 
 def _flattened(fields: Mapping[str, object], prefix: str) -> dict[str, MetaValue]:
@@ -126,10 +140,10 @@ def _flattened(fields: Mapping[str, object], prefix: str) -> dict[str, MetaValue
     for name, value in fields.items():
         full_name = prefix + name
         if type(value) is dict:
-            inner |= _flattened(value, f"{full_name}.")
+            inner = _joined(inner, _flattened(value, f"{full_name}."))
         else:
             flat[full_name] = _value(full_name, value)
-    return {**inner, **flat}
+    return _joined(inner, flat)
 
 
 def _value(name: str, value: object) -> MetaValue:

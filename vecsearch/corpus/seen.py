@@ -62,8 +62,10 @@ def _holds(bucket: bytearray, key: bytes) -> bool:
     return at >= 0
 
 
-def unique(records: Iterator[Record | CorpusError]) -> Iterator[Record | CorpusError]:
-    """Pass records on; one whose id came before becomes an error."""
+def unique(
+    records: Iterator[Record | CorpusError], unit: str = "line"
+) -> Iterator[Record | CorpusError]:
+    """Pass records on; one whose id came before becomes an error. `unit`: see CorpusError."""
     seen = SeenIds()
     for record in records:
         if isinstance(record, Record) and not seen.add(record.document.id):
@@ -71,6 +73,7 @@ def unique(records: Iterator[Record | CorpusError]) -> Iterator[Record | CorpusE
                 record.path,
                 record.line,
                 f"the id {record.document.id!r} comes a second time; each id must come once only.",
+                unit,
             )
         else:
             yield record

@@ -52,7 +52,7 @@ class SqliteTable(InShares):
 
     def read(self) -> Iterator[Record | CorpusError]:
         """Read from the start; `line` is the number of the row, from 1."""
-        return unique(self._records())
+        return unique(self._records(), "row")
 
     def _records(self) -> Iterator[Record | CorpusError]:
         self._share = 0.0
@@ -69,7 +69,7 @@ class SqliteTable(InShares):
         except BadRecord as problem:
             yield CorpusError(self.name, None, str(problem))
         except (sqlite3.Error, OSError) as error:
-            yield CorpusError(self.name, number + 1 if number else None, _worded(error))
+            yield CorpusError(self.name, number + 1 if number else None, _worded(error), "row")
 
     def _record(
         self, row: Sequence[object], number: int, columns: _Columns
@@ -85,7 +85,7 @@ class SqliteTable(InShares):
                     raise BadRecord(f"the column {name!r} holds a BLOB here, which is no text.")
             return Record(document_of(record, columns.fields), self.name, number)
         except BadRecord as problem:
-            return CorpusError(self.name, number, str(problem))
+            return CorpusError(self.name, number, str(problem), "row")
 
 
 class _NotUtf8(bytes):

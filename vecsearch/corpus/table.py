@@ -1,8 +1,10 @@
 """Tables: .csv and .tsv files with a header, a document a row.
 
-Cells of metadata are typed by their look: a decimal number without leading zeros or plus sign
-(2020, -3, 3.50, and with a signed exponent 1e-05) is a number, true and false in any case are
-booleans, an empty cell is null, and everything else is text: 007, +5, 1e5 and nan are.
+A column of metadata holds values of one kind, so that a filter on it means every row: numbers if
+all its cells are decimal numbers without leading zeros or plus sign (2020, -3, 3.50, and with a
+signed exponent 1e-05), booleans if all are true or false in any case, else text, as 007, +5, 1e5
+and nan are. An empty cell is null. The whole file is read once beforehand to know that; in what
+can be read only once, as a named pipe, all cells are text.
 """
 
 from __future__ import annotations
@@ -12,13 +14,16 @@ import io
 import math
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from vecsearch.corpus.base import DEFAULT_FIELDS, Fields, Record
 from vecsearch.corpus.files import (
     READING_ERRORS,
+    ByteFile,
     InOneFile,
     head,
     reason,
@@ -44,6 +49,7 @@ class Table(InOneFile):
 
     def __init__(self, path: str | Path, fields: Fields = DEFAULT_FIELDS) -> None:
         super().__init__(path)
+        self._path = path
         self._fields = fields
         self._delimiter = "\t" if suffix(path).startswith(".tsv") else ","
 
@@ -53,7 +59,8 @@ class Table(InOneFile):
 
     def _records(self) -> Iterator[Record | CorpusError]:
         header: _Header | None = None
-        for row in self._rows():
+        texts: set[str] = set()
+        for row in self._rows(self._file):
             if isinstance(row, CorpusError):
                 yield row
                 if header is None:
@@ -63,18 +70,36 @@ class Table(InOneFile):
             try:
                 if header is None:
                     header = _Header(cells, self._fields)
+                    texts = self._text_columns(header)
                 else:
-                    yield Record(header.document(cells), self.name, line)
+                    yield Record(header.document(cells, texts), self.name, line)
             except BadRecord as problem:
                 yield CorpusError(self.name, line, str(problem))
                 if header is None:
                     return
 
-    def _rows(self) -> Iterator[tuple[int, list[str]] | CorpusError]:
+    def _text_columns(self, header: _Header) -> set[str]:
+        """Find the columns of metadata that aren't all numbers or all booleans, ahead of all."""
+        if self.total_bytes is None:
+            return set(header.others)
+        kinds: dict[str, type] = {}
+        undecided = set(header.others)
+        for each in islice(self._rows(ByteFile(self._path)), 1, None):
+            if not undecided:
+                break
+            with suppress(BadRecord):  # it is told of, or skipped, when it is read again
+                row = {} if isinstance(each, CorpusError) else header.row(each[1])
+                for name in undecided.intersection(row):
+                    kind = _kind(row[name])
+                    if kind is str or (kind and kinds.setdefault(name, kind) is not kind):
+                        undecided.remove(name)
+        return set(header.others) - undecided
+
+    def _rows(self, file: ByteFile) -> Iterator[tuple[int, list[str]] | CorpusError]:
         """Read (line of its start, cells) pairs; bytes that aren't UTF-8 are escaped in a cell."""
         line = 0
         try:
-            with self._file.open() as stream:
+            with file.open() as stream:
                 problem = strangeness(head(stream))
                 if problem:
                     yield CorpusError(self.name, None, problem)
@@ -107,13 +132,16 @@ class _Header:
         if twice:
             raise BadRecord(f"two columns of the header are named {twice[0]!r}.")
         self._names = names
-        self._fields = resolved(fields, named)
+        try:
+            self._fields = resolved(fields, named)
+        except BadRecord as problem:
+            raise BadRecord(f"{problem}{_other_delimiter(names)}") from None
         used = {self._fields.id, self._fields.title, self._fields.text}
         self._used = [name for name in named if name in used]
-        self._others = [name for name in named if name not in used]
+        self.others = [name for name in named if name not in used]
 
-    def document(self, cells: Sequence[str]) -> Document:
-        """Make a document of a row; BadRecord says what is wrong with it."""
+    def row(self, cells: Sequence[str]) -> dict[str, str]:
+        """Give the cells of a row their names; BadRecord says what is wrong with them."""
         if len(cells) > len(self._names):
             raise BadRecord(
                 f"the row has {len(cells)} cells and the header {len(self._names)}; the first too "
@@ -121,14 +149,21 @@ class _Header:
                 "A cell that holds the delimiter must be quoted."
             )
         _refuse_bytes(cells, self._names)
-        row = dict(zip(self._names, cells, strict=False))
+        return dict(zip(self._names, cells, strict=False))
+
+    def document(self, cells: Sequence[str], texts: Collection[str]) -> Document:
+        """Make a document of a row; `texts` are the columns of metadata whose values are text."""
+        row = self.row(cells)
         plain = document_of({name: row[name] for name in self._used if name in row}, self._fields)
-        meta = {name: typed(row.get(name, "")) for name in self._others}
+        meta = {
+            name: (row.get(name) or None) if name in texts else typed(row.get(name, ""))
+            for name in self.others
+        }
         return Document(plain.id, plain.text, plain.title, meta)
 
 
 def typed(cell: str) -> Scalar:
-    """The value that a cell of metadata stands for; see the top of the module."""
+    """The value that a cell stands for by its look alone; see the top of the module."""
     if not cell:
         return None
     number = _NUMBER.fullmatch(cell)
@@ -139,6 +174,26 @@ def typed(cell: str) -> Scalar:
     except ValueError:  # Python's limit on the digits of an integer
         return cell
     return value if math.isfinite(value) else cell
+
+
+def _other_delimiter(names: Sequence[str]) -> str:
+    """What to say of a header that is a single field, since something else parts its cells."""
+    [name] = names if len(names) == 1 else [""]
+    found = next((each for each in ";\t,|" if each in name), None)
+    if found is None:
+        return ""
+    return (
+        f" Is {found!r} the delimiter? The cells of a .csv are parted by commas, those of a .tsv "
+        "by tabs: rename or convert the file."
+    )
+
+
+def _kind(cell: str) -> type | None:
+    """Which of float, bool and str a cell stands for; None for an empty one."""
+    value = typed(cell)
+    if value is None:
+        return None
+    return float if type(value) is int else type(value)
 
 
 def _next_row(rows: Iterator[list[str]]) -> list[str] | None:

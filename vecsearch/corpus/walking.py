@@ -6,10 +6,11 @@ also while it is still being made.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -22,14 +23,19 @@ from vecsearch.errors import CorpusError
 _LOCK: Final = "LOCK"
 _MANIFEST: Final = "manifest.json"
 _SEGMENTS: Final = "segments"
+_NAMED: Final = 10  # links that a message names
 _ENCODER: Final = re.compile(r"encoder-[0-9]+")
 
 
-def walk(folder: Path, suffixes: Collection[str]) -> Iterator[str | CorpusError]:
+def walk(
+    folder: Path,
+    suffixes: Collection[str],
+    on_link: Callable[[str], object] = lambda _: None,
+) -> Iterator[str | CorpusError]:
     """Find the files of these suffixes beneath a folder: their paths within it.
 
-    Hidden files and folders and indexes are skipped, links to folders aren't followed. What can't
-    be looked into is an error, after which the walk goes on.
+    Hidden files and folders and indexes are skipped. Links to folders aren't followed; `on_link`
+    hears of each. What can't be looked into is an error, after which the walk goes on.
     """
     pending = [""]  # a stack, so that one folder of each level is held at a time
     while pending:
@@ -43,7 +49,9 @@ def walk(folder: Path, suffixes: Collection[str]) -> Iterator[str | CorpusError]
                 names = sorted(os.listdir(path), reverse=True)  # noqa: PTH208 - names, not paths
                 prefix = f"{within}/" if within else ""
                 pending += [prefix + name for name in names if not name.startswith(".")]
-            elif suffix(within) in suffixes and (stat.S_ISREG(mode) or _links_no_folder(path)):
+            elif stat.S_ISLNK(mode) and path.is_dir():
+                on_link(within)
+            elif suffix(within) in suffixes and (stat.S_ISREG(mode) or _links_to_file(path)):
                 yield within
         except OSError as error:
             yield CorpusError(shown(path), None, reason(error))
@@ -63,6 +71,19 @@ def is_index(folder: Path) -> bool:
     )
 
 
-def _links_no_folder(path: Path) -> bool:
+def tell_of_links(links: Sequence[str], folder: str) -> None:
+    """Say which links of a folder were passed by, if any were."""
+    if links:
+        more = len(links) - _NAMED
+        logging.getLogger("vecsearch").info(
+            "Links to folders aren't followed, so what they lead to in %s isn't read: %s%s. Give "
+            "each folder by its own path.",
+            folder,
+            ", ".join(map(shown, links[:_NAMED])),
+            f" and {more:,} more" if more > 0 else "",
+        )
+
+
+def _links_to_file(path: Path) -> bool:
     """Whether it is a link to a file, or to nothing, which is an error to be told."""
     return path.is_symlink() and (path.is_file() or not path.exists())

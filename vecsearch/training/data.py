@@ -182,7 +182,7 @@ def _dev_split(source: str, folder: BeirFolder | None, wanted: str | None) -> st
             + ("it is learnt from." if wanted == _TRAIN else "it is for the measuring afterwards.")
         )
     if wanted is not None and wanted not in splits:
-        raise UnknownName(f"split of {source}", wanted, splits)
+        raise UnknownName("split", wanted, splits, f"of {source}")
     return wanted or ("dev" if "dev" in splits else None)
 
 

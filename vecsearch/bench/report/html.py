@@ -25,6 +25,7 @@ from vecsearch.bench.report.svg import mark
 from vecsearch.bench.report.texts import clean
 from vecsearch.bench.report.verdict import verdict
 from vecsearch.bench.results import Results
+from vecsearch.measures import explained
 
 _PACKAGE: Final = "vecsearch.bench.report"
 
@@ -94,7 +95,7 @@ def page(results: Results) -> str:
         looks=seen,
         swatches={system: _swatch(look) for system, look in seen.items()},
         swatch=_swatch,
-        explained=tables.explained,
+        explained=explained,
         number=_number,
         style=_text("report.css"),
         script=_text("report.js"),

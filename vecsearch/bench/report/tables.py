@@ -21,6 +21,7 @@ from vecsearch.bench.report.cells import (
 )
 from vecsearch.bench.report.figures import DASH, Figure, Path, at
 from vecsearch.bench.results import Comparison
+from vecsearch.measures import explained
 
 MISSING: Final = "not measured"
 _RAISED: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -258,24 +259,6 @@ def features(cast: Cast, system: str) -> Table | None:
             ]
         )
     return Table(f"What goes with gains of {cast.label(system)}", columns, rows)
-
-
-def explained(measure: str) -> str:
-    """Say in a sentence what a measure is."""
-    name, _, cutoff = measure.partition("@")
-    best = f"the best {cutoff}" if cutoff else "all documents found"
-    about = {
-        "nDCG": f"How much of what is relevant stands how high among {best}; 1 is an ideal order.",
-        "P": f"The share of {best} that is relevant.",
-        "R": f"The share of the relevant documents that is among {best}.",
-        "RR": f"1 over the rank of the first relevant document among {best}; 0 without one.",
-        "AP": "The mean of precision at each relevant document: the whole ranking in one number.",
-        "Success": f"1 if anything relevant is among {best}, else 0.",
-        "Judged": f"The share of {best} that anybody judged: no merit, but it says how far to "
-        "trust the others.",
-        "Bpref": "How rarely judged irrelevant documents stand above relevant ones.",
-    }
-    return about.get(name, "")
 
 
 def compared_with_baseline(cast: Cast, system: str, path: Path) -> Figure | None:

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from vecsearch.corpus.formats.base import Unreadable
-from vecsearch.corpus.record import metadata_of, quoted
+from vecsearch.corpus.record import BadRecord, metadata_of, quoted
 from vecsearch.corpus.table import typed
 from vecsearch.types import MetaValue
 
@@ -66,7 +66,10 @@ def front_matter(content: str) -> FrontMatter:
         return NONE
     title = fields.get("title")
     used = set() if isinstance(title, dict | list) else {"title"}
-    meta = metadata_of(fields, used)
+    try:
+        meta = metadata_of(fields, used)
+    except BadRecord as problem:
+        raise Unreadable(f"the front matter: {problem}", 1) from None
     return FrontMatter(title if isinstance(title, str) else "", meta, closing.end())
 
 
