@@ -7,7 +7,7 @@ import dataclasses
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from vecsearch.encoders import DEFAULT, choose_encoder
 from vecsearch.encoders.base import EVEN, Device, Encoder, check_device
@@ -43,6 +43,7 @@ from vecsearch.text import Analyzer
 from vecsearch.text import analyzer as named_analyzer
 from vecsearch.types import Document, Query, Vector, Vectors
 from vecsearch.writer import Writer
+from vecsearch.writer_block import WriterBlock
 
 
 class Index:
@@ -111,9 +112,8 @@ class Index:
             loaded when it is first needed. Raise EncoderMismatch for another one.
         """
         index = cls(folder, encoder, device)
-        entry = read_manifest(
-            _path(folder)
-        ).encoder  # by the path that a person knows, for messages
+        # Read by the path as it was given, which is the one to be named where nothing is there.
+        entry = read_manifest(_path(folder)).encoder
         if encoder is not None:
             _check_encoder(encoder, entry, index.folder)
         return index
@@ -153,7 +153,7 @@ class Index:
 
         Raise IndexLocked at once where another writer is at work.
         """
-        return _Block(self._writing(on_encoded))
+        return WriterBlock(self._writing(on_encoded))
 
     @contextlib.contextmanager
     def _writing(self, on_encoded: Told | None) -> Iterator[Writer]:
@@ -384,26 +384,6 @@ class Index:
                 with contextlib.suppress(OSError):
                     each.rmdir()
             raise
-
-
-class _Block(contextlib.AbstractContextManager[Writer]):
-    """A `with` block that changes an index; its writer is there within it only."""
-
-    def __init__(self, block: contextlib.AbstractContextManager[Writer]) -> None:
-        self._block = block
-
-    def __enter__(self) -> Writer:
-        return self._block.__enter__()
-
-    def __exit__(self, *failure: Any) -> bool | None:  # noqa: ANN401 - as any block's
-        return self._block.__exit__(*failure)
-
-    def __getattr__(self, name: str) -> NoReturn:
-        if hasattr(Writer, name):
-            raise UsageError(
-                f"A writer is for a block: `with index.writer() as writer: writer.{name}(...)`."
-            )
-        raise AttributeError(name)
 
 
 def _path(folder: str | Path) -> Path:
