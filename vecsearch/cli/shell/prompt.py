@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
+import signal
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+import click
 import numpy as np
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
@@ -44,13 +48,13 @@ class _Prompt:
         self.session = session
         self._screen = Screen()
         self._news = News()
-        self._read = input if is_dumb() else _Editor(_Completer(self)).read
+        self._read = _read_plainly if is_dumb() else _Editor(_Completer(self)).read
         self._loading = Task(lambda: _load_encoder(session))
 
     def greet(self) -> None:
         """Say what is open."""
         text = (
-            f"{self.session.index.folder}: {counted(len(self.session.searcher))}, "
+            f"{self.session.index.folder.name}: {counted(len(self.session.searcher))}, "
             f"searched by {', '.join(self.session.retrievers)}. :help lists the commands."
         )
         self._screen.show(view.sentence(text))
@@ -88,6 +92,24 @@ class _Prompt:
             self._screen.passing(f"{what} … Ctrl-C stops it.")
             task.wait()
         return task.result()
+
+
+def _read_plainly(prompt: str) -> str:
+    """Return a line as the terminal gives it; raise KeyboardInterrupt, EOFError as `input` does.
+
+    `input` alone forgets a Ctrl-C that comes just before it waits; the pipe remembers it.
+    """
+    click.echo(prompt, nl=False)
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    before = signal.set_wakeup_fd(wake)
+    try:
+        select.select([sys.stdin, woken], [], [])
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(woken)
+        os.close(wake)
+    return input()
 
 
 class _Editor:
