@@ -90,7 +90,6 @@ class _Prompt:
             loading = not self._loading.wait(0)
             what = "Loading the encoder" if loading else "Working"
             self._screen.passing(f"{what} … Ctrl-C stops it.")
-            task.wait()
         return task.result()
 
 

@@ -10,9 +10,12 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 _T = TypeVar("_T")
+
+_HEARING: Final = 0.1
+"""Seconds. A Ctrl-C that comes just before a wait begins is heard only when it ends."""
 
 
 class Task(threading.Thread, Generic[_T]):
@@ -35,12 +38,14 @@ class Task(threading.Thread, Generic[_T]):
         finally:
             self._done.set()
 
-    def wait(self, seconds: float | None = None) -> bool:
+    def wait(self, seconds: float) -> bool:
         """Wait until the work is done, but not for longer than that; say whether it is."""
         return self._done.wait(seconds)
 
     def result(self) -> _T:
-        """Return what came of it, or raise what it raised; waits for neither."""
+        """Return what came of it, or raise what it raised, once it is done."""
+        while not self._done.wait(_HEARING):
+            pass
         if self._error is not None:
             raise self._error
         return self._results[0]
