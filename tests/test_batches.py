@@ -70,7 +70,7 @@ def test_any_shape(dim, count):
 
 
 @tiles
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rows=st.integers(160, 9000),
     dim=st.integers(5, 80),

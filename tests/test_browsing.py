@@ -116,7 +116,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=4) | st.sampl
     st.text(st.characters(exclude_categories=["Cs"])),
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_an_exported_line_is_read_as_the_same_document(tmp_path_factory, meta, text, name) -> None:
     document = Document(name, text, text[::2], meta)
     path = tmp_path_factory.getbasetemp() / "line.jsonl"

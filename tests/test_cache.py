@@ -48,7 +48,7 @@ def get(kept, numbers, dim=DIM):
 NUMBERS = st.lists(st.integers(0, 30), max_size=12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.sampled_from(["put", "get", "close"]), st.booleans(), NUMBERS)))
 def test_what_was_put_in_comes_out(tmp_path_factory, history):
     path = tmp_path_factory.mktemp("kept") / "vectors.sqlite"

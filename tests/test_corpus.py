@@ -381,7 +381,7 @@ def test_a_deep_folder(tmp_path):
         (tmp_path / "rest").rename(tmp_path / "d")
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     names=st.sets(st.from_regex(r"[a-c]{1,2}(/[a-c]{1,2}){0,2}\.txt", fullmatch=True)),
     data=st.data(),
@@ -1077,7 +1077,7 @@ def corpora(meta):
     return st.lists(document, min_size=1, max_size=5, unique_by=lambda d: d.id)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     corpora(st.dictionaries(names, scalars | st.lists(scalars, max_size=3), max_size=3)),
     st.booleans(),
@@ -1108,7 +1108,7 @@ kinds_of_column = [
 ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data(), suffix=st.sampled_from(["csv", "tsv"]))
 def test_documents_survive_tables(tmp_path_factory, data, suffix):
     columns = data.draw(st.lists(names, max_size=3, unique=True))
@@ -1130,7 +1130,7 @@ def test_documents_survive_tables(tmp_path_factory, data, suffix):
     assert kinds[0] == kinds[1]  # 1, 1.0 and True are equal
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.binary(max_size=300),
     st.sampled_from(["c.jsonl", "c.jsonl.gz", "c.csv", "c.tsv", "c.md", "c.html"]),

@@ -153,7 +153,7 @@ VALUES = st.one_of(st.floats(0, 1e6), st.floats(0, 1e-6), st.sampled_from([0.0, 
     st.lists(st.tuples(st.integers(0, 30), VALUES), max_size=8),
     st.sampled_from([1, 2, 60]),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_curve_stays_inside_its_picture(points, dev, times):
     points = points * times
     scores = [DevScore(min(step, len(points)), score) for step, score in sorted(dev)]

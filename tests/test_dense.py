@@ -149,7 +149,7 @@ numbers = st.integers(-1, 1)
 tables = st.lists(st.lists(numbers, min_size=3, max_size=3), min_size=1, max_size=30)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(tables, st.data(), st.integers(1, 3), st.integers(1, 12))
 def test_ties_are_exact(tmp_path_factory, table, data, commits, k):
     sizes = data.draw(st.lists(st.sampled_from([1, 1, 2, 9]), min_size=1, max_size=12), "rows")

@@ -76,9 +76,7 @@ texts |= st.text("abc ", max_size=6)
 additions = st.lists(st.lists(texts, min_size=1, max_size=5), max_size=12)
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(st.lists(additions, min_size=1, max_size=3), st.booleans(), st.data())
 def test_histories(small, monkeypatch, tmp_path_factory, corpora, costly, data):
     """Several writers after another, rows with their vectors in between."""

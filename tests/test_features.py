@@ -42,7 +42,7 @@ def edits(first, second):
 words = st.text("abc", min_size=3, max_size=6)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sets(words, max_size=6), st.sets(words, max_size=8))
 def test_spelling_variants_are_one_edit_away(asked, known):
     expected = {

@@ -124,7 +124,7 @@ def test_halves_of_characters_are_put_together_or_replaced(tmp_path):
     assert (document.title, own(document)) == ("x\ufffd", {"a": "😀", "b": ["\ufffd"]})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.binary(max_size=300),
     st.sampled_from(SUFFIXES),
@@ -237,7 +237,7 @@ LINES = [
 ]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.lists(st.sampled_from(LINES), max_size=14), st.sampled_from(["\n", "\r\n"]), st.booleans()
 )

@@ -116,7 +116,7 @@ masks = st.one_of(st.just(ALL), st.lists(st.booleans(), min_size=ROWS, max_size=
 sizes = st.integers(1, 10)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(arms, sizes, sizes, masks)
 @example([({}, 1.0), ({0: 1.0}, 1.0)], 3, 3, ALL)
 @example([({0: 2.0}, 0.5), ({0: -7.0, 1: -8.0}, 0.5)], 3, 1, ALL)
@@ -124,7 +124,7 @@ def test_a_weighted_sum_is_its_formula(snapshot, arms, k, depth, allow):
     check(snapshot, arms, k, depth, allow)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(arms, sizes, sizes, masks, st.sampled_from([0, 1, 60, 2.5]))
 def test_reciprocal_rank_is_its_formula(snapshot, arms, k, depth, allow, constant):
     check(snapshot, arms, k, depth, allow, constant)
@@ -133,7 +133,7 @@ def test_reciprocal_rank_is_its_formula(snapshot, arms, k, depth, allow, constan
 constants = st.sampled_from([None, 0, 2.5, 60, 1e300])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(arms, sizes, masks, constants)
 @example([({0: 1.0, 1: 1.0}, 0.0), ({3: 1.0, 6: 1.0}, 0.0)], 1, ALL, None)
 def test_an_answer_is_the_start_of_every_longer_one(snapshot, arms, depth, allow, constant):

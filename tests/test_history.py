@@ -162,14 +162,14 @@ def check_history(history, passages):
         assert index.verify() == []
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(histories, st.sampled_from([None, 2]))
 def test_some_histories(history, passages):
     check_history(history, passages)
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(histories, st.sampled_from([None, 1, 2]))
 def test_200_histories(history, passages):
     check_history(history, passages)

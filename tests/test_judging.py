@@ -147,7 +147,6 @@ def test_a_last_line_that_is_not_torn_is_an_error_and_stays(tmp_path, line):
     assert names(tmp_path) == ["judged.tsv"]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from("pq"), st.sampled_from("abc"), st.integers(-1, 2))),
     st.booleans(),
@@ -267,7 +266,7 @@ def play(judging: Judging, keys: list[str]) -> None:
             judging.grade(right)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(POOLS, st.lists(st.sampled_from("...!"), min_size=12, max_size=12), st.data())
 def test_a_session_broken_off_anywhere_ends_as_one_in_one_piece(
     tmp_path_factory, pools, keys, data

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer
 
@@ -356,7 +356,7 @@ ANY = st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(st.lists(ANY, max_size=12), st.sampled_from(KINDS), st.integers(0, 3))
 def test_any_documents_make_a_sound_corpus(
     tmp_path_factory: pytest.TempPathFactory,

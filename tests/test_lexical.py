@@ -171,7 +171,7 @@ def oracle(rows, query, weighting):
     return tfidf(rows, query, **options)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(texts, max_size=12), asked, weightings, st.integers(1, 15), st.integers(1, 3))
 def test_scores_are_those_of_the_formulas(tmp_path_factory, texts, query, weighting, k, commits):
     documents = [Document(f"d{i}", text) for i, text in enumerate(texts)]
@@ -182,7 +182,7 @@ def test_scores_are_those_of_the_formulas(tmp_path_factory, texts, query, weight
     assert_ranks(found, expected, k)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.lists(st.lists(words, max_size=3), min_size=1, max_size=4), min_size=1, max_size=6),
     asked,

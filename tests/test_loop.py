@@ -127,7 +127,7 @@ def test_steps_are_adamw_written_out(tmp_path):
     warm_up=st.floats(0, 1),
     decay=st.sampled_from(["linear", "cosine"]),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_learning_rates_rise_evenly_and_fall(steps, warm_up, decay):
     schedule = Schedule(steps=steps, learning_rate=2.0, warm_up=warm_up, decay=decay)
     rates = [schedule.rate(step, steps) for step in range(steps)]

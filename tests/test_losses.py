@@ -50,7 +50,7 @@ def surprise(query, documents, positive, counted, temperature):
     dims=st.sampled_from([(), (6,), (2, 6), (1, 3, 5)]),
     weighted=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_info_nce_is_its_formula(queries, more, temperature, seed, dims, weighted):
     draw = np.random.default_rng(seed)
     asks, answers = random_vectors(queries, 6, seed), random_vectors(queries + more, 6, seed + 1)
@@ -89,7 +89,7 @@ def test_info_nce_by_hand():
 
 
 @given(seed=st.integers(0, 99), dims=st.sampled_from([(), (2, 4)]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_score_distillation_is_its_formula(seed, dims):
     asks, answers = random_vectors(3, 4, seed), random_vectors(5, 4, seed + 1)
     taught_asks, taught_answers = random_vectors(3, 7, seed + 2), random_vectors(5, 7, seed + 3)
@@ -155,7 +155,7 @@ def test_prefixes_that_cannot_be_are_told(dims, weights):
 
 
 @given(count=st.integers(1, 40), size=st.integers(1, 50), seed=st.integers(0, 5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_batches_follow_from_seed_and_step_alone(count, size, seed):
     examples = pairs(count)
     batches = Batches(examples, size, seed)
@@ -192,7 +192,7 @@ TEXTS = st.sampled_from("abcdef")
     st.integers(1, 12),
     st.lists(st.builds(Example, TEXTS, TEXTS), max_size=4),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_is_known_to_be_right_never_counts_as_wrong(examples, size, known):
     """The masks against the rule, checked pair by pair."""
     batches = Batches(examples, size, 0, known)

@@ -62,7 +62,7 @@ def test_the_oracle_is_trec_evals_own_code():
     assert ir_measures.pytrec_eval.is_available()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(qrels_of, runs_of(tied))
 def test_equal_to_trec_eval_on_tied_runs(qrels, run):
     if run.keys().isdisjoint(qrels):
@@ -72,14 +72,14 @@ def test_equal_to_trec_eval_on_tied_runs(qrels, run):
         assert_equal_to_oracle(ir_measures.pytrec_eval, TREC, qrels, run)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(qrels_of, runs_of(st.floats(allow_nan=False)))
 def test_equal_to_trec_eval_on_any_scores(qrels, run):
     run = {**run, next(iter(qrels)): {"a": 1.0}}
     assert_equal_to_oracle(ir_measures.pytrec_eval, TREC, qrels, run)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(qrels_of, runs_of(tied))
 def test_equal_to_the_providers_of_what_trec_eval_lacks(qrels, run):
     run = {**run, next(iter(qrels)): {"a": 1.0}}

@@ -80,7 +80,7 @@ def test_the_documents_that_moved_on_the_sample(sample):
             assert move.grade == grades.get(move.document)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(runs, runs, qrels_of, st.integers(1, 4), st.sampled_from(["P@2", "AP", "nDCG@3"]))
 def test_moves_as_naively_read(run_a, run_b, qrels, most, name):
     measure = parse_measure(name)

@@ -369,7 +369,7 @@ def test_filters_keep_recall_and_leave_no_holes(approximate, name, allow):
         assert not allow.any() or recall_of(approximate, queries, 10, allow) > 0.97
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_any_filter_leaves_no_holes(approximate, data):
     """Against brute force: as many as pass, exact scores in order, whichever way is taken."""

@@ -32,7 +32,7 @@ def scored(encoder, query, text, role="query"):
     return float(one @ other)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     corpora,
     st.lists(st.tuples(words, st.integers(0, 9)), min_size=1, max_size=5),

@@ -111,7 +111,7 @@ def test_order_matters_to_a_network(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(lengths=st.lists(st.integers(0, 40), min_size=1, max_size=8), seed=st.integers(0, 9))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_neighbours_in_a_batch_change_no_vector(kind: str, lengths: list[int], seed: int) -> None:
     encoder = model(kind).encoder()
     rng = np.random.default_rng(seed)

@@ -59,7 +59,7 @@ def counted(encoder: HashEncoder) -> list[str]:
 
 
 @given(seed=st.integers(0, 1000), k=st.integers(1, 25))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_search_by_a_vector_is_brute_force(tmp_path_factory, seed: int, k: int) -> None:
     folder = tmp_path_factory.getbasetemp() / "shared-own"
     if not folder.exists():

@@ -266,7 +266,7 @@ def queries_of(of):
     return both.flatmap(lambda found: st.permutations([found[0], *found[1]]))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(parts=queries_of(clauses), k=st.sampled_from([1, 5, 100]))
 def test_words_find_what_brute_force_finds(corpus, parts, k):
     query = Query.parse(" ".join(map(str, parts)))
@@ -279,7 +279,7 @@ def test_words_find_what_brute_force_finds(corpus, parts, k):
     assert_ranks(found, corpus.expected(parts, scores), k)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(parts=queries_of(clauses), k=st.sampled_from([1, 5, 100]))
 def test_dense_ranks_the_clean_text_under_the_mask(corpus, parts, k):
     query = Query.parse(" ".join(map(str, parts)))
@@ -295,7 +295,7 @@ def test_dense_ranks_the_clean_text_under_the_mask(corpus, parts, k):
     assert_ranks(found, corpus.expected(parts, scores), k, rel=1e-4, abs_=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     parts=queries_of(plain_clauses),
     k=st.sampled_from([1, 5, 100]),
@@ -325,7 +325,7 @@ def test_k_come_back_whenever_k_pass(corpus):
         assert {hit.id for hit in found} <= passing
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(text=st.text(max_size=30) | st.lists(st.sampled_from([*WORDS, "+", "-", "*", "~", '"', " ", "é", "東京都"]), max_size=8).map("".join))  # fmt: skip
 def test_any_text_is_read_or_refused(corpus, text):
     try:
@@ -439,7 +439,7 @@ def test_prefixes_and_edits_compare_terms_as_they_are_stored(tmp_path):
     assert names(turkish, "IZG*") == ["three"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     batches=st.lists(st.lists(st.text("abcé東🙂", min_size=1, max_size=5), min_size=1, max_size=6), min_size=1, max_size=3),
     gone=st.integers(0, 5),

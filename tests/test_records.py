@@ -403,7 +403,7 @@ arrow_rows = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows=arrow_rows, name=st.sampled_from(COLUMNS[:4]), group=st.integers(1, 3))
 def test_rows_survive_columns(tmp_path_factory, rows, name, group):
     pa = pytest.importorskip("pyarrow")
@@ -460,7 +460,7 @@ def test_broken_columns(tmp_path, pa, name):
     assert [str(each) for each in ParquetFile(path).read()] == [f"{path}: there is no such file."]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_flipped_bytes_of_columns_are_no_crash(tmp_path_factory, data):
     pa = pytest.importorskip("pyarrow")
@@ -778,7 +778,7 @@ def test_a_database_that_changes_where_no_lock_can_be_had(tmp_path, monkeypatch)
     assert "changed while it was read" in str(error)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(
         st.tuples(

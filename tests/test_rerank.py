@@ -77,7 +77,7 @@ def test_the_best_are_put_in_the_order_of_the_models_scores(searcher):
 
 
 @given(k=st.integers(1, 50), top=st.integers(1, 50))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_ranking_is_the_beginning_of_a_longer_one(searcher, k, top):
     retriever = Reranked(searcher.snapshot, searcher.retriever("tfidf"), Lengths(), top=top)
     whole = searcher.rank_many(["light house"], 50, by=retriever)[0]

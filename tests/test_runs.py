@@ -37,7 +37,7 @@ def order_by_trec_eval(scores):
     return sorted(scores, key=ranks.__getitem__)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(runs)
 @pytest.mark.parametrize("name", ["run.trec", "run.trec.gz"])
 def test_a_run_reads_back_as_it_was_written(tmp_path_factory, name, run):
@@ -50,7 +50,7 @@ def test_a_run_reads_back_as_it_was_written(tmp_path_factory, name, run):
         assert list(back[query]) == ranked(query, scores)  # the order of the file, too
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.dictionaries(
         ids,

@@ -76,7 +76,7 @@ def _no_waiting_for_the_disk(monkeypatch):
     bits=st.sampled_from([1, 2, 16]),
     chance=st.randoms(use_true_random=False),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_any_history(
     tmp_path_factory, weighting, commits, doomed, queries, k, passages, bits, chance
 ):
@@ -131,7 +131,7 @@ def many_ties(tmp_path_factory):
     weighting=st.sampled_from(WEIGHTINGS),
     seed=st.integers(0, 9),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_many_ties_in_several_blocks(many_ties, queries, k, share, weighting, seed):
     allow = many_ties.mask()
     if share is not None:

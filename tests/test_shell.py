@@ -452,7 +452,7 @@ def test_completion_quotes_fields_and_leaves_out_what_can_not_be_typed(tmp_path)
 names = st.text("abc/é日", min_size=1, max_size=6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     batches=st.lists(st.sets(names, min_size=1, max_size=8), min_size=1, max_size=3),
     gone=st.sets(names, max_size=4),

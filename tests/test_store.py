@@ -92,7 +92,6 @@ arrays_of_any_kind = st.dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(arrays=arrays_of_any_kind, data=st.data())
 def test_arrays_come_back(
     tmp_path_factory: pytest.TempPathFactory, arrays: dict[str, np.ndarray], data: st.DataObject
@@ -533,7 +532,7 @@ def arrays_of(folder: Path, segment: Segment) -> dict[str, np.ndarray]:
     }
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     contents=st.lists(st.tuples(texts, texts, metas, st.booleans()), min_size=1, max_size=12),
     cuts=st.sets(st.integers(1, 11), max_size=3),
@@ -714,7 +713,6 @@ rows_of_terms = st.lists(st.lists(words, max_size=6), max_size=8)
     table=st.sampled_from([0, 1 << 24]),
     many=st.sampled_from([0, 9]),
 )
-@settings(deadline=None)
 def test_postings_count_terms(rows: list[list[str]], bits: int, table: int, many: int) -> None:
     """Whatever the size of blocks, however cells are numbered, and by compiled loops the same."""
     with pytest.MonkeyPatch.context() as patch:

@@ -396,6 +396,6 @@ class Histories(RuleBasedStateMachine):
 
 
 Histories.TestCase.settings = settings(
-    max_examples=20, stateful_step_count=10, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=20, stateful_step_count=10, suppress_health_check=list(HealthCheck)
 )
 TestHistories = Histories.TestCase

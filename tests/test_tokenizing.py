@@ -63,7 +63,7 @@ def terms_of(tokenizer, texts):
 KNOWING = {name: at_once(name) for name in NAMES}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(texts=st.lists(TEXTS, max_size=6), name=st.sampled_from(NAMES))
 def test_terms_are_the_analyzers(texts, name):
     """With a table that knows many chunks by now, and, below, with one that knows none."""
@@ -71,7 +71,7 @@ def test_terms_are_the_analyzers(texts, name):
     assert KNOWING[name]._chunks is not None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(calls=st.lists(st.lists(TEXTS, max_size=4), max_size=4), name=st.sampled_from(NAMES))
 def test_the_kernel_numbers_as_plain_python_does(calls, name):
     plain, compiled, changing = Tokenizer(analyzer(name)), at_once(name), Tokenizer(analyzer(name))

@@ -47,7 +47,7 @@ def ndcg(scores, grades):
 
 
 @given(dim=st.integers(1, 8), salt=st.text("ab", max_size=3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_scores_are_those_of_exact_search(dim, salt):
     """One dimension gives cosines of 1 and -1 alone: nothing but ties."""
     encoder = HashEncoder(salt, dim)
@@ -196,7 +196,7 @@ def test_a_proof_says_what_it_shows():
         max_size=25,
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_gain_is_claimed_only_where_the_interval_is_above_zero(pairs):
     proof = prove(*(scores(values) for values in zip(*pairs, strict=True)))
     low, high = proof.interval

@@ -29,7 +29,7 @@ class Counting(HashEncoder):
 TEXTS = st.lists(st.text(max_size=8), max_size=20)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(TEXTS, st.sampled_from(["document", "query"])), max_size=5))
 def test_the_same_vectors_and_no_text_twice(tmp_path_factory, calls):
     path = tmp_path_factory.mktemp("vectors") / "kept.sqlite"
