@@ -9,7 +9,6 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -430,9 +429,7 @@ class TestErrors:
         from vecsearch import Index
 
         with Index.open(index).writer():
-            started = time.monotonic()
             assert "written to" in fails(1, "delete", index, "lamp")
-            assert time.monotonic() - started < 30
             assert lines(ok("search", index, "lamp"))
 
 
@@ -446,9 +443,9 @@ def test_ctrl_c_leaves_what_was_committed(index):
         stderr=subprocess.PIPE,
         preexec_fn=interruptible,
     )
-    process.stdin.write(b'{"id": "z", "text": "unfinished"}\n' * 1)
+    # More than a pipe holds: it is written once the command reads.
+    process.stdin.write(b'{"id": "z", "text": "unfinished' + b" word" * 50_000 + b'"}\n')
     process.stdin.flush()
-    time.sleep(2)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130

@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -451,17 +450,16 @@ def test_a_hub_that_can_not_be_reached():
         "try:\n    load_encoder('nobody/nothing')\n"
         "except EncoderError as error:\n    print(error)\n"
     )
-    start = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", script],
         env={"HF_HUB_OFFLINE": "1", "PATH": "", "HOME": "/nonexistent"},
         capture_output=True,
         text=True,
         check=True,
+        timeout=300,
     )
     assert done.stdout.startswith("The model 'nobody/nothing' could not be fetched from the hub: ")
     assert len(done.stdout.splitlines()) == 1
-    assert time.monotonic() - start < 60
 
 
 @pytest.mark.parametrize("safetensors", [True, False])

@@ -274,13 +274,15 @@ def test_kill_9_while_a_folder_is_followed(tmp_path: Path) -> None:
         before, touched = index.manifest().generation, segments.stat().st_mtime_ns
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as child:
             while child.poll() is None and segments.stat().st_mtime_ns == touched:
-                pass
+                time.sleep(0.001)
             start = time.perf_counter()
             if age:
                 time.sleep(chance.uniform(0, typical))
                 child.kill()
-            assert child.wait() in ((0, -signal.SIGKILL) if age else (0,))
-            typical = typical or time.perf_counter() - start
+            code = child.wait()
+            assert code in ((0, -signal.SIGKILL) if age else (0,))
+            if not code:  # killed too late: the machine isn't as busy as it was
+                typical = time.perf_counter() - start
         if index.manifest().generation > before:
             assert index.manifest().generation == before + 1
             expected = {f"{name}.md": text for name, text in texts.items()} | {"typed": "by hand"}
