@@ -1,20 +1,21 @@
-"""Keep the road's results as the project's own, and write the tables of the README from them.
+"""Keep the road's results as the project's own, and write the documents' tables from them.
 
 Usage: python bench/publish.py REPORTS (the folder reports/ that `python bench/road.py` made)
 
 It writes bench/results/COMMIT-NAME.json for each report, with figures and digests but no text of
-any query or document; bench/results/road.svg; and the parts of the README between the marks. What
-those say of queries without labels is from vecsearch/bench/validity.json.
+any query or document; bench/results/road.svg; and the parts of the documents between the marks.
+What those say of queries without labels is from vecsearch/bench/validity.json.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from measurements import placed
 from road import COLLECTIONS, FINETUNED, FROM_TEXTS, MINUTES, OWN, REPORTS
 from road_picture import picture
 
@@ -25,9 +26,11 @@ from vecsearch.bench.systems import FUSED
 Results = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ("<!-- results -->", "<!-- end of results -->")
-VALIDITY = ("<!-- validity -->", "<!-- end of validity -->")
+DOCUMENTS: Final = ("README.md", "MANUAL.md", "MEASUREMENTS.md")
 TEXTS = ("queries", "details", "titles")
+MADE: Final = (
+    "made by `python bench/road.py DATA OUT TWIN` and `python bench/publish.py OUT/reports`"
+)
 MEASURE: Final = "nDCG@10"
 MARKS: Final = {"better": " ▲", "worse": " ▼"}
 
@@ -54,9 +57,12 @@ def main() -> None:
         text = json.dumps(results, separators=(",", ":"))
         (folder / f"{commit}-{name}.json").write_text(text + "\n", encoding="utf-8")
     (folder / "road.svg").write_text(picture(reports["road"], ROAD), encoding="utf-8")
-    readme = ROOT / "README.md"
-    readme.write_text(published(readme.read_text(encoding="utf-8"), reports, commit), "utf-8")
-    print(f"Wrote bench/results/{commit}-*.json, road.svg and the tables of README.md.")
+    for document in (ROOT / name for name in DOCUMENTS):
+        text = published(document.read_text(encoding="utf-8"), reports, commit)
+        document.write_text(text, encoding="utf-8")
+    print(
+        f"Wrote bench/results/{commit}-*.json, road.svg and the tables of {', '.join(DOCUMENTS)}."
+    )
 
 
 def cleaned(results: Results) -> Results:
@@ -72,16 +78,16 @@ def cleaned(results: Results) -> Results:
     return dict(json.loads(text))
 
 
-def published(readme: str, reports: Mapping[str, Results], commit: str) -> str:
-    """Return the README with the tables of results."""
-    readme = _between(readme, RESULTS, tables(reports, commit))
-    return _between(readme, VALIDITY, validity_table())
-
-
-def _between(text: str, marks: tuple[str, str], lines: Iterable[str]) -> str:
-    before, _, rest = text.partition(marks[0])
-    after = rest.partition(marks[1])[2]
-    return "\n".join([f"{before}{marks[0]}", *lines, f"{marks[1]}{after}"])
+def published(document: str, reports: Mapping[str, Results], commit: str) -> str:
+    """Return a document with those of the tables whose marks it has."""
+    for mark, lines in (
+        ("quality", quality(reports["road"], commit)),
+        ("results", gains_and_costs(reports, commit)),
+        ("validity", validity_table()),
+    ):
+        if f"<!-- {mark} -->" in document:
+            document = placed(document, mark, "\n".join(lines))
+    return document
 
 
 def validity_table() -> Iterator[str]:
@@ -121,9 +127,8 @@ def validity_table() -> Iterator[str]:
     )
 
 
-def tables(reports: Mapping[str, Results], commit: str) -> Iterator[str]:
-    """Yield the lines that stand between the marks."""
-    road = reports["road"]
+def quality(road: Results, commit: str) -> Iterator[str]:
+    """Yield how good each representation is, alone and fused."""
     yield f"{MEASURE} on the test queries; ▲ is shown to be better than bm25, ▼ worse:"
     yield ""
     yield from _road_table(road, [(name, name) for name in ROAD])
@@ -132,8 +137,12 @@ def tables(reports: Mapping[str, Results], commit: str) -> Iterator[str]:
     yield ""
     yield from _road_table(road, [(name, FUSED + name) for name in ROAD[2:]])
     yield ""
-    yield "![nDCG@10 along the road, one panel a collection](bench/results/road.svg)"
-    yield ""
+    yield f"Source: {_source('road', commit)}, {MADE}."
+
+
+def gains_and_costs(reports: Mapping[str, Results], commit: str) -> Iterator[str]:
+    """Yield what differs from what, and how sure that is; and what each representation costs."""
+    road = reports["road"]
     yield "What the hybrid with the shipped encoder, the default, brings over bm25 alone:"
     yield ""
     yield from _said(road, [f"{FUSED}small"], COLLECTIONS)
@@ -149,11 +158,11 @@ def tables(reports: Mapping[str, Results], commit: str) -> Iterator[str]:
     yield ""
     yield from _cost_table(reports["costs"])
     yield ""
-    listed = ", ".join(f"[{name}](bench/results/{commit}-{name}.json)" for name in reports)
-    yield (
-        f"Sources: {listed}, made by `python bench/road.py DATA OUT TWIN` and `python "
-        "bench/publish.py OUT/reports`."
-    )
+    yield f"Sources: {', '.join(_source(name, commit) for name in reports)}, {MADE}."
+
+
+def _source(name: str, commit: str) -> str:
+    return f"[{name}](bench/results/{commit}-{name}.json)"
 
 
 def _road_table(results: Results, rows: Sequence[tuple[str, str]]) -> Iterator[str]:

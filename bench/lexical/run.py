@@ -278,8 +278,8 @@ def say(line: str) -> None:
 @click.option("--documents", "most", default=300_000, show_default=True, help="The first so many.")
 @click.option("--only", default=",".join(SECTIONS), show_default=True, help="Which sections.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The JSON.")
-@click.option("--readme", is_flag=True, help="Write the table into the project's README.")
-def main(wiki: str, questions: Path, most: int, only: str, out: Path | None, readme: bool) -> None:
+@click.option("--publish", is_flag=True, help="Write the table into MEASUREMENTS.md.")
+def main(wiki: str, questions: Path, most: int, only: str, out: Path | None, publish: bool) -> None:
     """Measure section by section."""
     read = itertools.islice(documents(open_corpus(wiki)), most)
     texts = [seen_text(each.title, each.text) for each in read]
@@ -295,8 +295,8 @@ def main(wiki: str, questions: Path, most: int, only: str, out: Path | None, rea
         known["documents"], known["environment"] = len(texts), environment()
         out.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
     print("\n".join(table(known)))
-    if readme:
-        path = ROOT / "README.md"
+    if publish:
+        path = ROOT / "MEASUREMENTS.md"
         path.write_text(written(path.read_text(encoding="utf-8"), known), encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""The measurements as the table of the README."""
+"""The measurements as the table of MEASUREMENTS.md."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def table(found: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def written(readme: str, found: Mapping[str, Any]) -> str:
-    """Return the README with the table between its marks."""
-    start, end = (readme.index(mark) for mark in MARKS)
+def written(document: str, found: Mapping[str, Any]) -> str:
+    """Return the document with the table between its marks."""
+    start, end = (document.index(mark) for mark in MARKS)
     lines = "\n".join(table(found))
     source = (
         "Source: [bench/results/lexical.json](bench/results/lexical.json) "
         f"({found['environment']['machine']}), made by [bench/lexical](bench/lexical/README.md)."
     )
-    return f"{readme[: start + len(MARKS[0])]}\n{lines}\n\n{source}\n{readme[end:]}"
+    return f"{document[: start + len(MARKS[0])]}\n{lines}\n\n{source}\n{document[end:]}"

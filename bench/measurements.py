@@ -1,6 +1,6 @@
-"""The README's tables of embeddings and of nearest neighbours, made of what was measured.
+"""The tables of embeddings and of nearest neighbours in MEASUREMENTS.md, made of what was measured.
 
-    python bench/readme.py
+    python bench/measurements.py
 
 Sources: encoding.json, cold.json, indexing.json and ann.json in bench/results. What wasn't measured
 isn't in a table.
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 ROOT: Final = Path(__file__).parents[1]
-README: Final = ROOT / "README.md"
+MEASUREMENTS: Final = ROOT / "MEASUREMENTS.md"
 RESULTS: Final = ROOT / "bench" / "results"
 PEERS: Final = {
     "faiss": "sentence-transformers with FAISS",
@@ -147,23 +147,23 @@ def table(rows: Iterable[Row], sources: Mapping[str, str]) -> str:
     return "\n".join([*lines, "", f"Sources: {files}."])
 
 
-def placed(readme: str, mark: str, text: str) -> str:
-    """Put a text between its marks."""
+def placed(document: str, mark: str, text: str) -> str:
+    """Return a document with a text between its marks."""
     start, end = f"<!-- {mark} -->", f"<!-- end of {mark} -->"
-    before, _, rest = readme.partition(start)
+    before, _, rest = document.partition(start)
     _, _, after = rest.partition(end)
     return f"{before}{start}\n{text}\n{end}{after}"
 
 
-def written(readme: str) -> str:
-    """Return the README with both tables as they follow from the results."""
+def written(document: str) -> str:
+    """Return the document with both tables as they follow from the results."""
     measured = ((encoding, "encoding.json"), (cold, "cold.json"), (indexing, "indexing.json"))
     rows = [row for tell, name in measured if (found := read(name)) for row in tell(found)]
     made = {name: f"python bench/{Path(name).stem}.py" for _, name in measured}
-    readme = placed(readme, "embeddings", table(rows, made))
+    document = placed(document, "embeddings", table(rows, made))
     made = {"ann.json": "python bench/ann/run.py"}
-    return placed(readme, "nearest", table(nearest(read("ann.json")), made))
+    return placed(document, "nearest", table(nearest(read("ann.json")), made))
 
 
 if __name__ == "__main__":
-    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
+    MEASUREMENTS.write_text(written(MEASUREMENTS.read_text(encoding="utf-8")), encoding="utf-8")
