@@ -14,11 +14,10 @@ import click
 
 from vecsearch.cli.completion import complete_encoder, complete_file, complete_folder
 from vecsearch.cli.output import printable, say
-from vecsearch.encoders.base import Device
 from vecsearch.training import TrainingSettings, train
 from vecsearch.training.folders import best_folder, work_folder
 from vecsearch.training.progress import Progress, Show
-from vecsearch.training.settings import KINDS, SUPERVISIONS, Distill, Kind
+from vecsearch.training.settings import KINDS, SUPERVISIONS, Kind
 
 _INTERRUPTED: Final = 130
 """The exit code of a process that Ctrl-C ended, as shells have it."""
@@ -131,26 +130,10 @@ def train_command(
     corpus_source: str,
     out: Path,
     kind: Kind,
-    base: str,
-    lora: bool,
-    supervision: tuple[Any, ...],
-    pairs: str | None,
-    dim: int | None,
-    vocabulary: int,
-    batch: int | None,
-    steps: int | None,
-    minutes: float | None,
-    learning_rate: float | None,
-    negatives: int,
-    teacher: str | None,
-    distill: Distill,
-    pretrain_steps: int,
-    dev_split: str | None,
-    seed: int,
-    device: Device,
     resume: bool,
     overwrite: bool,
     keep_anyway: bool,
+    **chosen: Any,  # noqa: ANN401 - each an option that has the name of a setting
 ) -> None:
     """Train an encoder on CORPUS and write it into the new folder OUT.
 
@@ -158,25 +141,7 @@ def train_command(
     BEIR layout the judgments in qrels/train.tsv are. How good the encoder becomes is measured on
     queries that it doesn't learn from, and told at the end, in OUT/CARD.md too.
     """
-    settings = TrainingSettings(
-        supervision=supervision,
-        pairs=pairs,
-        dev_split=dev_split,
-        dim=dim,
-        vocabulary=vocabulary,
-        batch=batch,
-        steps=steps,
-        minutes=minutes,
-        learning_rate=learning_rate,
-        negatives=negatives,
-        teacher=teacher,
-        distill=distill,
-        pretrain_steps=pretrain_steps,
-        base=base,
-        lora=lora,
-        seed=seed,
-        device=device,
-    )
+    settings = TrainingSettings(**chosen)
     try:
         with _showing() as show:
             report = train(
@@ -197,8 +162,8 @@ def train_command(
     if not report.saved:
         say(
             f"Error: {out} isn't written, since the model isn't shown to be better than "
-            f"{base}. Its training is in {work_folder(out)}; to have it all the same, run this "
-            "again with --resume --keep-anyway."
+            f"{settings.base}. Its training is in {work_folder(out)}; to have it all the same, run "
+            "this again with --resume --keep-anyway."
         )
         sys.exit(1)
     click.echo(printable(f"Use it: vecsearch index CORPUS INDEX --encoder {_path(out)}"))
