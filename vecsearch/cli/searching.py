@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 import click
 
@@ -18,7 +19,7 @@ from vecsearch.cli.options import (
     where_option,
     work_options,
 )
-from vecsearch.cli.output import answered, counted, print_answers, progress, say
+from vecsearch.cli.output import Answer, answered, counted, print_answers, progress, say
 from vecsearch.corpus import read_queries, read_vectors
 from vecsearch.encoders import Device
 from vecsearch.errors import UsageError
@@ -30,6 +31,9 @@ from vecsearch.types import Query, Vectors
 
 _BLOCK = 64
 """Queries of a file that are searched at a time."""
+
+Ranked: TypeAlias = tuple[str, list[tuple[str, float]]]
+"""A query's id, and its documents' ids with their scores."""
 
 
 @click.command(epilog='Example: vecsearch search notes.index "descale kettle" -k 5 --by bm25')
@@ -46,6 +50,7 @@ _BLOCK = 64
 @click.option("--explain", is_flag=True, help="Say for each document why it has its score.")
 @click.option(
     "--queries",
+    "queries_file",
     metavar="FILE",
     shell_complete=complete_file,
     help="Queries instead of QUERY: .jsonl, .tsv, or .txt with one a line.",
@@ -96,7 +101,7 @@ def search(
     where: str | None,
     syntax: bool,
     explain: bool,
-    queries: str | None,
+    queries_file: str | None,
     vectors_file: str | None,
     run_file: str | None,
     rerank: str | None,
@@ -109,52 +114,95 @@ def search(
 
     A query is plain text: no character of it is syntax, unless --syntax says so.
     """
-    _check_usage(query, queries, vectors_file, run_file, as_json=as_json, explain=explain)
+    _check_usage(query, queries_file, vectors_file, run_file, as_json=as_json, explain=explain)
     if rerank is None and (top or seconds):
         raise click.UsageError("--rerank-top and --rerank-seconds go with --rerank MODEL.")
     if rerank is not None and vectors_file is not None:
         raise click.UsageError("--rerank reads a text: it doesn't go with --vectors.")
     with opened(index_folder, device) as index:
         searcher = index.searcher()
-        asked = None if queries is None else _asked(queries, searcher, where, syntax=syntax)
-        vectors = None
+        queries = vectors = None
+        if queries_file is not None:
+            queries = _read(queries_file, searcher, where, syntax=syntax)
         if vectors_file is not None:
             vectors, by = read_vectors(vectors_file), by or "dense"
         ranks: str | Retriever | None = by
-        read: list[tuple[int, int]] = []
+        read: list[tuple[int, int]] = []  # of each query: so many, of so many
         if rerank is not None:
-            ranks = _reranked(searcher, by, rerank, device, top, seconds, read)
-        if asked is not None:
-            retriever = searcher.retriever(ranks)
-            rankings = _rank(searcher, asked, 100 if k is None else k, where, ranks, vectors)
-            write_run(rankings, run_file or "-", retriever.name)
-            _say_unread(read, 100 if k is None else k)
+            from vecsearch.encoders.rerankers import load_reranker
+            from vecsearch.retrieve.rerank import DEPTH, Reranked
+
+            ranks = Reranked(
+                searcher.snapshot,
+                searcher.retriever(by),
+                load_reranker(rerank, device),
+                top=top or DEPTH,
+                seconds=seconds,
+                on_read=lambda *counts: read.append(counts),
+            )
+        asking = _Asking(searcher, where, ranks, vectors)
+        if queries is not None:
+            shown, name = 100 if k is None else k, searcher.retriever(ranks).name
+            write_run(asking.rankings(queries, shown), run_file or "-", name)
         else:
             question: str | Query = Query.parse(query or "") if syntax else query or ""
-            hits = searcher.search_many(
-                [question], 10 if k is None else k, where, ranks, vectors=vectors
-            )
-            answers = answered(searcher, question, hits[0], _shown_by(searcher, ranks))
+            answers = asking.answers(question, 10 if k is None else k, explain=explain)
+            shown = len(answers)
             if read:
-                answers = [
-                    answer._replace(read=place < read[0][0]) for place, answer in enumerate(answers)
-                ]
-            if explain:
-                ids = [answer.hit.id for answer in answers]
-                told = searcher.explain_many(question, ids, where, ranks)
-                answers = [
-                    answer._replace(explanation=each)
-                    for answer, each in zip(answers, told, strict=True)
-                ]
+                answers = [each._replace(read=at < read[0][0]) for at, each in enumerate(answers)]
             print_answers(answers, as_json=as_json)
-            _say_unread(read, len(answers))
+        _say_unread(read, shown)
         if not len(searcher):
             say(f"{index_folder} holds no document.")
 
 
+class _Asking(NamedTuple):
+    """What all queries of a command are asked with."""
+
+    searcher: Searcher
+    where: str | None
+    by: str | Retriever | None
+    vectors: Vectors | None
+
+    def answers(self, question: str | Query, k: int, *, explain: bool) -> list[Answer]:
+        """Return what to show of the best documents for one query."""
+        [hits] = self.searcher.search_many([question], k, self.where, self.by, vectors=self.vectors)
+        answers = answered(self.searcher, question, hits, self._snippets_by())
+        if not explain:
+            return answers
+        ids = [hit.id for hit in hits]
+        told = self.searcher.explain_many(question, ids, self.where, self.by)
+        return [
+            answer._replace(explanation=each) for answer, each in zip(answers, told, strict=True)
+        ]
+
+    def rankings(self, queries: Sequence[Query], k: int) -> Iterator[Ranked]:
+        """Rank for each query of a file, and show how far that is."""
+        if self.vectors is not None and len(self.vectors) != len(queries):
+            raise UsageError(
+                f"Each query wants one vector; there are {len(self.vectors):,} for "
+                f"{len(queries):,}."
+            )
+        return progress(
+            self._ranked(queries, k), "queries", done=lambda count: count / len(queries)
+        )
+
+    def _ranked(self, queries: Sequence[Query], k: int) -> Iterator[Ranked]:
+        for start in range(0, len(queries), _BLOCK):
+            block = queries[start : start + _BLOCK]
+            given = None if self.vectors is None else self.vectors[start : start + _BLOCK]
+            rankings = self.searcher.rank_many(block, k, self.where, self.by, vectors=given)
+            yield from zip((each.id for each in block), rankings, strict=True)
+
+    def _snippets_by(self) -> str | Retriever | None:
+        """Return what snippets are chosen by: terms where one search would load torch for them."""
+        ready = isinstance(self.searcher.retriever(self.by), Lexical) or "torch" in sys.modules
+        return self.by if ready or self.searcher.encodes_at_once else "bm25"
+
+
 def _check_usage(
     query: str | None,
-    queries: str | None,
+    queries_file: str | None,
     vectors_file: str | None,
     run_file: str | None,
     *,
@@ -162,52 +210,18 @@ def _check_usage(
     explain: bool,
 ) -> None:
     """Refuse options that don't go together."""
-    if query is not None and queries is not None:
+    if query is not None and queries_file is not None:
         raise click.UsageError("Give either QUERY or --queries FILE, not both.")
-    if query is None and queries is None and vectors_file is None:
+    if query is None and queries_file is None and vectors_file is None:
         raise click.UsageError("Give QUERY, or --queries FILE.")
-    if run_file is not None and queries is None:
+    if run_file is not None and queries_file is None:
         raise click.UsageError("--run goes with --queries.")
-    if queries is not None and as_json:
+    if queries_file is not None and as_json:
         raise click.UsageError("--queries writes a TREC run, not JSON.")
-    if queries is not None and explain:
+    if queries_file is not None and explain:
         raise click.UsageError("--explain goes with QUERY: a TREC run holds no explanations.")
     if vectors_file is not None and explain:
         raise click.UsageError("--explain goes with a text: there is nothing to say of a vector.")
-
-
-def _shown_by(searcher: Searcher, ranks: str | Retriever | None) -> str | Retriever | None:
-    """Return by what snippets are chosen: by terms where one search would load torch for them."""
-    ready = isinstance(searcher.retriever(ranks), Lexical) or "torch" in sys.modules
-    return ranks if ready or searcher.encodes_at_once else "bm25"
-
-
-def _reranked(
-    searcher: Searcher,
-    by: str | None,
-    model: str,
-    device: Device,
-    top: int | None,
-    seconds: float | None,
-    read: list[tuple[int, int]],
-) -> Retriever:
-    """Return what ranks by a model the best documents of `by`.
-
-    read: gets for each query how many documents the model read, and of how many.
-    """
-    from vecsearch.encoders.rerankers import load_reranker
-    from vecsearch.retrieve.rerank import DEPTH, Reranked
-
-    first = searcher.retriever(by)
-    reranker = load_reranker(model, device)
-    return Reranked(
-        searcher.snapshot,
-        first,
-        reranker,
-        top=top or DEPTH,
-        seconds=seconds,
-        on_read=lambda *counts: read.append(counts),
-    )
 
 
 def _say_unread(read: Sequence[tuple[int, int]], k: int) -> None:
@@ -223,13 +237,13 @@ def _say_unread(read: Sequence[tuple[int, int]], k: int) -> None:
         )
 
 
-def _asked(file: str, searcher: Searcher, where: str | None, *, syntax: bool) -> Sequence[Query]:
+def _read(file: str, searcher: Searcher, where: str | None, *, syntax: bool) -> Sequence[Query]:
     """Read queries to make a run for, and refuse ids that it can't hold before any is ranked."""
-    asked = read_queries(file)
-    check_ids("query", (each.id for each in asked))
+    queries = read_queries(file)
+    check_ids("query", (each.id for each in queries))
     if where is None:  # a filter may leave out those documents
         check_ids("document", searcher.snapshot.ids())
-    return [_parsed(each) for each in asked] if syntax else asked
+    return [_parsed(each) for each in queries] if syntax else queries
 
 
 def _parsed(query: Query) -> Query:
@@ -238,26 +252,3 @@ def _parsed(query: Query) -> Query:
         return Query.parse(query.text, query.id)
     except UsageError as error:
         raise UsageError(f"Query {query.id!r}: {error}") from None
-
-
-def _rank(
-    searcher: Searcher,
-    queries: Sequence[Query],
-    k: int,
-    where: str | None,
-    by: str | Retriever | None,
-    vectors: Vectors | None,
-) -> Iterator[tuple[str, list[tuple[str, float]]]]:
-    if vectors is not None and len(vectors) != len(queries):
-        raise UsageError(
-            f"Each query wants one vector; there are {len(vectors):,} for {len(queries):,}."
-        )
-
-    def blocks() -> Iterator[tuple[str, list[tuple[str, float]]]]:
-        for start in range(0, len(queries), _BLOCK):
-            block = queries[start : start + _BLOCK]
-            given = None if vectors is None else vectors[start : start + _BLOCK]
-            rankings = searcher.rank_many(block, k, where, by, vectors=given)
-            yield from zip((each.id for each in block), rankings, strict=True)
-
-    return progress(blocks(), "queries", done=lambda count: count / len(queries))

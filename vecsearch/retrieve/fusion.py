@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,9 +46,6 @@ from vecsearch.retrieve.explanation import (
 from vecsearch.store.snapshot import Snapshot
 from vecsearch.types import Mask, TopK
 
-_Normalise: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float64]]
-"""Makes an arm's scores, best first, comparable with those of others; the first gets the most."""
-
 
 class Arm(NamedTuple):
     """A retriever that takes part in a fusion, and how much it counts."""
@@ -76,7 +73,19 @@ class _Fusion(ABC):
 
     def retrieve(self, queries: Sequence[str], k: int, allow: Mask) -> TopK:
         """See `Retriever.retrieve`."""
-        return _fuse(self.snapshot, self._arms, queries, k, self._depth, allow, self._normalise)
+        check_request(self.snapshot, k, allow)
+        # An arm read k deep gives k documents or all it has, so no level below is needed.
+        depths = [self._depth]
+        while depths[-1] < k:
+            depths.append(2 * depths[-1])
+        found = [
+            ask(arm.retriever, self.snapshot, queries, depths[-1], allow) for arm in self._arms
+        ]
+        rankings = [
+            self._fused([ranking_of(each, query) for each in found], k, depths)
+            for query in range(len(queries))
+        ]
+        return top_k(rankings, k)
 
     def explain(self, query: str, documents: Sequence[slice], allow: Mask) -> list[Explanation]:
         """See `Explainer.explain`; the parts are the arms, each with its own explanation."""
@@ -96,6 +105,27 @@ class _Fusion(ABC):
             else self._told(standing, arms, values, depth)
             for rows, standing, arms, depth in zip(documents, found, told, depths, strict=True)
         ]
+
+    def _fused(self, rankings: Sequence[Ranking], k: int, depths: Sequence[int]) -> Ranking:
+        """Fuse the arms' rankings of a query, level by level, until there are k documents."""
+        listed, scores = np.zeros(0, np.int64), np.zeros(0, np.float32)
+        ceiling = np.float32(np.inf)
+        most = self._normalise(np.zeros(1, np.float32))[0] * sum(arm.weight for arm in self._arms)
+        for level, depth in enumerate(depths):
+            parts = [
+                (rows[:depth], arm.weight * self._normalise(values[:depth]))
+                for arm, (rows, values) in zip(self._arms, rankings, strict=True)
+            ]
+            rows, sums = _add(self.snapshot, parts)
+            new = ~np.isin(self.snapshot.document_of(rows), self.snapshot.document_of(listed))
+            lowered = np.minimum((sums[new] - level * most).astype(np.float32), ceiling)
+            more_rows, more_scores = rank(self.snapshot, rows[new], lowered, k - len(listed))
+            listed, scores = np.append(listed, more_rows), np.append(scores, more_scores)
+            if len(listed) == k:
+                break
+            # Rounding, or an arm of weight 0, may let a level's best meet the worst of the last.
+            ceiling = np.nextafter(scores.min(initial=0), np.float32(-np.inf))
+        return listed, scores
 
     def _level_depth(self, arms: Sequence[Explanation]) -> int:
         """Return how deep the arms are read at the level that first has a document."""
@@ -211,57 +241,6 @@ def _checked(snapshot: Snapshot, arms: Sequence[Arm], depth: int) -> tuple[Arm, 
         if not 0 <= arm.weight < math.inf:
             raise UsageError(f"An arm's weight is at least 0 and finite, not {arm.weight}.")
     return tuple(arms)
-
-
-def _fuse(
-    snapshot: Snapshot,
-    arms: Sequence[Arm],
-    queries: Sequence[str],
-    k: int,
-    depth: int,
-    allow: Mask,
-    normalise: _Normalise,
-) -> TopK:
-    check_request(snapshot, k, allow)
-    # An arm read k deep gives k documents or all it has, so no level below is needed.
-    depths = [depth]
-    while depths[-1] < k:
-        depths.append(2 * depths[-1])
-    found = [ask(arm.retriever, snapshot, queries, depths[-1], allow) for arm in arms]
-    rankings = []
-    for query in range(len(queries)):
-        ranked = [
-            (ranking_of(each, query), arm.weight) for each, arm in zip(found, arms, strict=True)
-        ]
-        rankings.append(_by_level(snapshot, ranked, k, depths, normalise))
-    return top_k(rankings, k)
-
-
-def _by_level(
-    snapshot: Snapshot,
-    ranked: Sequence[tuple[Ranking, float]],
-    k: int,
-    depths: Sequence[int],
-    normalise: _Normalise,
-) -> Ranking:
-    """Fuse rankings with their weights, level by level, until there are k documents."""
-    listed, scores = np.zeros(0, np.int64), np.zeros(0, np.float32)
-    ceiling = np.float32(np.inf)
-    step = normalise(np.zeros(1, np.float32))[0] * sum(weight for _, weight in ranked)
-    for level, depth in enumerate(depths):
-        parts = [
-            (rows[:depth], weight * normalise(values[:depth])) for (rows, values), weight in ranked
-        ]
-        rows, sums = _add(snapshot, parts)
-        new = ~np.isin(snapshot.document_of(rows), snapshot.document_of(listed))
-        lowered = np.minimum((sums[new] - level * step).astype(np.float32), ceiling)
-        more_rows, more_scores = rank(snapshot, rows[new], lowered, k - len(listed))
-        listed, scores = np.append(listed, more_rows), np.append(scores, more_scores)
-        if len(listed) == k:
-            break
-        # Rounding, or an arm of weight 0, may let a level's best meet the worst of the one before.
-        ceiling = np.nextafter(scores.min(initial=0), np.float32(-np.inf))
-    return listed, scores
 
 
 def _add(
