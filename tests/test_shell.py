@@ -320,7 +320,7 @@ class TestChanges:
         assert page(session, ":reload") == "Nothing has changed.\n"
         with Index.open(words.folder).writer() as writer:
             writer.add([Document("new", "A zeppelin."), Document("newer", "Another zeppelin.")])
-        expected = f"{words.folder} has changed (2 documents more): :reload to see it."
+        expected = f"{words.folder.name} has changed (2 documents more): :reload to see it."
         assert news.since(session) == expected
         assert news.since(session) is None
         assert listed(after(session, "zeppelin")) == []

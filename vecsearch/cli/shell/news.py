@@ -15,7 +15,6 @@ class News:
 
     def since(self, session: Session) -> str | None:
         """Return a sentence where there is something new to tell."""
-        folder = session.index.folder
         try:
             manifest = session.index.manifest()
         except VecsearchError as error:
@@ -27,7 +26,7 @@ class News:
                 self._told = None
                 return None
             change = difference(manifest.documents - len(session.searcher))
-            text = f"{folder} has changed ({change}): :reload to see it."
+            text = f"{session.index.folder.name} has changed ({change}): :reload to see it."
         if key == self._told:
             return None
         self._told = key
