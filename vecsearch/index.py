@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,22 +11,18 @@ from typing import Any
 from vecsearch.encoders import DEFAULT, choose_encoder
 from vecsearch.encoders.base import EVEN, Device, Encoder, check_device
 from vecsearch.encoding import Encoding, Told
-from vecsearch.errors import (
-    EncoderMismatch,
-    IndexCorrupt,
-    IndexProblem,
-    UsageError,
-)
+from vecsearch.errors import IndexCorrupt, UsageError
+from vecsearch.index_encoder import IndexEncoder, check_encoder
 from vecsearch.recall import asked, check_asked, check_promises, promised, wanted
 from vecsearch.retrieve.nearest.contract import Contract
 from vecsearch.retrieve.nearest.questions import Checked
 from vecsearch.retrieve.nearest.tuning import SECONDS, tune
 from vecsearch.searcher import Searcher
-from vecsearch.store.encoder import KeptEncoder, keep_encoder
-from vecsearch.store.files import Disk, WriterLock, naming_failure
+from vecsearch.store.encoder import keep_encoder
+from vecsearch.store.files import Disk, naming_failure
+from vecsearch.store.locking import locked, made
 from vecsearch.store.manifest import (
     MANIFEST,
-    EncoderEntry,
     Manifest,
     Passages,
     begin,
@@ -35,7 +30,6 @@ from vecsearch.store.manifest import (
     clear,
     read_manifest,
     succession,
-    sweep,
 )
 from vecsearch.store.place import check_place
 from vecsearch.store.snapshot import Snapshot
@@ -61,8 +55,7 @@ class Index:
     ) -> None:
         check_device(device)
         self.folder = _path(folder).absolute()
-        self._encoder = encoder
-        self._encoder_guard = threading.Lock()
+        self._encoder = IndexEncoder(self.folder, encoder, device)
         self._device = device
         self._disk = disk or Disk()
 
@@ -115,7 +108,7 @@ class Index:
         # Read by the path as it was given, which is the one to be named where nothing is there.
         entry = read_manifest(_path(folder)).encoder
         if encoder is not None:
-            _check_encoder(encoder, entry, index.folder)
+            check_encoder(encoder, entry, index.folder)
         return index
 
     def manifest(self) -> Manifest:
@@ -128,7 +121,7 @@ class Index:
             manifest = self.manifest()
             try:
                 snapshot = Snapshot.open(self.folder, manifest)
-                load = self._loader(manifest.encoder)
+                load = self._encoder.loader(manifest.encoder)
                 break
             except IndexCorrupt:
                 # A writer may have swept these files between our two steps: then there is news.
@@ -158,7 +151,7 @@ class Index:
     @contextlib.contextmanager
     def _writing(self, on_encoded: Told | None) -> Iterator[Writer]:
         self.manifest()
-        with self._locked():
+        with locked(self._disk, self.folder):
             base = self.manifest()
             analyzer = Analyzer.from_dict(base.analyzer)
             with contextlib.closing(self._new_writer(base, analyzer, on_encoded)) as writer:
@@ -219,7 +212,7 @@ class Index:
         self, queries: Sequence[str | Query] | None, vectors: Vectors | Sequence[Vector] | None
     ) -> Vectors | None:
         entry = self.manifest().encoder
-        return asked(self.folder, entry, self._loader(entry), queries, vectors)
+        return asked(self.folder, entry, self._encoder.loader(entry), queries, vectors)
 
     def reencode(
         self,
@@ -234,8 +227,8 @@ class Index:
         through: what the documents pass on their way, such as a progress bar.
         on_encoded: as for `writer`.
         """
-        self._encoder = choose_encoder(encoder, self._device)
-        with self._locked():
+        self._encoder.latest = choose_encoder(encoder, self._device)
+        with locked(self._disk, self.folder):
             old = self.manifest()
             documents = Snapshot.open(self.folder, old).documents()
             for file in old.files():
@@ -285,51 +278,10 @@ class Index:
                 yield problem
 
     def _new_writer(self, base: Manifest, analyzer: Analyzer, on_encoded: Told | None) -> Writer:
-        load = self._loader(base.encoder)
+        load = self._encoder.loader(base.encoder)
         embeds_text = base.encoder is not None and base.encoder.embeds_text
         encoding = Encoding(load, on_encoded) if load and embeds_text else None
         return Writer(self._disk, self.folder, base, analyzer, encoding)
-
-    def _loader(self, entry: EncoderEntry | None) -> Callable[[], Encoder] | None:
-        """Return what loads the encoder of a state, once, whatever becomes of its files."""
-        if entry is None:
-            return None
-        kept = KeptEncoder(self.folder, entry)
-        known = self._encoder
-
-        def load() -> Encoder:
-            nonlocal known
-            with self._encoder_guard:
-                for each in (known, self._encoder):
-                    if each is not None and each.fingerprint == entry.fingerprint:
-                        known = each
-                        return each
-                encoder = kept.load(self._device)
-                _check_encoder(encoder, entry, self.folder)
-                self._encoder = known = encoder
-                return encoder
-
-        return load
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the writer's lock; on any failure leave exactly what was committed."""
-        lock = WriterLock(self.folder)
-        try:
-            with naming_failure(self.folder):
-                lock.acquire()
-            self._sweep()
-            yield
-        except BaseException:
-            if lock.held:
-                self._sweep()
-            raise
-        finally:
-            lock.release()
-
-    def _sweep(self) -> None:
-        with contextlib.suppress(OSError, IndexProblem):
-            sweep(self._disk, self.folder, self.manifest())
 
     def _replace(
         self,
@@ -340,7 +292,7 @@ class Index:
         *,
         overwrite: bool,
     ) -> None:
-        with self._made_folder(), self._locked():
+        with made(self._disk, self.folder), locked(self._disk, self.folder):
             check_place(self.folder, overwrite=overwrite)
             try:
                 if not (self.folder / MANIFEST).exists():
@@ -362,28 +314,15 @@ class Index:
         """Commit an index of these documents alone, in the place of what there is."""
         generation, next_segment = succession(self.folder)
         entry = None
-        if self._encoder is not None:
+        encoder = self._encoder.latest
+        if encoder is not None:
             name = f"encoder-{generation + 1}"
             with naming_failure(self.folder):
-                entry = keep_encoder(self._disk, self.folder, name, self._encoder)
+                entry = keep_encoder(self._disk, self.folder, name, encoder)
         base = Manifest(analyzer.to_dict(), entry, passages, generation, next_segment)
         with contextlib.closing(self._new_writer(base, analyzer, on_encoded)) as writer:
             writer.add(documents)
             writer.commit(always=True)
-
-    @contextlib.contextmanager
-    def _made_folder(self) -> Iterator[None]:
-        """Make the index's folder; on a failure remove it and its parents if they are new."""
-        new = [each for each in (self.folder, *self.folder.parents) if not each.exists()]
-        try:
-            with naming_failure(self.folder):
-                self._disk.make_folder(self.folder)
-            yield
-        except BaseException:
-            for each in new:  # the deepest first; one that isn't empty stays
-                with contextlib.suppress(OSError):
-                    each.rmdir()
-            raise
 
 
 def _path(folder: str | Path) -> Path:
@@ -391,14 +330,3 @@ def _path(folder: str | Path) -> Path:
         return Path(folder)
     except TypeError:
         raise UsageError(f"An index is a folder, named by its path, not by {folder!r}.") from None
-
-
-def _check_encoder(encoder: Encoder, entry: EncoderEntry | None, folder: Path) -> None:
-    if entry is None:
-        raise EncoderMismatch(f"{folder} has no embeddings, so it takes no encoder.")
-    if encoder.fingerprint != entry.fingerprint:
-        raise EncoderMismatch(
-            f"The vectors of {folder} were made by {entry.name!r} (fingerprint "
-            f"{entry.fingerprint[:12]}); {encoder.name!r} (fingerprint "
-            f"{encoder.fingerprint[:12]}) is another encoder. Index again to change it."
-        )
