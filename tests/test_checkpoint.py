@@ -21,11 +21,6 @@ from vecsearch.training.curve import Curve, DevScore, Point
 IDENTITY = {"schedule.seed": "0", "task.examples": "abc"}
 
 
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_medium(monkeypatch):
-    monkeypatch.setattr(os, "fsync", lambda handle: None)
-
-
 def last_of(step):
     """A state that is a function of its step."""
     curve = Curve(

@@ -20,14 +20,6 @@ from vecsearch.retrieve.base import ranking_of
 from vecsearch.retrieve.dense import Dense
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _no_waiting_for_the_disk():
-    """Durability is tested elsewhere; here many small indexes are made."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("os.fsync", lambda handle: None)
-        yield
-
-
 class Given:
     """An encoder whose vectors are given: the text "7" has row 7 of a table."""
 

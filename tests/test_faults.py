@@ -48,12 +48,6 @@ CONTRACT = Contract(
 )
 
 
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_medium(monkeypatch: pytest.MonkeyPatch) -> None:
-    """These tests see no power cut, so that what has left the process is safe."""
-    monkeypatch.setattr(os, "fsync", lambda handle: None)
-
-
 class Fault(NamedTuple):
     """What goes wrong at one operation.
 

@@ -25,13 +25,11 @@ KS = [2, 100]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _small_and_quick():
-    """Neither durability, tested elsewhere, nor threads for a dozen vectors."""
+def _one_thread():
+    """A dozen vectors are too few for more."""
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("os.fsync", lambda handle: None)
-        yield
+    yield
     faiss.omp_set_num_threads(threads)
 
 

@@ -26,14 +26,6 @@ TFIDFS = [TfIdf(), TfIdf(sublinear=True), TfIdf(smooth=False), TfIdf(l2=False)]
 TFIDFS.append(TfIdf(sublinear=True, smooth=False, l2=False))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _no_waiting_for_the_disk():
-    """Durability is tested elsewhere; here many small indexes are made."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("os.fsync", lambda handle: None)
-        yield
-
-
 class Collection:
     """A corpus, its index without embeddings, and the terms of its rows."""
 

@@ -27,8 +27,7 @@ SCHEDULE = Schedule(steps=8, learning_rate=0.05, evaluate_every=3)
 
 
 @pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
-    monkeypatch.setattr("os.fsync", lambda handle: None)
+def one_thread():
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -20,8 +20,6 @@ from vecsearch.training.batches import Batches
 from vecsearch.training.contrastive import ContrastiveSettings, ContrastiveTask
 from vecsearch.training.losses import info_nce, score_distillation, unit, vector_distillation
 
-HALF = 0.5**0.5
-
 
 def random_vectors(rows, dim, seed=0):
     return np.random.default_rng(seed).standard_normal((rows, dim))

@@ -42,13 +42,6 @@ from vecsearch.writer import Writer
 ROWS, DIM = 4000, 30
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _no_waiting_for_the_disk():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("os.fsync", lambda handle: None)
-        yield
-
-
 def clustered(count, seed):
     """Vectors around 50 centres, as texts are around topics, and the centre of each."""
     rng = np.random.default_rng(seed)

@@ -61,11 +61,6 @@ words = st.text("abcd", min_size=1, max_size=1)
 texts = st.lists(words, max_size=12).map(" ".join)
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting_for_the_disk(monkeypatch):
-    monkeypatch.setattr("os.fsync", lambda handle: None)
-
-
 @pytest.mark.parametrize("weighting", WEIGHTINGS, ids=str)
 @given(
     commits=st.lists(st.lists(texts, min_size=1, max_size=6), min_size=1, max_size=3),

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import itertools
 import json
-import os
 import random
 import shutil
 import subprocess
@@ -71,11 +70,6 @@ from vecsearch.writer import Writer
 
 PLAIN = analyzer("plain")
 HERE = Path(__file__).parent
-
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_medium(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda handle: None)
 
 
 # ---- Arrays

@@ -21,12 +21,6 @@ from vecsearch import Changes, Document, Index, VecsearchError, documents, open_
 from vecsearch.errors import CorpusError, UsageError
 
 
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_medium(monkeypatch: pytest.MonkeyPatch) -> None:
-    """These tests see no power cut, and they commit often."""
-    monkeypatch.setattr(os, "fsync", lambda handle: None)
-
-
 def follow(index: Index, folder: Path, on_error=None) -> Changes:
     arguments = () if on_error is None else (on_error,)
     with index.writer() as writer:
