@@ -15,12 +15,13 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
+from vecsearch.cache_file import Size, bytes_of, connect, evict, is_damage, lots, size_of
 from vecsearch.encoders.base import Encoder, precision
 from vecsearch.errors import VecsearchError, VecsearchWarning
 from vecsearch.types import Role, Vectors
@@ -35,21 +36,9 @@ LIMIT: Final = 4_000_000_000
 
 VECTORS: Final = "vectors.sqlite"
 
-_FORMAT: Final = (0x76656373, 1)
-"""SQLite's application_id and user_version of our files."""
-
-_PAGE: Final = 8192
-"""Bytes of a page: five vectors of 384 numbers fit, where the usual 4,096 would hold two."""
-
 _CHECK: Final = 8  # bytes
 _OVERHEAD: Final = 96
 """Bytes that an entry takes besides its numbers, with the room that pages leave empty."""
-
-_ASKED: Final = 500
-"""Keys looked up at a time: SQLite takes some thousand parameters."""
-
-_WAIT: Final = 30.0
-"""Seconds that one process waits while another writes."""
 
 _EVICTED: Final = 32
 """Where there is no room any more, one of so many entries goes."""
@@ -100,13 +89,6 @@ class Keys:
         return keys
 
 
-class Size(NamedTuple):
-    """How many vectors a cache holds, and the bytes that they take on disk."""
-
-    vectors: int
-    bytes: int
-
-
 class KeptVectors:
     """A SQLite file of vectors by key, which processes and threads may share.
 
@@ -138,7 +120,7 @@ class KeptVectors:
 
     def size(self) -> Size:
         """Say how much it holds."""
-        return self._within(_size) or Size(0, 0)
+        return self._within(size_of) or Size(0, 0)
 
     def prune(self, most: int) -> None:
         """Remove what wasn't used for the longest time, until at most so many bytes are left."""
@@ -146,8 +128,8 @@ class KeptVectors:
         def prune(base: Connection) -> None:
             with base:
                 base.execute("BEGIN IMMEDIATE")
-                while (size := _size(base)).bytes > most and size.vectors:
-                    _evict(base, math.ceil(size.vectors * (1 - most / size.bytes)))
+                while (size := size_of(base)).bytes > most and size.vectors:
+                    evict(base, math.ceil(size.vectors * (1 - most / size.bytes)))
             base.executescript("PRAGMA incremental_vacuum")  # `execute` frees one page only
             base.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
@@ -183,7 +165,7 @@ class KeptVectors:
                     VecsearchError,
                 ) as error:
                     self.close()
-                    if self._mended or not _is_damage(error) or not self._removed():
+                    if self._mended or not is_damage(error) or not self._removed():
                         self._usable = False
                         place = f"{self._path}: the" if self._path else "The"
                         warnings.warn(
@@ -208,13 +190,13 @@ class KeptVectors:
         if self._base is None or self._pid != os.getpid():  # none is carried into a forked process
             self._path = self._path or cache_folder() / VECTORS
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._base, self._pid = _connect(self._path), os.getpid()
+            self._base, self._pid = connect(self._path), os.getpid()
         return self._base
 
     def _get(self, base: Connection, keys: Sequence[bytes]) -> dict[bytes, Vectors]:
         found: dict[bytes, Vectors] = {}
         used: list[bytes] = []
-        for some, marks in _lots(keys):
+        for some, marks in lots(keys):
             asked = (
                 "SELECT key, used, vector FROM entries JOIN vectors USING (place) "
                 f"WHERE key IN ({marks})"
@@ -232,7 +214,7 @@ class KeptVectors:
         import sqlite3
 
         with contextlib.suppress(sqlite3.OperationalError), base:
-            for some, marks in _lots(keys):
+            for some, marks in lots(keys):
                 base.execute(
                     f"UPDATE entries SET used = ? WHERE key IN ({marks})", (self._now, *some)
                 )
@@ -244,7 +226,7 @@ class KeptVectors:
             base.execute("BEGIN IMMEDIATE")
             if not self._make_room(base, sum(map(len, contents.values())), len(contents)):
                 return
-            for some, marks in _lots(list(contents)):  # made by another meanwhile, or damaged
+            for some, marks in lots(list(contents)):  # made by another meanwhile, or damaged
                 base.execute(
                     "DELETE FROM vectors WHERE place IN "
                     f"(SELECT place FROM entries WHERE key IN ({marks}))",
@@ -263,119 +245,13 @@ class KeptVectors:
     def _make_room(self, base: Connection, needed: int, entries: int) -> bool:
         """See to it that entries of so many bytes have room; False where they never will."""
         needed += entries * _OVERHEAD
-        while _bytes(base) + needed > self._limit:
-            held = _size(base).vectors
+        while bytes_of(base) + needed > self._limit:
+            held = size_of(base).vectors
             if not held:
                 return False
-            _evict(base, max(entries, held // _EVICTED))
+            evict(base, max(entries, held // _EVICTED))
         return True
-
-
-def _is_damage(error: Exception) -> bool:
-    """Whether an error says that the file isn't as it was written, or never was a database."""
-    import sqlite3
-
-    if isinstance(error, sqlite3.OperationalError):
-        return "no such" in str(error)
-    return isinstance(error, sqlite3.DatabaseError | TypeError | ValueError | OverflowError)
-
-
-def _connect(path: Path) -> Connection:
-    """Open a file of ours, made if it is missing; sqlite3.Error where that can't be."""
-    import sqlite3
-
-    base = sqlite3.connect(path, timeout=_WAIT, check_same_thread=False, isolation_level=None)
-    base.text_factory = bytes  # where damage makes text of what was none
-    try:
-        begun = time.monotonic()
-        while True:
-            try:
-                _prepare(base)
-                return base
-            except sqlite3.OperationalError as error:
-                # Two who make it at the same moment: SQLite itself doesn't wait for this lock.
-                if "locked" not in str(error) or time.monotonic() - begun > _WAIT:
-                    raise
-                time.sleep(0.05)
-    except BaseException:
-        base.close()
-        raise
-
-
-def _prepare(base: Connection) -> None:
-    if _format(base) != _FORMAT:
-        if not _pragma(base, "page_count"):  # it can't be set later
-            base.execute(f"PRAGMA page_size = {_PAGE}")
-            base.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        with base:
-            base.execute("BEGIN IMMEDIATE")
-            _make(base)
-    # A writer that is killed has lost nothing that it committed; a power cut may cost the last.
-    base.execute("PRAGMA journal_mode = WAL").fetchall()
-    base.execute("PRAGMA synchronous = NORMAL")
-    base.execute("PRAGMA temp_store = MEMORY")
-    base.execute("PRAGMA journal_size_limit = 0")
-
-
-def _make(base: Connection) -> None:
-    """Make the tables of an empty file, within a transaction, unless another process just did."""
-    import sqlite3
-
-    if _format(base) == _FORMAT:
-        return
-    [(tables,)] = base.execute("SELECT count(*) FROM sqlite_master")
-    if tables or _format(base) != (0, 0):
-        raise sqlite3.OperationalError("it is another program's, or another version's")
-    # Apart, since each use changes an entry, and vectors are large.
-    base.execute(
-        "CREATE TABLE entries (key BLOB PRIMARY KEY, used INTEGER NOT NULL, "
-        "place INTEGER NOT NULL) WITHOUT ROWID"
-    )
-    base.execute("CREATE TABLE vectors (place INTEGER PRIMARY KEY, vector BLOB NOT NULL)")
-    base.execute(f"PRAGMA application_id = {_FORMAT[0]}")
-    base.execute(f"PRAGMA user_version = {_FORMAT[1]}")
-
-
-def _format(base: Connection) -> tuple[int, int]:
-    return _pragma(base, "application_id"), _pragma(base, "user_version")
-
-
-def _pragma(base: Connection, name: str) -> int:
-    [(value,)] = base.execute(f"PRAGMA {name}")
-    return int(value)
-
-
-def _bytes(base: Connection) -> int:
-    pages = _pragma(base, "page_count") - _pragma(base, "freelist_count")
-    return pages * _pragma(base, "page_size")
-
-
-def _size(base: Connection) -> Size:
-    [(entries,)] = base.execute("SELECT count(*) FROM entries")
-    return Size(entries, _bytes(base))
-
-
-def _evict(base: Connection, entries: int) -> None:
-    """Remove so many entries: those not used for the longest time, the oldest of these first."""
-    base.execute(
-        "CREATE TEMP TABLE IF NOT EXISTS evicted "
-        "(key BLOB PRIMARY KEY, place INTEGER) WITHOUT ROWID"
-    )
-    base.execute("DELETE FROM evicted")
-    base.execute(
-        "INSERT INTO evicted SELECT key, place FROM entries ORDER BY used, place LIMIT ?",
-        (entries,),
-    )
-    base.execute("DELETE FROM vectors WHERE place IN (SELECT place FROM evicted)")
-    base.execute("DELETE FROM entries WHERE key IN (SELECT key FROM evicted)")
 
 
 def _check(key: bytes, vector: bytes) -> bytes:
     return hashlib.blake2b(key + vector, digest_size=_CHECK).digest()
-
-
-def _lots(keys: Sequence[bytes]) -> Iterator[tuple[Sequence[bytes], str]]:
-    """Cut keys into so many as can be asked for at a time, each lot with its question marks."""
-    for start in range(0, len(keys), _ASKED):
-        some = keys[start : start + _ASKED]
-        yield some, ",".join("?" * len(some))
