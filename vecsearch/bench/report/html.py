@@ -15,7 +15,7 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from vecsearch.bench.report import plots, tables
+from vecsearch.bench.report import plots, tables, tradeoff
 from vecsearch.bench.report.cast import Cast
 from vecsearch.bench.report.cells import Part, Table
 from vecsearch.bench.report.drilldown import BUDGET, Looked, looked_into
@@ -113,7 +113,7 @@ def _section(id_: str, cast: Cast, budget: int) -> Section:
         costs=tables.costs(cast),
         agreement=tables.agreement(cast),
         features=[each for each in by_feature if each is not None],
-        pareto=plots.pareto(cast),
+        pareto=tradeoff.pareto(cast),
         differences=plots.differences(cast),
         recall=plots.recall(cast),
         latencies=plots.latencies(cast),
