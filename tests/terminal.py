@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pyte
 
-PATIENCE = 60
+PATIENCE = 300
 """Seconds that a test waits for what it expects: machines are slow at times."""
 
 UP, TAB, CTRL_A, CTRL_C, CTRL_D = "\x1b[A", "\t", "\x01", "\x03", "\x04"

@@ -274,7 +274,7 @@ if child == 0:
     os._exit(0 if (encoder.encode(texts, "document") == before).all() else 1)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=100)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
 
 
 def test_a_thread_that_outlives_the_main_one_encodes_by_itself(models):
@@ -295,7 +295,7 @@ def encode():
 
 threading.Thread(target=encode).start()
 """
-    told = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, timeout=100)
+    told = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, timeout=300)
     assert told.stdout == b"True\n"
 
 

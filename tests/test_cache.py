@@ -292,7 +292,7 @@ with KeptVectors(Path(sys.argv[1])) as kept:
 
 def test_a_full_disk(tmp_path):
     process = run(FULL, tmp_path / "v", stderr=subprocess.PIPE)
-    assert process.communicate(timeout=60)[1] == ""
+    assert process.communicate(timeout=300)[1] == ""
     assert process.returncode == 0
 
 
@@ -324,7 +324,7 @@ def test_processes_share_a_file(tmp_path, limit):
         each.stdin.write("go\n")
         each.stdin.flush()
     for each in sharing:
-        assert each.communicate(timeout=120)[1] == ""
+        assert each.communicate(timeout=300)[1] == ""
         assert each.returncode == 0
     with KeptVectors(path) as kept:
         assert get(kept, range(500)) == set(range(343))

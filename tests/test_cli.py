@@ -32,7 +32,7 @@ def run(*words: object, stdin: str | bytes | None = None, cwd: Path | None = Non
         stdin=subprocess.DEVNULL if data is None else None,
         capture_output=True,
         cwd=cwd,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert b"Traceback" not in done.stderr, done.stderr.decode()
@@ -447,7 +447,7 @@ def test_ctrl_c_leaves_what_was_committed(index):
     process.stdin.write(b'{"id": "z", "text": "unfinished' + b" word" * 50_000 + b'"}\n')
     process.stdin.flush()
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 130
     assert b"Interrupted" in err
     assert b"Traceback" not in err
@@ -463,7 +463,7 @@ def test_a_reader_that_goes_away_is_no_error(sample):
     process.stdout.close()
     err = process.stderr.read()
     process.stderr.close()
-    process.wait(timeout=30)
+    process.wait(timeout=300)
     assert b"Traceback" not in err
     assert b"rror" not in err
 
@@ -488,7 +488,7 @@ def on_a_terminal(*words: object) -> str:
             break
         out += block
     os.close(parent)
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=300) == 0
     return out.decode()
 
 

@@ -329,7 +329,7 @@ def test_a_forked_process_searches_too(tmp_path):
         env={**os.environ, "OMP_NUM_THREADS": "2"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     assert done.stdout == "0\n"

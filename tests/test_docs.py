@@ -53,7 +53,7 @@ def test_the_python_of_the_documents_runs(tmp_path):
             env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         assert done.returncode == 0, done.stderr

@@ -154,7 +154,7 @@ def test_documents_are_taken_while_others_are_encoded(tmp_path, cache):
 
     class Waiting(Costly):
         def encode(self, texts, role):
-            assert taken.wait(30), "nothing was taken meanwhile"
+            assert taken.wait(300), "nothing was taken meanwhile"
             return super().encode(texts, role)
 
     def documents():
@@ -179,7 +179,7 @@ def test_not_too_many_rows_wait(cache, small):
 @pytest.mark.parametrize("overlapping", [False, True])
 def test_an_encoder_that_overlaps_is_called_by_two_threads(cache, small, overlapping):
     """Each waits for the other then; any other encoder is never called by two."""
-    both = threading.Barrier(2, timeout=60)
+    both = threading.Barrier(2, timeout=300)
     inside = []
 
     class Overlapping(Costly):
@@ -366,7 +366,7 @@ def test_a_run_that_was_interrupted_goes_on_where_it_was(tmp_path, cache, ended)
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.01)
     process.send_signal(ended)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=300)
     if ended == signal.SIGINT:
         assert process.returncode == 130
         assert "Interrupted" in said
@@ -378,7 +378,7 @@ def test_a_run_that_was_interrupted_goes_on_where_it_was(tmp_path, cache, ended)
     done = {text for call in done for text in call}
     assert len(done) > 200
     process = run(tmp_path / "second", 0, str(corpus), str(folder))
-    out, said = process.communicate(timeout=60)
+    out, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert "Indexed 1,500 documents" in out
     again = [text for call in calls_of(tmp_path / "second") for text in call]

@@ -673,7 +673,7 @@ def test_search_explains_in_a_pipe(tmp_path):
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=300,
     )
     hits = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(hits) > 2

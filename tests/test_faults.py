@@ -545,7 +545,7 @@ def test_files_of_a_person_stay(tmp_path: Path) -> None:
 def run_python(program: str) -> subprocess.CompletedProcess[str]:
     """Run a program that may import `toy` in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-c", program], cwd=HERE, text=True, capture_output=True, timeout=60
+        [sys.executable, "-c", program], cwd=HERE, text=True, capture_output=True, timeout=300
     )
 
 

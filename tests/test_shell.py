@@ -475,14 +475,14 @@ def test_ids_by_prefix(tmp_path_factory, batches, gone, prefix, most):
 class TestTasks:
     def test_results_and_errors_come_back(self):
         task = Task(lambda: 7)
-        assert task.wait(60)
+        assert task.wait(300)
         assert task.result() == 7
 
         def fail() -> None:
             raise UsageError("no")
 
         task = Task(fail)
-        assert task.wait(60)
+        assert task.wait(300)
         with pytest.raises(UsageError, match="no"):
             task.result()
 
@@ -491,7 +491,7 @@ class TestTasks:
         task = Task(go.wait)
         assert not task.wait(0.01)
         go.set()
-        assert task.wait(60)
+        assert task.wait(300)
 
 
 class TestHistory:
@@ -532,7 +532,7 @@ def piped(folder: Path, stdin: str | bytes, *options: str, **env: str):
         input=stdin.encode() if isinstance(stdin, str) else stdin,
         capture_output=True,
         env={**os.environ, **env},
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert b"Traceback" not in done.stderr, done.stderr.decode()
@@ -560,11 +560,11 @@ def test_lines_from_a_pipe_are_answered_under_themselves(words):
 def test_nothing_to_read_and_nobody_to_write_to(words):
     assert piped(words.folder, "").stdout == b""
     command = f"yes kettle | {sys.executable} -m vecsearch shell {words.folder} | head -n 3"
-    done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=120, check=False)
+    done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=300, check=False)
     assert done.stdout.startswith(b"> kettle\n")
     assert done.stderr == b""
     command = f"{sys.executable} -m vecsearch shell {words.folder} <&-"
-    done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=120, check=False)
+    done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=300, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
 
 
@@ -682,7 +682,7 @@ def test_a_writer_beside_the_prompt(words, state):
     with shell(words.folder, state, NO_COLOR="1") as term:
         term.prompts()
         assert "No document matches" in term.enter("zeppelin")
-        subprocess.run([sys.executable, "-c", WRITER, words.folder], check=True, timeout=120)
+        subprocess.run([sys.executable, "-c", WRITER, words.folder], check=True, timeout=300)
         text = term.enter("kettle")
         assert text.count(":reload to see it.") == 1
         assert "(1 document more)" in text
