@@ -1,10 +1,10 @@
 """What indexing costs beside encoding: its stages' overlap, what the cache saves, and memory.
 
-    python bench/indexing.py overlap CORPUS [--documents N]
-    python bench/indexing.py again CORPUS [--documents N]
-    python bench/indexing.py memory CORPUS.jsonl.gz
+    python bench/indexing.py overlap CORPUS [--out FILE] [--documents N]
+    python bench/indexing.py again CORPUS [--out FILE] [--documents N]
+    python bench/indexing.py memory CORPUS.jsonl.gz [--out FILE]
 
-Each writes its section of bench/results/indexing.json. CORPUS is a folder in BEIR layout.
+Each writes its section of FILE. CORPUS is a folder in BEIR layout.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from vecsearch.cache import KeptVectors
 from vecsearch.encoders import Encoder
 from vecsearch.types import Role, Vectors, seen_text
 
-RESULTS: Final = Path(__file__).parent / "results" / "indexing.json"
 ROUNDS: Final = 3
 GROWTH: Final = (300_000, 600_000, 1_200_000)
 """Documents of which the memory is measured: those there are, again and again."""
@@ -183,17 +182,18 @@ def main() -> None:
     parser.add_argument("section", choices=SECTIONS)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--documents", type=int, default=20_000)
+    parser.add_argument("--out", type=Path, help="Where to keep it.")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="vecsearch-") as scratch:
         found = SECTIONS[given.section](given.corpus, given.documents, Path(scratch))
-    if given.section == "peak":
-        print(json.dumps(found))
+    print(json.dumps(found))
+    if given.out is None:
         return
-    kept = json.loads(RESULTS.read_bytes()) if RESULTS.exists() else {}
+    kept = json.loads(given.out.read_bytes()) if given.out.exists() else {}
     where = environment()
     stamp = {"machine": where["machine"], "commit": where["commit"]}
     kept[given.section] = {**stamp, **found}
-    RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
+    given.out.write_text(json.dumps(kept, indent=1) + "\n")
 
 
 if __name__ == "__main__":

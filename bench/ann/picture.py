@@ -1,6 +1,6 @@
 """Draw recall against queries a second, out of what run.py measured.
 
-    python bench/ann/picture.py bench/results/ann.json bench/results/ann.svg
+    python bench/ann/picture.py ann.json ann.svg
 
 A mark's area is the memory of an index. The best build of each library counts at each recall.
 """

@@ -1,7 +1,7 @@
 """Nearest neighbours with a contract: against other libraries, repeated, filtered, in batches.
 
     python bench/ann/make.py PASSAGES QUESTIONS VECTORS
-    python bench/ann/run.py VECTORS --scratch DIR --out bench/results/ann.json [--only NAME ...]
+    python bench/ann/run.py VECTORS --scratch DIR --out ann.json [--only NAME ...]
 
 See README.md beside this file. One thread; times are CPU seconds of this process.
 """

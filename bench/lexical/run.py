@@ -26,13 +26,11 @@ for _name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
 import click  # noqa: E402 - the libraries read the environment when they are loaded
 from builds import ENGINES  # noqa: E402
 from queries import ROUNDS, asks, compare, load_kernels, peer, summary, timed  # noqa: E402
-from table import table, written  # noqa: E402
 
 from vecsearch import Document, Index, documents, open_corpus, read_qrels, read_queries  # noqa: E402
 from vecsearch.bench.environment import environment  # noqa: E402
 from vecsearch.types import seen_text  # noqa: E402
 
-ROOT: Final = Path(__file__).resolve().parent.parent.parent
 ASKED: Final = 1000
 SIZES: Final = (10_000, 30_000, 100_000, 300_000)
 COMMITS: Final = 20
@@ -277,16 +275,14 @@ def say(line: str) -> None:
 @click.argument("questions", type=click.Path(path_type=Path))
 @click.option("--documents", "most", default=300_000, show_default=True, help="The first so many.")
 @click.option("--only", default=",".join(SECTIONS), show_default=True, help="Which sections.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The JSON.")
-@click.option("--publish", is_flag=True, help="Write the table into MEASUREMENTS.md.")
-def main(wiki: str, questions: Path, most: int, only: str, out: Path | None, publish: bool) -> None:
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
+def main(wiki: str, questions: Path, most: int, only: str, out: Path) -> None:
     """Measure section by section."""
     read = itertools.islice(documents(open_corpus(wiki)), most)
     texts = [seen_text(each.title, each.text) for each in read]
     judged = read_qrels(questions / "qrels" / "test.tsv")
     every = [each.text for each in read_queries(questions / "queries.jsonl") if each.id in judged]
     queries = random.Random(0).sample(every, min(ASKED, len(every)))
-    out = out or ROOT / "bench" / "results" / "lexical.json"
     known = json.loads(out.read_bytes()) if out.exists() else {}
     for name in only.split(","):
         say(f"{name} ...")
@@ -294,10 +290,6 @@ def main(wiki: str, questions: Path, most: int, only: str, out: Path | None, pub
             known[name] = SECTIONS[name](texts, queries, Path(scratch))
         known["documents"], known["environment"] = len(texts), environment()
         out.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-    print("\n".join(table(known)))
-    if publish:
-        path = ROOT / "MEASUREMENTS.md"
-        path.write_text(written(path.read_text(encoding="utf-8"), known), encoding="utf-8")
 
 
 if __name__ == "__main__":
