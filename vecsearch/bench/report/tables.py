@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from vecsearch.bench.report import figures
@@ -19,6 +18,7 @@ from vecsearch.bench.report.cells import (
     span,
     words,
 )
+from vecsearch.bench.report.cost_columns import BRIEF, FULL, Measured
 from vecsearch.bench.report.figures import DASH, Figure, Path, at
 from vecsearch.bench.results import Comparison
 from vecsearch.measures import explained
@@ -29,117 +29,19 @@ _BUSY: Final = 0.2
 """Cores taken by other work from which on a reader must know."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    """A column of costs: where in a system's `Cost` its figure is, and how it is written."""
-
-    column: Column
-    path: Path
-    write: Callable[[float], str]
-
-
-def _documents(value: float) -> str:
-    return f"{figures.digits(value)} docs/s"
-
-
-def _per_document(value: float) -> str:
-    return f"{figures.size(value)}/doc"
-
-
-_BRIEF: Final = (
-    _Measured(
-        Column("query p50", "Time of one query, warm, on one thread: the median query.", "cost"),
-        ("warm", "p50"),
-        figures.seconds,
-    ),
-    _Measured(
-        Column("build", "Documents indexed in a second.", "cost"),
-        ("build", "documents_per_second"),
-        _documents,
-    ),
-    _Measured(
-        Column("index", "Bytes on disk for each document.", "cost"),
-        ("bytes_per_document",),
-        _per_document,
-    ),
-)
-
-_FULL: Final = (
-    _Measured(
-        Column("all", "From documents to an index on disk.", "building"),
-        ("build", "seconds"),
-        figures.seconds,
-    ),
-    _Measured(
-        Column("documents", "Documents indexed in a second.", "building"),
-        ("build", "documents_per_second"),
-        figures.rate,
-    ),
-    *(
-        _Measured(Column(stage, about, "building"), ("build", "stages", stage), figures.seconds)
-        for stage, about in (
-            ("read", "Reading the corpus."),
-            ("tokenize", "Making terms of texts."),
-            ("encode", "Making vectors of texts."),
-            ("index", "The rest: laying the index out and writing it."),
-        )
-    ),
-    _Measured(
-        Column("memory", "Most bytes resident in the process that builds.", "building"),
-        ("build_memory",),
-        figures.size,
-    ),
-    _Measured(Column("index", "Bytes of the index on disk.", "size"), ("bytes",), figures.size),
-    _Measured(
-        Column("a document", "Bytes of the index for each document.", "size"),
-        ("bytes_per_document",),
-        figures.size,
-    ),
-    _Measured(
-        Column("model", "Bytes of the encoder's files.", "size"), ("model_bytes",), figures.size
-    ),
-    *(
-        _Measured(
-            Column(name, f"{about} {group}, on one thread.", group), (key, name), figures.seconds
-        )
-        for key, group in (("cold", "query, first time"), ("warm", "query, again"))
-        for name, about in (
-            ("p50", "Half of the queries are answered within this time:"),
-            ("p95", "95% of the queries are answered within this time:"),
-            ("p99", "99% of the queries are answered within this time:"),
-        )
-    ),
-    _Measured(
-        Column("batch", "Queries answered in a second, all in one call.", "querying"),
-        ("batch_queries_per_second",),
-        figures.rate,
-    ),
-    _Measured(
-        Column("memory", "Most bytes resident in the process that answers.", "querying"),
-        ("query_memory",),
-        figures.size,
-    ),
-    _Measured(
-        Column("command", "From the start of a process to its first answer.", "querying"),
-        ("cold_command",),
-        figures.seconds,
-    ),
-)
-
-
 def quality(cast: Cast) -> Table:
     """Set each system's measures beside what it costs."""
     results, corpus = cast.results, cast.corpus
     rows = []
     for system in cast.best_first():
         first, *others = [_score(cast, system, measure) for measure in results["measures"]]
-        cost = [_cost(cast, system, each, brief=True) for each in _BRIEF]
+        cost = [_cost(cast, system, each, brief=True) for each in BRIEF]
         rows.append([_name(cast, system), first, *cost, *others])
     # Cost stands beside what systems are ordered by, where a phone shows it too.
     scored = [Column(each, explained(each), "other measures") for each in results["measures"]]
     scored[0] = replace(scored[0], group="quality")
-    cost_columns = [each.column for each in _BRIEF]
-    columns = [Column("system", words=True), scored[0], *cost_columns, *scored[1:]]
+    columns_of_cost = [each.column for each in BRIEF]
+    columns = [Column("system", words=True), scored[0], *columns_of_cost, *scored[1:]]
     return Table(f"Quality and cost on {corpus}", columns, rows, (1, "descending"))
 
 
@@ -176,9 +78,9 @@ def costs(cast: Cast) -> Table | None:
     """Set out all costs; None where none were measured."""
     if not cast.costs():
         return None
-    columns = [Column("system", words=True), *(each.column for each in _FULL)]
+    columns = [Column("system", words=True), *(each.column for each in FULL)]
     rows = [
-        [_name(cast, system), *(_cost(cast, system, each, brief=False) for each in _FULL)]
+        [_name(cast, system), *(_cost(cast, system, each, brief=False) for each in FULL)]
         for system in cast.best_first()
         if system in cast.costs()
     ]
@@ -302,7 +204,7 @@ def _score(cast: Cast, system: str, measure: str) -> Cell:
     )
 
 
-def _cost(cast: Cast, system: str, measured: _Measured, *, brief: bool) -> Cell:
+def _cost(cast: Cast, system: str, measured: Measured, *, brief: bool) -> Cell:
     """Return a cost with its spread, if it has one; of the brief table without."""
     if system not in cast.costs():
         return words(MISSING)
