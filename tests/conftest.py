@@ -19,10 +19,8 @@ settings.register_profile(
 )
 settings.load_profile("any machine")
 
-
-def interruptible() -> None:
-    """Let Ctrl-C reach a process that is to be started: a shell's background jobs ignore it."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell's background jobs ignore Ctrl-C; so would all processes that tests start there.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

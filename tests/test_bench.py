@@ -14,7 +14,7 @@ import ir_measures
 import pytest
 from click.testing import CliRunner
 
-from tests.conftest import ROOT, interruptible
+from tests.conftest import ROOT
 from vecsearch import Index, evaluate, read_qrels, read_queries, read_run, write_run
 from vecsearch.bench import processes, suite
 from vecsearch.bench.cache import Cache
@@ -661,7 +661,6 @@ def test_ctrl_c_leaves_what_was_done(tmp_path):
         [sys.executable, "-m", "vecsearch", "bench", str(LIGHTHOUSE), "--system", "tfidf",
          "--system", "bm25"],
         env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        preexec_fn=interruptible,
     )  # fmt: skip
     deadline = time.monotonic() + 300
     while not (rankings.is_dir() and any(rankings.glob("[0-9a-f]*.gz"))):

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from tests.conftest import interruptible
 from vecsearch import Document
 from vecsearch.__main__ import main as start
 from vecsearch.cli.output import print_document, saying_notices
@@ -441,7 +440,6 @@ def test_ctrl_c_leaves_what_was_committed(index):
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        preexec_fn=interruptible,
     )
     # More than a pipe holds: it is written once the command reads.
     process.stdin.write(b'{"id": "z", "text": "unfinished' + b" word" * 50_000 + b'"}\n')

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import interruptible
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from toy import HashEncoder, look
@@ -343,7 +342,6 @@ def run(log, seconds, *arguments):
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        preexec_fn=interruptible,
         text=True,
     )
 

@@ -10,7 +10,6 @@ import time
 from importlib.util import find_spec
 
 import pytest
-from conftest import interruptible
 from tiny_bert import make_bert
 from tiny_topics import write_topics
 
@@ -62,7 +61,6 @@ def test_ctrl_c_leaves_what_can_be_used_and_gone_on_with(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=interruptible,
     )
     best = tmp_path / "mine.training" / "checkpoints" / "best.safetensors"
     deadline = time.monotonic() + 300
