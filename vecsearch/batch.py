@@ -162,7 +162,10 @@ class Batch:
             self._given.pop(id, None)
 
     def given(self, document: Document) -> Vectors | None:
-        """Return the vectors that came with the document of this id, if it has the same texts."""
+        """Return the vectors, (rows, dim), that came with the document of this id.
+
+        None where its texts aren't the same.
+        """
         vectors = self._given.get(document.id)
         if vectors is not None:
             first = 3 * self.positions[document.id]

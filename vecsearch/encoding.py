@@ -63,7 +63,7 @@ class Encoding:
         return _CALL if is_costly(self._loaded()) else _LOT
 
     def find(self, texts: Sequence[str]) -> tuple[Sequence[bytes], dict[bytes, Vectors]]:
-        """Return the texts' keys, and by key the vectors that are known.
+        """Return the texts' keys, and by key the vectors, (dim,), that are known.
 
         There are no keys where a vector isn't worth keeping.
         """

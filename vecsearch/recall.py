@@ -42,7 +42,9 @@ def asked(
     queries: Texts | None,
     vectors: Vectors | Sequence[Vector] | None,
 ) -> Vectors | None:
-    """Return the vectors of queries to measure the recall of an index with; None without any.
+    """Return the vectors of queries to measure the recall of an index with, (queries, dim).
+
+    None where neither texts nor vectors are given.
 
     entry, load: of the index's encoder. Raise UsageError where nothing can be measured with them.
     """

@@ -132,7 +132,10 @@ def merge_rankings(snapshot: Snapshot, rankings: Sequence[Ranking], k: int) -> R
 def rank(
     snapshot: Snapshot, rows: NDArray[np.int64], scores: NDArray[np.float32], k: int
 ) -> Ranking:
-    """Put rows of distinct documents into the one order and keep the k best."""
+    """Put rows of distinct documents into the one order and keep the k best.
+
+    rows, scores: both (n,).
+    """
     if len(scores) > k:
         kept = as_good_as(scores, k)
         rows, scores = rows[kept], scores[kept]

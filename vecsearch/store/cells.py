@@ -32,7 +32,10 @@ class Cells:
 
     @classmethod
     def of(cls, counts: NDArray[np.integer[Any]], lengths: NDArray[np.integer[Any]]) -> Cells:
-        """Number the distinct ones of pairs."""
+        """Number the distinct ones of pairs.
+
+        counts, lengths: of each pair, both (n,); not negative.
+        """
         width = int(lengths.max(initial=0)) + 1
         keys = counts.astype(np.int64) * width + lengths
         largest = int(keys.max(initial=0))
@@ -47,7 +50,7 @@ class Cells:
     def numbered(
         self, counts: NDArray[np.integer[Any]], lengths: NDArray[np.integer[Any]]
     ) -> NDArray[np.unsignedinteger[Any]]:
-        """Return the number of each pair, all of which are among these."""
+        """Return the number of each pair, (n,), all of which are among these."""
         keys = counts.astype(np.int64) * self._width + lengths
         if self._table is not None:
             return self._table[keys]

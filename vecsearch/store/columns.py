@@ -72,13 +72,13 @@ class Column:
         return frozenset(kind for kind, (start, end) in ends.items() if start < end)
 
     def present(self) -> NDArray[np.bool_]:
-        """Return which documents have a value."""
+        """Return which documents have a value, (documents,)."""
         return self._having(np.ones(self._distinct, np.bool_))
 
     def compare(self, operator: Operator, values: Iterable[Value]) -> NDArray[np.bool_]:
         """Return which documents have a value that stands in this relation to one of `values`.
 
-        Values of different kinds stand in none.
+        Like `present`, (documents,). Values of different kinds stand in none.
         """
         wanted = np.zeros(self._distinct, np.bool_)
         for value in values:
@@ -87,7 +87,10 @@ class Column:
         return self._having(wanted)
 
     def match(self, test: Callable[[str], bool]) -> NDArray[np.bool_]:
-        """Return which documents have a text that passes `test`, called once per distinct text."""
+        """Return which documents have a text that passes `test`, (documents,).
+
+        test: is called once per distinct text.
+        """
         wanted = np.zeros(self._distinct, np.bool_)
         data, start = self._texts.tobytes(), 0
         for code, end in enumerate(self._text_ends.tolist(), self._texts_start):

@@ -96,7 +96,7 @@ class Postings:
         return self.starts_between(0, len(self.terms))
 
     def starts_between(self, first: int, last: int) -> NDArray[np.int64]:
-        """Return `term_starts` from `first` up to `last`, this one included."""
+        """Return `term_starts` from `first` up to `last`, this one included: last - first + 1."""
         chunks = self.term_chunks[first : last + 1]
         starts: NDArray[np.int64] = self.chunk_starts[chunks].astype(np.int64)
         return starts
