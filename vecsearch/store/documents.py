@@ -176,7 +176,9 @@ class Documents:
         return hashes
 
     def find(self, ids: Sequence[str], hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Return the positions of `ids`, (ids,), whose hashes come with them; -1 where there is none.
+        """Return the positions of `ids`, (ids,); -1 where there is none.
+
+        hashes: of the ids, (ids,), as `hash_ids` gives them.
 
         A batch may hold an id several times, if it was updated there: the last one counts.
         """
