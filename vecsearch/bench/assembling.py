@@ -47,29 +47,7 @@ def assemble(
     tell: Tell,
 ) -> Results:
     """Work out all that follows from runs and costs."""
-    results: Results = {
-        "schema": VERSION,
-        "vecsearch": version("vecsearch"),
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "baseline": baseline,
-        "measures": [str(each) for each in measures],
-        "depth": depth,
-        "corpora": {each.corpus.name: each.corpus.entry(each.notes) for each in found},
-        "systems": dict(entries),
-        "scores": {},
-        "intervals": {},
-        "per_query": {},
-        "comparisons": [],
-        "recall": {},
-        "features": {},
-        "costs": {},
-        "cost_stamps": {},
-        "agreement": [],
-        "queries": {each.corpus.name: dict(each.corpus.queries) for each in found},
-        "details": {},
-        "titles": {},
-        "environment": environment(),
-    }
+    results = _of_no_corpus(found, entries, baseline, measures, depth)
     every: dict[str, dict[str, Scores]] = {}
     for each in found:
         name = each.corpus.name
@@ -102,6 +80,39 @@ def assemble(
     compared = [str(measure) for measure in measures if measure.name != "Judged"]
     results["comparisons"] = compare(every, baseline, compared)
     return results
+
+
+def _of_no_corpus(
+    found: Sequence[Found],
+    entries: Mapping[str, SystemEntry],
+    baseline: str,
+    measures: Sequence[Measure],
+    depth: int,
+) -> Results:
+    """Return what is known before anything is compared."""
+    return {
+        "schema": VERSION,
+        "vecsearch": version("vecsearch"),
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "baseline": baseline,
+        "measures": [str(each) for each in measures],
+        "depth": depth,
+        "corpora": {each.corpus.name: each.corpus.entry(each.notes) for each in found},
+        "systems": dict(entries),
+        "scores": {},
+        "intervals": {},
+        "per_query": {},
+        "comparisons": [],
+        "recall": {},
+        "features": {},
+        "costs": {},
+        "cost_stamps": {},
+        "agreement": [],
+        "queries": {each.corpus.name: dict(each.corpus.queries) for each in found},
+        "details": {},
+        "titles": {},
+        "environment": environment(),
+    }
 
 
 def _interval(values: Mapping[str, float]) -> list[float]:

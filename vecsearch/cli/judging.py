@@ -24,6 +24,7 @@ from vecsearch.corpus import (
 )
 from vecsearch.corpus.files import STANDARD_INPUT, shown, suffix
 from vecsearch.errors import CorpusError, UsageError
+from vecsearch.runs import Run
 from vecsearch.types import Document, Query
 
 _Tell = Callable[[str, int], None]
@@ -96,7 +97,9 @@ def judge(
     with open_judgments(qrels, {query.id for query in queries}) as judgments:
         with telling() as tell:
             _check_known(corpus, judgments, qrels, tell)
-            judging = _pooled(source, queries, wanted, depth, seed, judgments, tell)
+            runs = _ranked(source, queries, wanted, depth, tell)
+            pools = {query.id: pool(runs, query.id, depth, seed) for query in queries}
+            judging = Judging(queries, pools, judgments)
             texts = _texts(corpus, {task.document for task in judging.tasks}, tell)
         if judging.tasks:
             hold_session(judging, texts, analyzer)
@@ -169,22 +172,14 @@ def _check_known(corpus: Corpus, judgments: Judgments, qrels: Path, tell: _Tell)
         )
 
 
-def _pooled(
-    source: str,
-    queries: Sequence[Query],
-    systems: Sequence[str],
-    depth: int,
-    seed: int,
-    judgments: Judgments,
-    tell: _Tell,
-) -> Judging:
-    """Rank with every system, and put together what they found."""
+def _ranked(
+    source: str, queries: Sequence[Query], systems: Sequence[str], depth: int, tell: _Tell
+) -> list[Run]:
+    """Return what each system finds."""
     from vecsearch.bench.suite import rankings
 
     asked = {query.id: query.text for query in queries}
-    runs = rankings(source, asked, systems, depth, tell=tell).values()
-    pools = {query.id: pool(runs, query.id, depth, seed) for query in queries}
-    return Judging(queries, pools, judgments)
+    return list(rankings(source, asked, systems, depth, tell=tell).values())
 
 
 def _texts(corpus: Corpus, wanted: Collection[str], tell: _Tell) -> dict[str, Document]:
