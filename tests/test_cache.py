@@ -303,6 +303,7 @@ import sys
 from pathlib import Path
 from test_cache import get, put
 from vecsearch.cache import KeptVectors
+print("ready", flush=True)
 sys.stdin.readline()
 for turn in range(15):
     with KeptVectors(Path(sys.argv[1]), int(sys.argv[2])) as kept:
@@ -318,8 +319,9 @@ def test_processes_share_a_file(tmp_path, limit):
     """All of them make it, at the same moment; in the second case they make room, too."""
     path = tmp_path / "v"
     pipe = subprocess.PIPE
-    sharing = [run(SHARING, path, limit, n, stdin=pipe, stderr=pipe) for n in range(4)]
-    time.sleep(1.5)
+    every = {"stdin": pipe, "stdout": pipe, "stderr": pipe}
+    sharing = [run(SHARING, path, limit, n, **every) for n in range(4)]
+    assert [each.stdout.readline() for each in sharing] == ["ready\n"] * 4
     for each in sharing:
         each.stdin.write("go\n")
         each.stdin.flush()
