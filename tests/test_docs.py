@@ -175,8 +175,7 @@ def test_the_tables_of_the_documents_are_those_of_the_results(monkeypatch):
         assert publish["published"](document, reports, commit) == document
     drawn = publish["picture"](reports["road"], publish["ROAD"])
     assert drawn == (kept / "road.svg").read_text(encoding="utf-8")
-    measurements = runpy.run_path(str(ROOT / "bench" / "measurements.py"))
-    assert measurements["written"](MEASUREMENTS) == MEASUREMENTS
+    assert runpy.run_path(str(ROOT / "bench" / "readme.py"))["written"](README) == README
     for results in reports.values():
         assert results["environment"]["commit"].startswith(commit)
         assert not any(results[texts] for texts in ("queries", "details", "titles"))

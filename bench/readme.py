@@ -1,6 +1,6 @@
-"""The tables of speed in MEASUREMENTS.md, made of what was measured on each kind of processor.
+"""The tables of speed in the README, made of what was measured on each kind of processor.
 
-    python bench/measurements.py
+    python bench/readme.py
 
 A folder of bench/results for each; what was measured on the one only stands beside a dash.
 """
@@ -16,7 +16,7 @@ import figures
 from figures import Found, Row
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-MEASUREMENTS: Final = ROOT / "MEASUREMENTS.md"
+README: Final = ROOT / "README.md"
 RESULTS: Final = ROOT / "bench" / "results"
 PROCESSORS: Final = {"xeon": "Intel Xeon (AMX)", "epyc": "AMD EPYC (AVX-512)"}
 """By the name of the folder, what stands above the column."""
@@ -101,4 +101,4 @@ def written(document: str) -> str:
 
 
 if __name__ == "__main__":
-    MEASUREMENTS.write_text(written(MEASUREMENTS.read_text(encoding="utf-8")), encoding="utf-8")
+    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
