@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from measurements import placed
+from readme import placed
 from road import COLLECTIONS, FINETUNED, FROM_TEXTS, MINUTES, OWN, REPORTS
 from road_picture import picture
 
