@@ -1,4 +1,4 @@
-"""Many queries at once, by the processor's tiles: exactly what queries asked alone are given."""
+"""Many queries at once, by tiles of bfloat16: exactly what queries asked alone are given."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vecsearch.retrieve.nearest.loading import Loading
 
 KERNELS = tiled._load()
 
-tiles = pytest.mark.skipif(KERNELS is None, reason="the processor has no tiles of bfloat16")
+tiles = pytest.mark.skipif(KERNELS is None, reason="the processor doesn't multiply bfloat16")
 
 
 def narrowed(numbers):
@@ -207,6 +207,39 @@ def test_tiles_round_as_the_reference_does():
     wanted = np.sort(queries @ table.T, axis=1)[:, -10:]
     assert (np.sort(room.heap[:40], axis=1) == wanted).all()
     assert room.lengths[0] == pytest.approx(np.linalg.norm(table, axis=1).max())
+
+
+@tiles
+@pytest.mark.parametrize("columns", [1, 2, 3])
+@pytest.mark.parametrize("steps", [1, 3])
+def test_pairs_multiply_tiles(columns, steps):
+    """Products of whole numbers are exact. What isn't multiplied stays as it was."""
+    from numba import njit
+
+    from vecsearch.kernels.pairs import multiply
+
+    @njit
+    def run(rows, row, tiles, column, sums):
+        multiply(rows, row, tiles, column, sums)
+
+    def words(numbers):
+        return (numbers.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
+
+    rng = np.random.default_rng(columns)
+    rows = rng.integers(-128, 129, (64, 32 * steps))
+    queries = rng.integers(-128, 129, (16 * columns, 32 * steps))
+    block = np.zeros((64, 32 * steps + 32), np.uint16)
+    block[:, : 32 * steps] = words(rows)
+    laid = words(queries).reshape(columns, 16, steps, 16, 2).transpose(0, 2, 3, 1, 4)
+    for first in range(0, columns, 2):
+        sums = np.full((2, 2, 16, 16), np.nan, np.float32)
+        run(block, 32, np.ascontiguousarray(laid), 16 * first, sums)
+        for half in range(2):
+            if first + half < columns:
+                some = queries[16 * (first + half) : 16 * (first + half + 1)]
+                assert (sums[:, half].reshape(32, 16) == rows[32:] @ some.T).all()
+            else:
+                assert np.isnan(sums[:, half]).all()
 
 
 def test_compiled_loops_are_loaded_once_they_are_worth_it():

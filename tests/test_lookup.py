@@ -8,9 +8,9 @@ from test_dense import unit
 
 from vecsearch.retrieve.nearest import lookup
 from vecsearch.retrieve.nearest.approximate import Approximate
-from vecsearch.retrieve.nearest.asking import Asking
 from vecsearch.retrieve.nearest.building import Builder
 from vecsearch.retrieve.nearest.exact import Flat, inner_products
+from vecsearch.retrieve.nearest.faiss_search import FaissSearch
 from vecsearch.retrieve.nearest.library import load_faiss
 from vecsearch.retrieve.nearest.lookup import LookUp
 from vecsearch.retrieve.nearest.measuring import NEVER_EXACT
@@ -138,13 +138,13 @@ def test_at_most_so_many_lists_are_visited(lists):
 
 def test_faiss_visits_the_lists_that_are_near(lists):
     """It finds at least as much, since it visits somewhat more of them."""
-    asking = Asking(lists)
+    faiss_search = FaissSearch(lists)
     for share in (0.2, 0.5):
-        effort = Effort(1, 16, 200, asking.nearness(QUERIES, share))
+        effort = Effort(1, 16, 200, faiss_search.nearness(QUERIES, share))
         mine = best_scores(
             QUERIES, TABLE, LookUp(lists, TABLE).rows(KERNELS, QUERIES, effort, ALL), 10
         )
-        theirs = best_scores(QUERIES, TABLE, asking.rows(QUERIES, effort, ALL), 10)
+        theirs = best_scores(QUERIES, TABLE, faiss_search.rows(QUERIES, effort, ALL), 10)
         assert theirs.mean() >= mine.mean() - 1e-3
         _, products = lists_of(lists)
         near = products >= effort.nearness * products.max(axis=1, keepdims=True)

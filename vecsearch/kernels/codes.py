@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vecsearch.kernels import compiled, compiled_quickly, part
 from vecsearch.kernels.best import nth_greatest
 from vecsearch.kernels.bits import trailing_zeros
-from vecsearch.kernels.floats import ordered, widened
+from vecsearch.kernels.inverted import Codes, Wanted, multiply, visit
 from vecsearch.kernels.memory import LINE, array_at, fetch
 from vecsearch.kernels.products import product
 from vecsearch.kernels.tables import ENTRIES, ROWS, look_up
@@ -30,9 +30,6 @@ _TILE: Final = 32 * ROWS
 
 _SAMPLED: Final = 64
 """Of so many blocks one is looked at beforehand."""
-
-_LISTS_SEEN: Final = 32
-"""Lists at least, if so many are visited, of which it is looked at how many rows pass."""
 
 _SOON: Final = 2
 """So many blocks before it is looked at one of the few is fetched."""
@@ -50,24 +47,6 @@ _ONE: Final = np.uint64(1)
 _MOST: Final = np.float32(1e30)
 _NEVER: Final = 1 << 20
 """A floor that no sum reaches."""
-
-
-class Codes(NamedTuple):
-    """An index, as FAISS keeps it.
-
-    rotation, centroids: (width, dim), and (lists, width) of the lists: uint16, which are bfloat16,
-        as for every query they come from memory.
-    words: (numbers, ENTRIES, width / numbers) float32, what each number of a code stands for.
-    blocks, rows: (lists,) int64, the address of each list's blocks and of its rows' numbers, int64.
-    sizes: (lists,) int64.
-    """
-
-    rotation: Numbers
-    centroids: Numbers
-    words: Numbers
-    blocks: Numbers
-    rows: Numbers
-    sizes: Numbers
 
 
 class _Work(NamedTuple):
@@ -89,28 +68,15 @@ class _Work(NamedTuple):
 
 
 @compiled
-def best_rows(
-    queries: Numbers,
-    index: Codes,
-    probes: int,
-    nearness: float,
-    candidates: int,
-    allow: Numbers,
-    found: Numbers,
-) -> None:
+def best_rows(queries: Numbers, index: Codes, wanted: Wanted, found: Numbers) -> None:
     """Find the rows with the best codes for each query, (n, dim) float32.
 
-    probes: lists that are visited, the nearest. nearness: of these the least product with the
-    query, as a share of the nearest list's; -inf for any. candidates: rows that are found; a list
-    is visited in any case if fewer are in those before it. allow: (rows,) bool, those that may be
-    found; empty for all. The fewer they are in near lists, the more lists are visited: so many
-    times more as is the root of the share. found: (n, candidates) int64, gets the rows in any
-    order; -1 pads.
+    found: (n, candidates) int64, gets the rows in any order; -1 pads.
     """
     found[:] = -1
     for first in range(0, len(queries), TOGETHER):
         some = queries[first : first + TOGETHER]
-        work = _looked_up(some, index, probes, nearness, candidates, allow)
+        work = _looked_up(some, index, wanted)
         for i in range(len(some)):
             taken = work.taken[i]
             found[first + i, :taken] = work.rows[i, :taken]
@@ -120,10 +86,7 @@ def best_rows(
 def best_scored(
     queries: Numbers,
     index: Codes,
-    probes: int,
-    nearness: float,
-    candidates: int,
-    allow: Numbers,
+    wanted: Wanted,
     vectors: int,
     rows: Numbers,
     scores: Numbers,
@@ -137,7 +100,7 @@ def best_scored(
     scores[:] = -np.inf
     for first in range(0, len(queries), TOGETHER):
         some = queries[first : first + TOGETHER]
-        work = _looked_up(some, index, probes, nearness, candidates, allow)
+        work = _looked_up(some, index, wanted)
         for i in range(len(some)):
             _score(
                 some[i], vectors, work.rows[i], work.taken[i], rows[first + i], scores[first + i]
@@ -145,35 +108,21 @@ def best_scored(
 
 
 @compiled
-def _looked_up(
-    queries: Numbers,
-    index: Codes,
-    probes: int,
-    nearness: float,
-    candidates: int,
-    allow: Numbers,
-) -> _Work:
+def _looked_up(queries: Numbers, index: Codes, wanted: Wanted) -> _Work:
     """Find so many rows with the best codes for some queries."""
-    work = _prepared(queries, index, probes, nearness, candidates, allow)
-    _sample(index, allow, work, candidates)
-    _scan(index, allow, work, candidates)
+    work = _prepared(queries, index, wanted)
+    _sample(index, wanted, work)
+    _scan(index, wanted, work)
     return work
 
 
 @compiled
-def _prepared(
-    queries: Numbers,
-    index: Codes,
-    probes: int,
-    nearness: float,
-    candidates: int,
-    allow: Numbers,
-) -> _Work:
+def _prepared(queries: Numbers, index: Codes, wanted: Wanted) -> _Work:
     count, lists, numbers = len(queries), len(index.sizes), index.words.shape[0]
     size = -(-numbers // 4) * 4 * ENTRIES
     memory = np.zeros(count * size + LINE, np.uint8)
     start = -memory.ctypes.data % LINE
-    room = 2 * candidates + ROWS
+    room = 2 * wanted.candidates + ROWS
     work = _Work(
         memory[start : start + count * size].reshape((count, -1, ENTRIES)),
         np.ones((count, lists), np.bool_),
@@ -183,89 +132,13 @@ def _prepared(
         np.zeros(count, np.int64),
     )
     turned = np.empty(index.rotation.shape[0], np.float32)
-    near, order = np.empty(lists, np.float32), np.empty(lists, np.int32)
     values = np.empty((numbers, ENTRIES), np.float32)
     for i in range(count):
-        _multiply(index.rotation, queries[i], turned)
+        multiply(index.rotation, queries[i], turned)
         _tabulate(index.words, turned, values, work.tables[i])
-        if lists == 1:
-            continue
-        _multiply(index.centroids, turned, near)
-        for each in range(lists):
-            order[each] = ordered(near[each])
-        visited = work.visited[i]
-        close = _visit(index.sizes, near, order, probes, nearness, candidates, visited)
-        if len(allow):
-            share = _passing(index, allow, visited, close)
-            wanted = min(close / np.sqrt(share), lists) if share > 0 else lists
-            _visit_nearest(order, int(wanted), visited)
+        if lists > 1:
+            visit(index, turned, wanted, work.visited[i])
     return work
-
-
-@part
-def _visit(
-    sizes: Numbers,
-    near: Numbers,
-    order: Numbers,
-    probes: int,
-    nearness: float,
-    candidates: int,
-    visited: Numbers,
-) -> int:
-    """Say which lists are visited, and return how many; `order` rises with what is near."""
-    best = np.float32(0)
-    for each in range(len(near)):
-        best = max(best, near[each])
-    count = probes
-    if best > 0:
-        enough = np.float32(nearness) * best
-        count = 0
-        for each in range(len(near)):
-            count += near[each] >= enough
-        count = max(min(count, probes), 1)
-    while True:
-        _visit_nearest(order, count, visited)
-        held = 0
-        for each in range(len(near)):
-            held += visited[each] * sizes[each]
-        if held >= candidates or count == probes:
-            return count
-        count += 1
-
-
-@part
-def _visit_nearest(order: Numbers, count: int, visited: Numbers) -> None:
-    least = nth_greatest(order, count)
-    for each in range(len(order)):
-        visited[each] = order[each] >= least
-
-
-@compiled
-def _passing(index: Codes, allow: Numbers, visited: Numbers, lists: int) -> float:
-    """Return about which share of the rows of the lists visited, so many, may be found."""
-    apart = max(lists // _LISTS_SEEN, 1)
-    at = seen = passing = 0
-    for each in range(len(visited)):
-        if not visited[each]:
-            continue
-        at += 1
-        if at % apart:
-            continue
-        rows = array_at(index.rows[each], min(index.sizes[each], ROWS), np.int64)
-        for row in range(len(rows)):
-            passing += allow[rows[row]]
-        seen += len(rows)
-    return passing / max(seen, 1)
-
-
-@compiled_quickly
-def _multiply(matrix: Numbers, vector: Numbers, out: Numbers) -> None:
-    """Multiply a matrix, (n, dim) bfloat16, with a vector of float32."""
-    for i in range(len(matrix)):
-        total = np.float32(0)
-        for j in range(len(vector)):
-            total += widened(matrix[i, j]) * vector[j]
-        out[i] = total
 
 
 @compiled_quickly
@@ -292,7 +165,7 @@ def _tabulate(words: Numbers, query: Numbers, values: Numbers, table: Numbers) -
 
 
 @compiled
-def _sample(index: Codes, allow: Numbers, work: _Work, most: int) -> None:
+def _sample(index: Codes, wanted: Wanted, work: _Work) -> None:
     """Set floors by some of the blocks, so that more rows than are wanted are hardly below them."""
     total = 0
     for each in range(len(index.sizes)):
@@ -311,8 +184,8 @@ def _sample(index: Codes, allow: Numbers, work: _Work, most: int) -> None:
             visited += whole
         if not sampled:
             continue
-        count = _see(index, allow, work, i, lists[:sampled], blocks[:sampled], seen)
-        expected = most * sampled / visited
+        count = _see(index, wanted.allow, work, i, lists[:sampled], blocks[:sampled], seen)
+        expected = wanted.candidates * sampled / visited
         rank = int(expected + _DEVIATIONS * (np.sqrt(expected) + 1))
         if rank <= count:
             work.floors[i] = nth_greatest(seen[:count], rank)
@@ -352,10 +225,11 @@ def _see(
 
 
 @compiled
-def _scan(index: Codes, allow: Numbers, work: _Work, most: int) -> None:
-    """Collect the rows with the best codes, at most so many of each query."""
+def _scan(index: Codes, wanted: Wanted, work: _Work) -> None:
+    """Collect the rows with the best codes, at most as many of each query as are wanted."""
+    most = wanted.candidates
     hopeful = work.floors > 0
-    _scan_once(index, allow, work, most)
+    _scan_once(index, wanted, work)
     again = False
     for i in range(len(hopeful)):
         if hopeful[i] and work.taken[i] < most:
@@ -365,7 +239,7 @@ def _scan(index: Codes, allow: Numbers, work: _Work, most: int) -> None:
         else:
             work.floors[i] = _NEVER
     if again:
-        _scan_once(index, allow, work, most)
+        _scan_once(index, wanted, work)
     for i in range(len(hopeful)):
         if work.taken[i] > most:
             work.taken[i], _ = _shrink(work.rows[i], work.sums[i], work.taken[i], most)
@@ -374,7 +248,7 @@ def _scan(index: Codes, allow: Numbers, work: _Work, most: int) -> None:
 
 
 @compiled
-def _scan_once(index: Codes, allow: Numbers, work: _Work, most: int) -> None:
+def _scan_once(index: Codes, wanted: Wanted, work: _Work) -> None:
     """Collect the rows whose codes aren't below the floors, each as the address of its number."""
     block_sums = np.empty(ROWS, np.uint16)
     lists = np.empty(len(index.sizes) + 1, np.int64)
@@ -395,7 +269,7 @@ def _scan_once(index: Codes, allow: Numbers, work: _Work, most: int) -> None:
             for i in range(len(work.taken)):
                 if work.visited[i, each] and work.floors[i] != _NEVER:
                     _scan_tile(
-                        index, rows, allow, work, most, i, each, first, last, following, block_sums
+                        index, rows, wanted, work, i, each, first, last, following, block_sums
                     )
 
 
@@ -403,9 +277,8 @@ def _scan_once(index: Codes, allow: Numbers, work: _Work, most: int) -> None:
 def _scan_tile(
     index: Codes,
     rows: Numbers,
-    allow: Numbers,
+    wanted: Wanted,
     work: _Work,
-    most: int,
     query: int,
     each: int,
     first: int,
@@ -418,6 +291,7 @@ def _scan_tile(
     following: the address of the codes that are looked up after this list's.
     """
     numbers = index.words.shape[0]
+    allow, most = wanted.allow, wanted.candidates
     apart = numbers * ENTRIES
     ahead = apart * max(1, _CODES_AHEAD // apart)
     end = index.blocks[each] + apart * -(-len(rows) // ROWS)

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.kernels import compiled, inlined, part
+from vecsearch.kernels import compiled, inlined, pairs, part, tiles
 from vecsearch.kernels.bits import trailing_zeros
 from vecsearch.kernels.floats import larger, narrowed, widened
 from vecsearch.kernels.heaps import push
@@ -23,7 +23,6 @@ from vecsearch.kernels.tiles import (
     configuration,
     configure,
     exceeding,
-    multiply,
     narrow,
     release,
 )
@@ -39,12 +38,23 @@ _APART: Final = DEPTH
 _ONE: Final = np.uint64(1)
 _WHOLE: Final = configuration()
 
+_TILES: Final = tiles.known()
+"""What the compiler knows, not what Linux lets a process do: machine code is kept for others."""
+
+_multiply: Final = tiles.multiply if _TILES else pairs.multiply
+
+
+def work() -> bool:
+    """Whether the processor multiplies bfloat16 at once."""
+    return tiles.work() if _TILES else pairs.work()
+
 
 class Queries(NamedTuple):
     """Queries, filled up to a multiple of SIDE.
 
     tiles: (queries / 16, steps, 16, 16, 2) uint16, two numbers in bfloat16 of each of 16 queries
-        to a row of a tile.
+        to a row of a tile. Of the last SIDE queries it may lack the second 16, if these are only
+        there to fill up; in memory they follow.
     near, far: (queries,) float32, the room of each is near * (the length of the longest row) +
         far * (the greatest length of what a row loses in bfloat16).
     """
@@ -123,8 +133,9 @@ def collect(
     """
     vectors = array_at(address, height * dim, np.float32)
     floors = np.empty(len(queries.near), np.float32)
-    tiles, block, sums = queries.tiles, work.block, work.sums  # counted here, not in the loops
-    configure(_WHOLE)
+    columns, block, sums = queries.tiles, work.block, work.sums  # counted here, not in the loops
+    if _TILES:
+        configure(_WHOLE)
     for start in range(first, last, BLOCK):
         count = min(BLOCK, last - start)
         if _narrow_block(vectors, dim, rows, start, count, block, found) or start == first:
@@ -133,13 +144,14 @@ def collect(
         for row in range(0, count, SIDE):
             rest = min(SIDE, count - row)
             for column in range(0, len(floors), SIDE):
-                multiply(block, row, tiles, column, sums)
+                _multiply(block, row, columns, column, sums)
                 over = exceeding(sums, floors, column)
                 while over:
                     query = column + trailing_zeros(over)
                     over &= over - _ONE
                     _take(query, start + row, rest, sums, floors, queries, found)
-    release()
+    if _TILES:
+        release()
     for query in range(len(floors)):
         _drop(query, _floor(query, queries, found), found)
 

@@ -48,9 +48,14 @@ _WIDE: Final = ir.VectorType(ir.FloatType(), _ROWS)
 _NARROW: Final = ir.VectorType(BFloat(), _ROWS)
 
 
+def known() -> bool:
+    """Whether the processor has tiles, and the compiler knows them."""
+    return KNOWS_BFLOAT and knows(*_NEEDED)
+
+
 def work() -> bool:
-    """Whether the processor has tiles, the compiler knows them, and Linux lets this process."""
-    if not KNOWS_BFLOAT or not knows(*_NEEDED):
+    """Whether they are known, and Linux lets this process use them."""
+    if not known():
         return False
     try:
         return bool(ctypes.CDLL(None).syscall(_ARCH_PRCTL, _ASK, _TILES) == 0)

@@ -16,9 +16,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.retrieve.nearest.asking import Asking
 from vecsearch.retrieve.nearest.base import Found
 from vecsearch.retrieve.nearest.exact import BATCH, Flat, best, inner_products
+from vecsearch.retrieve.nearest.faiss_search import FaissSearch
 from vecsearch.retrieve.nearest.lookup import LookUp
 from vecsearch.retrieve.nearest.planner import SPARE, Costs, Plan, plan, sight, wider
 from vecsearch.retrieve.nearest.structure import Effort
@@ -54,14 +54,14 @@ class Approximate:
         self._flat = Flat(vectors)
         self._effort = effort
         self._costs = costs
-        self._asking = Asking(index)
+        self._faiss = FaissSearch(index)
         self._looking = LookUp(index, vectors)
         self._plans: dict[tuple[int, int | None, bool, bool], Plan] = {}
 
     @property
     def lists(self) -> int | None:
         """How many lists there are; None in a graph."""
-        return self._asking.lists
+        return self._faiss.lists
 
     def search(self, queries: Vectors, k: int, allow: Mask) -> Found:
         """See `VectorIndex.search`."""
@@ -142,14 +142,14 @@ class Approximate:
         """Return the rows whose codes are nearest, (queries, candidates); -1 pads."""
         kernels = self._looking.kernels(len(queries), effort.probes)
         if kernels is None:
-            return self._asking.rows(queries, effort, allow)
+            return self._faiss.rows(queries, effort, allow)
         return self._looking.rows(kernels, queries, effort, allow)
 
     def _scored(self, queries: Vectors, k: int, effort: Effort, allow: Mask) -> Found:
         kernels = self._looking.kernels(len(queries), effort.probes)
         if kernels is not None:
             return self._looking.search(kernels, queries, k, effort, allow)
-        rows = self._asking.rows(queries, effort, allow)
+        rows = self._faiss.rows(queries, effort, allow)
         return best(rows, inner_products(queries, self._vectors, rows), k)
 
     def _over_fetched(

@@ -97,14 +97,13 @@ class LookUp:
         if self._codes is None:
             self._codes = kernels.Codes(*_read(self._index))
         queries = _writable(queries)
-        spent = (
-            self._codes,
+        wanted = kernels.Wanted(
             effort.probes,
             -np.inf if effort.nearness is None else effort.nearness,
             min(effort.candidates, len(self._vectors)),
             _NO_MASK if allow is ALL else _writable(np.ascontiguousarray(allow, np.bool_)),
-            *more,
         )
+        spent = self._codes, wanted, *more
         step = kernels.TOGETHER
         if len(queries) <= step or (threads := load_faiss().omp_get_max_threads()) == 1:
             loop(queries, *spent, *found)

@@ -1,7 +1,8 @@
-"""The rows that can be among the nearest of many queries, by the processor's tiles of bfloat16.
+"""The rows that can be among the nearest of many queries, by products of tiles of bfloat16.
 
-That is an order of magnitude faster than products of float32, and its error has a bound. Let q' and
-x' be what query q and row x are in bfloat16. By the Cauchy-Schwarz inequality
+Where the processor multiplies whole tiles that is an order of magnitude faster than products of
+float32, where it multiplies pairs of numbers four times as fast; and the error has a bound. Let q'
+and x' be what query q and row x are in bfloat16. By the Cauchy-Schwarz inequality
 
     |q x - q' x'| = |(q - q') x + q' (x - x')| <= |q - q'| |x| + |q'| |x - x'|,
 
@@ -54,13 +55,13 @@ _LINE: Final = 64
 
 
 def _load() -> ModuleType | None:
-    if not processor_has("amx_bf16"):
+    if not processor_has("avx512_bf16"):
         return None
     try:
-        from vecsearch.kernels import nearest, tiles
+        from vecsearch.kernels import nearest
     except ImportError:
         return None
-    return nearest if tiles.work() else None
+    return nearest if nearest.work() else None
 
 
 LOADING: Final = Loading(_PATIENCE, _load)
@@ -136,7 +137,7 @@ def _narrowed(kernels: ModuleType, queries: Vectors) -> tuple[Any, NDArray[np.fl
     of_sums = 2 * (dim + 1) * _UNIT_ROUNDOFF * lengths
     near[:count] = 2 * _SPARE * (lost + of_sums + _LOST)
     far[:count] = 2 * _SPARE * (lengths + lost)
-    return kernels.Queries(tiles, near, far), lengths
+    return kernels.Queries(tiles[: math.ceil(count / 16)], near, far), lengths
 
 
 def _aligned(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:

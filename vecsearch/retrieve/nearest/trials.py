@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from vecsearch.retrieve.nearest.approximate import Approximate
-from vecsearch.retrieve.nearest.asking import Asking
 from vecsearch.retrieve.nearest.building import offered
 from vecsearch.retrieve.nearest.choosing import Trial
+from vecsearch.retrieve.nearest.faiss_search import FaissSearch
 from vecsearch.retrieve.nearest.measuring import NEVER_EXACT, Yardstick, microseconds
 from vecsearch.retrieve.nearest.structure import Codes, Effort, Structure
 from vecsearch.types import Vectors
@@ -58,9 +58,9 @@ def efforts(
     elif structure.lists == 1:
         yield [Effort(k, 1, multiple * k) for multiple in _CANDIDATES]
     else:
-        asking = Asking(index)
+        theirs = FaissSearch(index)
         for share in _VISITED:
-            nearness = asking.nearness(queries, share)
+            nearness = theirs.nearness(queries, share)
             yield [
                 Effort(k, structure.lists, multiple * k, nearness) for multiple in _FEWER_CANDIDATES
             ]

@@ -1,4 +1,4 @@
-"""Asks a FAISS index for the rows nearest to queries, in the words of its class."""
+"""FAISS's own search for the rows nearest to queries, told of efforts in the words of its class."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from vecsearch.retrieve.nearest.structure import Effort
 from vecsearch.types import ALL, Mask, Vectors
 
 
-class Asking:
-    """Asks a FAISS index for rows.
+class FaissSearch:
+    """Searches a FAISS index.
 
     lists: how many it has; None in a graph.
     """
