@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.kernels import compiled, part
+from vecsearch.kernels import compiled, inlined, part
 from vecsearch.kernels.bits import Eight, eight_at
 from vecsearch.kernels.memory import fetch_of
 
@@ -37,6 +37,9 @@ MIXED: Final = -3
 # A form above 0 is that of two characters, and says how many bytes the first has: the chunk stands
 # for the terms of both beyond those of the first. Where a TAIL, see `words`, makes several letters
 # of a character, the pair before has brought its terms.
+
+BATCH: Final = 1024
+"""Chunks that are looked up together."""
 
 _ZERO: Final = np.uint64(0)
 _ONE: Final = np.uint64(1)
@@ -86,6 +89,12 @@ class Keys(NamedTuple):
     firsts: Eights
     seconds: Eights
     hashes: Eights
+
+
+@inlined
+def empty_keys(size: int) -> Keys:
+    """Return room for the keys of so many chunks."""
+    return Keys(np.empty(size, np.uint64), np.empty(size, np.uint64), np.empty(size, np.uint64))
 
 
 @part
@@ -201,13 +210,23 @@ def number_lines(text: Bytes, table: Table, numbers: Numbers, new: New) -> Eight
     if 2 * (used[0] + len(numbers)) > len(slots):
         slots = grown(slots, 2 * (used[0] + len(numbers)))
     here = Table(slots, records, tails, used)
-    start = 0
-    for i in range(len(numbers)):
-        end = start
-        while text[end] != 10:
-            end += 1
-        numbers[i] = numbered(text, start, end, OWN_TERM, here, new) if end > start else -1
-        start = end + 1
+    starts = np.empty(BATCH + 1, np.int64)
+    keys = empty_keys(BATCH)
+    starts[0] = 0
+    for first in range(0, len(numbers), BATCH):
+        some = numbers[first : first + BATCH]
+        for i in range(len(some)):
+            end = starts[i]
+            while text[end] != 10:
+                end += 1
+            read_key(text, starts[i], end, False, slots, keys, i)
+            starts[i + 1] = end + 1
+        look_up(keys, here, some)
+        for i in range(len(some)):
+            start, end = starts[i], starts[i + 1] - 1
+            if some[i] < 0 and end > start:
+                some[i] = numbered(text, start, end, OWN_TERM, here, new)
+        starts[0] = starts[len(some)]
     return slots
 
 

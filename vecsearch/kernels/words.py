@@ -14,7 +14,8 @@ is:
 - Where anything less simple comes, the piece goes on to the next break and is one chunk.
 
 `read` goes over the text in batches, each of them in steps that keep the processor from waiting:
-find the breaks, look up without a branch, and settle one by one what is new or rare.
+find the breaks; look all stretches up without a branch; cut those that are missed into chunks; look
+these up alike, as soon as there are enough; and number one by one what is new or rare.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from vecsearch.kernels import called, compiled, inlined, part
 from vecsearch.kernels.bits import WIDE, eight_at, trailing_zeros, word_bytes
 from vecsearch.kernels.chunks import (
     ASCII,
+    BATCH,
     MIXED,
     OWN_TERM,
     SHORT,
@@ -38,6 +40,7 @@ from vecsearch.kernels.chunks import (
     Numbers,
     Places,
     Table,
+    empty_keys,
     find,
     grown,
     is_ascii,
@@ -65,7 +68,6 @@ MOST_MARKS: Final = 8
 PADDING: Final = 2 * WIDE
 """Bytes that there are beyond the end of a text."""
 
-_BATCH: Final = 1024
 _MOST_WHOLE: Final = 64
 """Bytes. A longer stretch between breaks is hardly ever met twice."""
 
@@ -78,7 +80,7 @@ _LAST: Final = np.uint64(WIDE - 1)
 
 
 class _Batch(NamedTuple):
-    """Stretches, or chunks, on their way to their numbers, (_BATCH + WIDE,) each."""
+    """Stretches, or chunks, on their way to their numbers, (BATCH + WIDE,) each."""
 
     edges: Places
     """Where each begins and ends, end to end."""
@@ -128,7 +130,7 @@ def read(
         end += sizes[i] + 1
         ends[i] = end
     batch = _empty()
-    cut = _Cut(_empty(), np.empty(_BATCH, np.int32), np.empty(_BATCH, np.int64))
+    cut = _Cut(_empty(), np.empty(BATCH, np.int32), np.empty(BATCH, np.int64))
     edges = batch.edges
     small = np.uint8(0x20 if lower else 0)
     new.used[:] = 0
@@ -142,8 +144,8 @@ def read(
             edges[known] = at + trailing_zeros(changes)
             known += 1
             changes &= changes - _ONE
-        if known >= 2 * _BATCH or at + 2 * WIDE >= len(data):
-            most = (edges[known - 1] - edges[0]) // 2 + 1 if known else 0  # new chunks
+        if known >= 2 * BATCH or (known and at + 2 * WIDE >= len(data)):
+            most = (edges[known - 1] - edges[0]) // 2 + 1  # new chunks
             if 2 * (used[0] + most) > len(slots):
                 slots = grown(slots, 2 * (used[0] + most))
             here = Table(slots, records, tails, used)
@@ -161,9 +163,8 @@ def read(
 
 @inlined
 def _empty() -> _Batch:
-    room = _BATCH + WIDE
-    keys = Keys(np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty(room, np.uint64))
-    return _Batch(np.empty(2 * room, np.int64), keys, np.empty(room, np.int32))
+    room = BATCH + WIDE
+    return _Batch(np.empty(2 * room, np.int64), empty_keys(room), np.empty(room, np.int32))
 
 
 @compiled
@@ -301,7 +302,7 @@ def _put(
     new: New,
 ) -> tuple[int, int]:
     """Have a chunk wait for its number, as `_stretch`."""
-    if waiting == _BATCH:
+    if waiting == BATCH:
         _settle(text, cut, waiting, table, numbers, new)
         waiting = 0
     cut.batch.edges[2 * waiting] = start
@@ -329,14 +330,14 @@ def _pairs(
     """
     done = 0
     while done < pairs:
-        if waiting == _BATCH:
+        if waiting == BATCH:
             _settle(text, cut, waiting, table, numbers, new)
             waiting = 0
         characters = numbers[found:]
         edges = cut.batch.edges[2 * waiting :]
         forms = cut.forms[waiting:]
         places = cut.places[waiting:]
-        some = min(pairs - done, _BATCH - waiting)
+        some = min(pairs - done, BATCH - waiting)
         for i in range(some):
             first, second, third = characters[i], characters[i + 1], characters[i + 2]
             edges[2 * i] = start + (first >> 1)
