@@ -85,6 +85,11 @@ def part(function: F) -> F:
     return _compiled(function, {"_nrt": False, "forceinline": True})
 
 
+def called(function: F) -> F:
+    """Compile as `part` does, but not into those that call it: a long one, from several places."""
+    return _compiled(function, {"_nrt": False})
+
+
 def inlined(function: F) -> F:
     """Compile a function into those that call it: passing many arrays to it would take longer."""
     return _compiled(function, {"forceinline": True})

@@ -11,8 +11,9 @@ from typing import Final, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.kernels import compiled, part
+from vecsearch.kernels import compiled, inlined, part
 from vecsearch.kernels.bits import Eight, eight_at
+from vecsearch.kernels.memory import fetch_of
 
 Bytes: TypeAlias = NDArray[np.uint8]
 Eights: TypeAlias = NDArray[np.uint64]
@@ -20,7 +21,7 @@ Numbers: TypeAlias = NDArray[np.int32]
 Places: TypeAlias = NDArray[np.int64]
 
 SHORT: Final = 15
-"""Bytes. The record of a longer chunk, or of one that is apart, has more to it."""
+"""Bytes. The record of a longer chunk has more to it."""
 
 PADDING: Final = 16
 """Bytes that there are beyond the end of a chunk."""
@@ -37,8 +38,12 @@ MIXED: Final = -3
 # for the terms of both beyond those of the first. Where a TAIL, see `words`, makes several letters
 # of a character, the pair before has brought its terms.
 
+BATCH: Final = 1024
+"""Chunks that are looked up together."""
+
 _ZERO: Final = np.uint64(0)
 _ONE: Final = np.uint64(1)
+_TWO: Final = np.uint64(2)
 _HALF: Final = np.uint64(32)
 _FULL: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
 _LOW: Final = np.uint64(0xFFFFFFFF)
@@ -86,36 +91,47 @@ class Keys(NamedTuple):
     hashes: Eights
 
 
+@inlined
+def empty_keys(size: int) -> Keys:
+    """Return room for the keys of so many chunks."""
+    return Keys(np.empty(size, np.uint64), np.empty(size, np.uint64), np.empty(size, np.uint64))
+
+
 @part
-def read_keys(text: Bytes, edges: Places, keys: Keys) -> None:
-    """Work out the keys of chunks: `edges` has where each begins and ends, end to end."""
+def read_key(
+    text: Bytes, start: int, end: int, apart: bool, slots: Eights, keys: Keys, at: int
+) -> None:
+    """Work out the key of a chunk, put it at a place, and have its slot come near."""
     firsts, seconds, hashes = keys
-    for i in range(len(edges) // 2):
-        first, second = _first_eights(text, edges[2 * i], edges[2 * i + 1])
-        firsts[i] = first
-        seconds[i] = second
-        hashes[i] = _hash(first, second)
+    first, second = _first_eights(text, start, end, apart)
+    firsts[at] = first
+    seconds[at] = second
+    hashed = _hash(first, second)
+    hashes[at] = hashed
+    fetch_of(slots, hashed >> _HALF & np.uint64(len(slots) - 1))
 
 
 @part
-def look_up(keys: Keys, table: Table, numbers: Numbers, missed: Places) -> int:
-    """Write down the numbers of those chunks that are where they are first looked for.
+def look_up(keys: Keys, table: Table, numbers: Numbers) -> None:
+    """Write down the numbers of those chunks that are in a slot where they are first looked for.
 
-    The processor has many loads under way at once, since no branch depends on one. Return how many
-    chunks are missed; `missed` gets them.
+    The others get -1. The processor has many loads under way at once, since no branch depends on
+    one, and each was asked for before.
     """
     firsts, seconds, hashes = keys
     slots, records, _, _ = table
     last = np.uint64(len(slots) - 1)
     for i in range(len(numbers)):
-        numbers[i] = np.int64(slots[hashes[i] >> _HALF & last] & _LOW) - 1
-    misses = 0
+        slot = hashes[i] >> _HALF & last
+        entry, other = slots[slot], slots[(slot + _ONE) & last]
+        entry = entry if (entry ^ hashes[i]) >> _HALF == _ZERO else other
+        number = entry & _LOW
+        fetch_of(records, _TWO * number)
+        numbers[i] = np.int64(number) - 1
     for i in range(len(numbers)):
         place = np.uint64(numbers[i] + 1)
-        differ = (records[2 * place] ^ firsts[i]) | (records[2 * place + _ONE] ^ seconds[i])
-        missed[misses] = i
-        misses += (differ != _ZERO) | (place == _ZERO)
-    return misses
+        differ = (records[_TWO * place] ^ firsts[i]) | (records[_TWO * place + _ONE] ^ seconds[i])
+        numbers[i] = -1 if differ != _ZERO else numbers[i]
 
 
 @part
@@ -123,11 +139,11 @@ def find(text: Bytes, start: int, end: int, apart: bool, table: Table) -> tuple[
     """Return a chunk's number, -1 where it has none; its hash; and the slot that it has or gets."""
     slots, records, tails, _ = table
     last = np.uint64(len(slots) - 1)
-    first, second = _first_eights(text, start, end)
-    hashed = _hash(first, second | _APART if apart else second)
+    first, second = _first_eights(text, start, end, apart)
+    hashed = _hash(first, second)
     for at in range(start + 16, end, 8):
         hashed = _hash(hashed, _within(text, at, end))
-    short = end - start <= SHORT and not apart
+    short = end - start <= SHORT
     slot = hashed >> _HALF & last
     while True:
         entry = slots[slot]
@@ -152,8 +168,8 @@ def add(
     slots[slot] = (hashed & ~_LOW) | np.uint64(used[0] + 1)
     number = int(used[0])
     used[0] += 1
-    records[2 * used[0]], records[2 * used[0] + 1] = _first_eights(text, start, end)
-    if end - start > SHORT or form > 0:
+    records[2 * used[0]], records[2 * used[0] + 1] = _first_eights(text, start, end, form > 0)
+    if end - start > SHORT:
         records[2 * used[0] + 1] = _LONG | np.uint64(used[1])
         tails[used[1]] = _length(start, end, form > 0)
         used[1] += 1
@@ -194,13 +210,23 @@ def number_lines(text: Bytes, table: Table, numbers: Numbers, new: New) -> Eight
     if 2 * (used[0] + len(numbers)) > len(slots):
         slots = grown(slots, 2 * (used[0] + len(numbers)))
     here = Table(slots, records, tails, used)
-    start = 0
-    for i in range(len(numbers)):
-        end = start
-        while text[end] != 10:
-            end += 1
-        numbers[i] = numbered(text, start, end, OWN_TERM, here, new) if end > start else -1
-        start = end + 1
+    starts = np.empty(BATCH + 1, np.int64)
+    keys = empty_keys(BATCH)
+    starts[0] = 0
+    for first in range(0, len(numbers), BATCH):
+        some = numbers[first : first + BATCH]
+        for i in range(len(some)):
+            end = starts[i]
+            while text[end] != 10:
+                end += 1
+            read_key(text, starts[i], end, False, slots, keys, i)
+            starts[i + 1] = end + 1
+        look_up(keys, here, some)
+        for i in range(len(some)):
+            start, end = starts[i], starts[i + 1] - 1
+            if some[i] < 0 and end > start:
+                some[i] = numbered(text, start, end, OWN_TERM, here, new)
+        starts[0] = starts[len(some)]
     return slots
 
 
@@ -252,10 +278,16 @@ def _length(start: int, end: int, apart: bool) -> Eight:
 
 
 @part
-def _first_eights(text: Bytes, start: int, end: int) -> tuple[Eight, Eight]:
-    """Return the first sixteen bytes of a chunk, those that it hasn't as 0."""
+def _first_eights(text: Bytes, start: int, end: int, apart: bool) -> tuple[Eight, Eight]:
+    """Return the first sixteen bytes of a chunk, those that it hasn't as 0.
+
+    The last of a short one that is apart is 0xFE.
+    """
     length = min(end - start, 16)
-    return eight_at(text, start) & _FIRST[length], eight_at(text, start + 8) & _SECOND[length]
+    second = eight_at(text, start + 8) & _SECOND[length]
+    if apart and length <= SHORT:
+        second |= _APART
+    return eight_at(text, start) & _FIRST[length], second
 
 
 @part

@@ -47,11 +47,27 @@ def _fetched(typing: _Untyped, address: _Untyped) -> _Untyped:
     return types.void(types.int64), code
 
 
+def _fetched_of(typing: _Untyped, array: _Untyped, at: _Untyped) -> _Untyped:
+    def code(
+        context: _Untyped, builder: _Untyped, signature: _Untyped, arguments: _Untyped
+    ) -> _Untyped:
+        place = builder.gep(
+            context.make_array(array)(context, builder, arguments[0]).data, [arguments[1]]
+        )
+        prefetch(builder, builder.bitcast(place, ir.IntType(8).as_pointer()), level=1)
+        return context.get_dummy_value()
+
+    return types.void(array, at), code
+
+
 LINE: Final = 64
 """Bytes that come into the cache together."""
 
 fetch: Final[Callable[[int], None]] = cast(_Untyped, intrinsic)(_fetched)
 """Let the line of an address come into the cache, while other work is done."""
+
+fetch_of: Final[Callable[[NDArray[Any], Any], None]] = cast(_Untyped, intrinsic)(_fetched_of)
+"""Let the line of an array's element come into the cache, as `fetch`."""
 
 _pointer: Final[Callable[[int], _Untyped]] = cast(_Untyped, intrinsic)(_point)
 

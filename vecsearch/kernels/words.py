@@ -14,7 +14,8 @@ is:
 - Where anything less simple comes, the piece goes on to the next break and is one chunk.
 
 `read` goes over the text in batches, each of them in steps that keep the processor from waiting:
-find the breaks, look up without a branch, and settle one by one what is new or rare.
+find the breaks; look all stretches up without a branch; cut those that are missed into chunks; look
+these up alike, as soon as there are enough; and number one by one what is new or rare.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from vecsearch.kernels import compiled, part
-from vecsearch.kernels.bits import WIDE, trailing_zeros, word_bytes
+from vecsearch.kernels import called, compiled, inlined, part
+from vecsearch.kernels.bits import WIDE, eight_at, trailing_zeros, word_bytes
 from vecsearch.kernels.chunks import (
     ASCII,
+    BATCH,
     MIXED,
     OWN_TERM,
     SHORT,
@@ -38,13 +40,13 @@ from vecsearch.kernels.chunks import (
     Numbers,
     Places,
     Table,
-    add,
+    empty_keys,
     find,
     grown,
     is_ascii,
     look_up,
     numbered,
-    read_keys,
+    read_key,
 )
 
 KINDS: Final = 1 << 17
@@ -53,10 +55,10 @@ KINDS: Final = 1 << 17
 BREAK: Final = 0
 PART: Final = 1
 LETTER: Final = 2
-SPACELESS: Final = 3
-TAIL: Final = 4
+PICTOGRAPH: Final = 3
+SPACELESS: Final = 4
+TAIL: Final = 5
 """Ends a spaceless character: it normalises to a mark and a letter, as Thai's SARA AM does."""
-PICTOGRAPH: Final = 5
 MARK: Final = 8
 """Of combining class 0; other marks have their class on top."""
 
@@ -66,9 +68,11 @@ MOST_MARKS: Final = 8
 PADDING: Final = 2 * WIDE
 """Bytes that there are beyond the end of a text."""
 
-_BATCH: Final = 1024
 _MOST_WHOLE: Final = 64
 """Bytes. A longer stretch between breaks is hardly ever met twice."""
+
+_LONGEST: Final = 1 << 30
+"""Bytes of a spaceless piece, so that numbers are enough to say where its characters start."""
 
 _ZERO: Final = np.uint64(0)
 _ONE: Final = np.uint64(1)
@@ -76,11 +80,21 @@ _LAST: Final = np.uint64(WIDE - 1)
 
 
 class _Batch(NamedTuple):
-    """Stretches between the text and the table, (_BATCH + WIDE,) each."""
+    """Stretches, or chunks, on their way to their numbers, (BATCH + WIDE,) each."""
 
+    edges: Places
+    """Where each begins and ends, end to end."""
     keys: Keys
     numbers: Numbers
-    missed: Places
+
+
+class _Cut(NamedTuple):
+    """Chunks of stretches that were cut."""
+
+    batch: _Batch
+    forms: Numbers
+    places: Places
+    """Where the number of each goes."""
 
 
 @compiled
@@ -115,10 +129,9 @@ def read(
     for i in range(len(sizes)):
         end += sizes[i] + 1
         ends[i] = end
-    room = _BATCH + WIDE
-    keys = Keys(np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty(room, np.uint64))
-    batch = _Batch(keys, np.empty(room, np.int32), np.empty(room, np.int64))
-    edges = np.empty(2 * room, np.int64)
+    batch = _empty()
+    cut = _Cut(_empty(), np.empty(BATCH, np.int32), np.empty(BATCH, np.int64))
+    edges = batch.edges
     small = np.uint8(0x20 if lower else 0)
     new.used[:] = 0
     within = _ZERO
@@ -131,21 +144,27 @@ def read(
             edges[known] = at + trailing_zeros(changes)
             known += 1
             changes &= changes - _ONE
-        if known >= 2 * _BATCH or at + 2 * WIDE >= len(data):
-            whole = edges[: known & ~1]
-            read_keys(text, whole, batch.keys)
-            here = Table(slots, records, tails, used)
-            missed = look_up(batch.keys, here, batch.numbers[: known // 2], batch.missed)
-            most = _most_new(whole, batch.missed[:missed])
+        if known >= 2 * BATCH or (known and at + 2 * WIDE >= len(data)):
+            most = (edges[known - 1] - edges[0]) // 2 + 1  # new chunks
             if 2 * (used[0] + most) > len(slots):
                 slots = grown(slots, 2 * (used[0] + most))
-                here = Table(slots, records, tails, used)
-            current, found = _settle(
-                text, ends, kinds, whole, batch, missed, here, current, counts, numbers, found, new
+            here = Table(slots, records, tails, used)
+            whole = known // 2
+            for i in range(whole):
+                read_key(text, edges[2 * i], edges[2 * i + 1], False, slots, batch.keys, i)
+            look_up(batch.keys, here, batch.numbers[:whole])
+            current, found = _write_down(
+                text, ends, kinds, batch, whole, here, current, counts, numbers, found, cut, new
             )
             edges[0] = edges[known - 1]
             known &= 1
     return counts, numbers[:found].copy(), new.forms[: new.used[1]].copy(), slots
+
+
+@inlined
+def _empty() -> _Batch:
+    room = BATCH + WIDE
+    return _Batch(np.empty(2 * room, np.int64), empty_keys(room), np.empty(room, np.int32))
 
 
 @compiled
@@ -183,50 +202,43 @@ def resolve(
 
 
 @part
-def _most_new(edges: Places, missed: Places) -> int:
-    """Return how many new chunks there may be in the stretches that were missed."""
-    most = 0
-    for i in missed:
-        most += (edges[2 * i + 1] - edges[2 * i]) // 2 + 1
-    return most
-
-
-@part
-def _settle(
+def _write_down(
     text: Bytes,
     ends: Places,
     kinds: Bytes,
-    edges: Places,
     batch: _Batch,
-    misses: int,
+    whole: int,
     table: Table,
     current: int,
     counts: Numbers,
     numbers: Numbers,
     found: int,
+    cut: _Cut,
     new: New,
 ) -> tuple[int, int]:
-    """Write down the numbers of a batch's chunks, those that were missed being found one by one.
+    """Write down the numbers of the chunks in a batch's stretches, cutting those without number.
 
     Return the text that it came to, and how many numbers there are.
     """
-    done = 0
-    for miss in range(misses + 1):
-        upto = batch.missed[miss] if miss < misses else len(edges) // 2
-        for i in range(done, upto):
-            while edges[2 * i] >= ends[current]:
-                current += 1
-            counts[current] += 1
-            numbers[found] = batch.numbers[i]
-            found += 1
-        if miss < misses:
-            start, end = edges[2 * upto], edges[2 * upto + 1]
+    before, end = found, ends[current]
+    waiting = 0
+    for i in range(whole):
+        start = batch.edges[2 * i]
+        if start >= end:
+            counts[current] += found - before
+            before = found
             while start >= ends[current]:
                 current += 1
-            before = found
-            found = _stretch(text, start, end, kinds, table, numbers, found, new)
-            counts[current] += found - before
-        done = upto + 1
+            end = ends[current]
+        if batch.numbers[i] >= 0:
+            numbers[found] = batch.numbers[i]
+            found += 1
+        else:
+            found, waiting = _stretch(
+                text, start, batch.edges[2 * i + 1], kinds, table, numbers, found, cut, waiting, new
+            )
+    counts[current] += found - before
+    _settle(text, cut, waiting, table, numbers, new)
     return current, found
 
 
@@ -239,129 +251,175 @@ def _stretch(
     table: Table,
     numbers: Numbers,
     found: int,
+    cut: _Cut,
+    waiting: int,
     new: New,
-) -> int:
-    """Number the chunks of a stretch between breaks in ASCII; return how many numbers there are."""
-    # Of several pairs of characters the whole isn't known, and one pair has been found by now.
-    spaceless = _kind(kinds, _code_point(text, start)[0]) == SPACELESS
-    if end - start <= _MOST_WHOLE and not spaceless:
-        number, hashed, slot = find(text, start, end, False, table)
-        if number < 0 and is_ascii(text, start, end):
-            form = ASCII if end - start <= SHORT else WORD
-            number = add(text, start, end, form, hashed, slot, table, new)
+) -> tuple[int, int]:
+    """Cut a stretch between breaks in ASCII into chunks, which then wait for their numbers.
+
+    Return how many numbers there are, with theirs, and how many chunks wait.
+    """
+    plain = is_ascii(text, start, end)
+    # Of several pairs of characters the whole isn't known.
+    if (
+        not plain
+        and SHORT < end - start <= _MOST_WHOLE
+        and _kind_at(text, start, kinds)[0] != SPACELESS
+    ):
+        number = find(text, start, end, False, table)[0]
         if number >= 0:
             numbers[found] = number
-            return found + 1
+            return found + 1, waiting
     at = start
     while at < end:
-        piece, made = _piece(text, at, kinds)
-        if made == BREAK:
-            at += _code_point(text, at)[1]
-        elif made == SPACELESS:
-            found = _pairs(text, at, piece, kinds, table, numbers, found, new)
-            at = piece
-        else:
-            form = WORD if made == LETTER else MIXED
-            numbers[found] = numbered(text, at, piece, form, table, new)
-            found += 1
-            at = piece
-    return found
+        piece, made, characters = end, LETTER, 0
+        if not plain:
+            piece, made, characters = _piece(text, at, kinds, numbers[found:])
+        if made == SPACELESS and characters > 1:
+            found, waiting = _pairs(
+                text, at, characters - 1, table, numbers, found, cut, waiting, new
+            )
+        elif made != BREAK:
+            form = WORD if made == LETTER else OWN_TERM if made == SPACELESS else MIXED
+            if plain and end - start <= SHORT:
+                form = ASCII
+            found, waiting = _put(text, at, piece, form, table, numbers, found, cut, waiting, new)
+        at = piece
+    return found, waiting
+
+
+@part
+def _put(
+    text: Bytes,
+    start: int,
+    end: int,
+    form: int,
+    table: Table,
+    numbers: Numbers,
+    found: int,
+    cut: _Cut,
+    waiting: int,
+    new: New,
+) -> tuple[int, int]:
+    """Have a chunk wait for its number, as `_stretch`."""
+    if waiting == BATCH:
+        _settle(text, cut, waiting, table, numbers, new)
+        waiting = 0
+    cut.batch.edges[2 * waiting] = start
+    cut.batch.edges[2 * waiting + 1] = end
+    cut.forms[waiting] = form
+    cut.places[waiting] = found
+    return found + 1, waiting + 1
 
 
 @part
 def _pairs(
     text: Bytes,
     start: int,
-    end: int,
-    kinds: Bytes,
+    pairs: int,
     table: Table,
     numbers: Numbers,
     found: int,
+    cut: _Cut,
+    waiting: int,
     new: New,
-) -> int:
-    """Number the pairs of characters of a spaceless piece, or its one character, as `_stretch`."""
-    middle, wide = _character(text, start, end, kinds)
-    if middle == end:
-        form = MIXED if wide else OWN_TERM
-        numbers[found] = numbered(text, start, end, form, table, new)
-        return found + 1
-    split = -1 if wide else 0  # the bytes of the first character of a pair, if it has a TAIL
-    while middle < end:
-        last, wide = _character(text, middle, end, kinds)
-        form = split if split > 0 else MIXED if wide or split else OWN_TERM
-        numbers[found] = numbered(text, start, last, form, table, new)
-        found += 1
-        split = last - middle if wide else 0
-        start, middle = middle, last
-    return found
+) -> tuple[int, int]:
+    """Put the pairs of characters of a spaceless piece, as `_stretch`.
 
-
-@part
-def _code_point(text: Bytes, at: int) -> tuple[int, int]:
-    """Return the code point at a byte, and how many bytes it takes."""
-    lead = np.int64(text[at])
-    if lead < 0x80:
-        return lead, 1
-    second = np.int64(text[at + 1]) & 0x3F
-    if lead < 0xE0:
-        return (lead & 0x1F) << 6 | second, 2
-    third = np.int64(text[at + 2]) & 0x3F
-    if lead < 0xF0:
-        return (lead & 0x0F) << 12 | second << 6 | third, 3
-    return (lead & 7) << 18 | second << 12 | third << 6 | (np.int64(text[at + 3]) & 0x3F), 4
-
-
-@part
-def _kind(kinds: Bytes, code: int) -> int:
-    """Return the kind of a code point."""
-    return np.int64(kinds[code]) if code < KINDS else PART
-
-
-@part
-def _piece(text: Bytes, at: int, kinds: Bytes) -> tuple[int, int]:
-    """Return the end of the piece at a byte, and what it is made of.
-
-    That is LETTER, SPACELESS or PICTOGRAPH; PART where it isn't that simple; BREAK for nothing.
+    What `_piece` tells of the characters is where the numbers will be.
     """
-    made = BREAK
-    marks = place = 0
-    while True:
-        code, width = _code_point(text, at)
-        kind = _kind(kinds, code)
-        if kind == made and kind in (LETTER, SPACELESS):  # as most
-            marks = place = 0
-            at += width
-            continue
-        if kind == BREAK:
-            return at, made
-        simple = kind in (LETTER, SPACELESS, PICTOGRAPH)
-        if made == BREAK:
-            made = kind if simple else PART
-        elif simple and made != PART:
-            if kind != made or kind == PICTOGRAPH:
-                return at, made
-            marks = place = 0
-        elif kind >= MARK:
-            marks += 1
-            if made == SPACELESS and (MARK < kind < place or marks > MOST_MARKS):
-                made = PART  # normalisation would change their order, or the pair grow too long
-            place = kind
-        elif kind == TAIL and made == SPACELESS:
-            place = 0
-        else:
-            made = PART
-        at += width
+    done = 0
+    while done < pairs:
+        if waiting == BATCH:
+            _settle(text, cut, waiting, table, numbers, new)
+            waiting = 0
+        characters = numbers[found:]
+        edges = cut.batch.edges[2 * waiting :]
+        forms = cut.forms[waiting:]
+        places = cut.places[waiting:]
+        some = min(pairs - done, BATCH - waiting)
+        for i in range(some):
+            first, second, third = characters[i], characters[i + 1], characters[i + 2]
+            edges[2 * i] = start + (first >> 1)
+            edges[2 * i + 1] = start + (third >> 1)
+            form = MIXED if (second | third) & 1 else OWN_TERM
+            forms[i] = (second - first) >> 1 if second & 1 and first > 1 else form
+            places[i] = found + i
+        done += some
+        found += some
+        waiting += some
+    return found, waiting
+
+
+@called
+def _settle(text: Bytes, cut: _Cut, waiting: int, table: Table, numbers: Numbers, new: New) -> None:
+    """Write down the numbers of the chunks that wait, those that are missed one by one."""
+    batch, forms, places = cut
+    edges, keys, known = batch
+    for i in range(waiting):
+        read_key(text, edges[2 * i], edges[2 * i + 1], forms[i] > 0, table.slots, keys, i)
+    look_up(keys, table, known[:waiting])
+    for i in range(waiting):
+        number = np.int64(known[i])
+        if number < 0:
+            number = numbered(text, edges[2 * i], edges[2 * i + 1], forms[i], table, new)
+        numbers[places[i]] = number
 
 
 @part
-def _character(text: Bytes, at: int, end: int, kinds: Bytes) -> tuple[int, bool]:
-    """Return the end of the spaceless character at a byte, and whether it has a TAIL."""
-    wide = False
-    at += _code_point(text, at)[1]
-    while at < end:
-        code, width = _code_point(text, at)
-        if kinds[code] == SPACELESS:
-            break
-        wide = wide or kinds[code] == TAIL
+def _kind_at(text: Bytes, at: int, kinds: Bytes) -> tuple[int, int]:
+    """Return the kind of the code point at a byte, and how many bytes it takes."""
+    eight = np.int64(eight_at(text, at))
+    lead = eight & 0xFF
+    if lead < 0x80:
+        return np.int64(kinds[lead]), 1
+    second = eight >> 8 & 0x3F
+    if lead < 0xE0:
+        return np.int64(kinds[(lead & 0x1F) << 6 | second]), 2
+    third = eight >> 16 & 0x3F
+    if lead < 0xF0:
+        return np.int64(kinds[(lead & 0x0F) << 12 | second << 6 | third]), 3
+    code = (lead & 7) << 18 | second << 12 | third << 6 | (eight >> 24 & 0x3F)
+    return np.int64(kinds[code]) if code < KINDS else PART, 4
+
+
+@part
+def _piece(text: Bytes, at: int, kinds: Bytes, starts: Numbers) -> tuple[int, int, int]:
+    """Return the end of the piece at a byte, what it is made of, and how many characters it has.
+
+    That is LETTER, PICTOGRAPH or SPACELESS; PART where it isn't that simple; BREAK for nothing.
+    Only the characters of a spaceless piece are counted. `starts` gets where each starts, in bytes
+    of the piece, and last where the piece ends: twice that, and 1 more behind a TAIL.
+    """
+    begin = at
+    kind, width = _kind_at(text, at, kinds)
+    made = kind
+    if made == BREAK:
+        return at + width, BREAK, 0
+    simple = LETTER <= made <= SPACELESS
+    characters = marks = place = tail = 0
+    while made == SPACELESS and kind >= SPACELESS:
+        # There are few branches: where marks come can't be foreseen.
+        letter = kind == SPACELESS
+        starts[characters] = 2 * (at - begin) + tail
+        characters += letter
+        tail = (kind == TAIL) | (tail & (not letter))
+        marks = 0 if letter else marks + (kind >= MARK)
+        # Normalisation would change their order, or the pair grow too long.
+        simple &= not ((MARK < kind < place) | (marks > MOST_MARKS))
+        place = kind
         at += width
-    return at, wide
+        kind, width = _kind_at(text, at, kinds)
+    if made == SPACELESS:
+        starts[characters] = 2 * (at - begin) + tail
+        simple &= at - begin <= _LONGEST
+        if characters == 1 and tail:
+            made = PART
+    while simple and made != SPACELESS and (at == begin or kind >= MARK or kind == made == LETTER):
+        at += width
+        kind, width = _kind_at(text, at, kinds)
+    ends = simple and kind not in (PART, TAIL)
+    while not ends and kind != BREAK:
+        at += width
+        kind, width = _kind_at(text, at, kinds)
+    return at, made if ends else PART, characters
