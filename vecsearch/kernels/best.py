@@ -66,11 +66,10 @@ def drop(best: Best, taken: int, floor: float) -> int:
     """Drop what can't be as good as the floor; return how many stay."""
     kept = 0
     for i in range(taken):
-        if best.most[i] >= floor:
-            best.rows[kept] = best.rows[i]
-            best.least[kept] = best.least[i]
-            best.most[kept] = best.most[i]
-            kept += 1
+        best.rows[kept] = best.rows[i]
+        best.least[kept] = best.least[i]
+        best.most[kept] = best.most[i]
+        kept += best.most[i] >= floor  # whoever doesn't stay is written over: no branch to guess
     return kept
 
 

@@ -158,5 +158,5 @@ def _add_exactly(
         places_of(rows, entries, places)
         for i in range(len(rows)):
             at = places[i]
-            if entries[at] == rows[i]:
-                totals[i] += weight * (idf * its.tf[cells[at]] - lacking)
+            added = weight * (idf * its.tf[cells[at]] - lacking)
+            totals[i] += added if entries[at] == rows[i] else 0.0
