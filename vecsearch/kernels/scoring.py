@@ -82,7 +82,7 @@ def rank_rows(
         if stop > len(all_rows):
             all_rows, all_scores = _longer(all_rows, 2 * stop), _longer(all_scores, 2 * stop)
         rows, scores = all_rows[found[query] : stop], all_scores[found[query] : stop]
-        rows[:] = np.sort(best.rows[:taken])
+        rows[:] = best.rows[:taken]
         ranks = np.zeros(taken, np.int32)
         _score(segments, like, asked, len(sums), rows, scores, ranks)
         opened[query] = True
@@ -110,7 +110,7 @@ def _score(
     scores: Numbers,
     ranks: Numbers,
 ) -> None:
-    """Work out the scores of rows, rising, and look up their ranks."""
+    """Work out the scores of rows, block by block, and look up their ranks."""
     totals, places = np.zeros(len(rows)), np.empty(len(rows), np.int32)
     first = 0
     for segment in range(len(segments)):
