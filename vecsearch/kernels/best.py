@@ -84,7 +84,8 @@ def settle(
     of several score alike.
     """
     bits = scores.view(np.int32)  # they rise with scores, of which none is below 0
-    order = np.argsort(-((bits.astype(np.int64) << 32) | ranks.astype(np.int64)))
+    keys = (bits.astype(np.int64) << 32) | ranks.astype(np.int64)
+    order = np.argsort(-keys, kind="mergesort")  # numba's other kind takes longer
     rows[:] = rows[order]
     scores[:] = scores[order]
     for first_row in first_rows[1:]:
