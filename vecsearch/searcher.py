@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import numpy as np
@@ -296,7 +296,7 @@ class Searcher:
         by: str | Retriever | None,
         vectors: Vectors | Sequence[Vector] | None,
     ) -> list[Ranking]:
-        if isinstance(queries, str) or not isinstance(queries, Iterable):
+        if isinstance(queries, str) or not hasattr(queries, "__iter__"):
             raise UsageError("Several queries are a list of texts; for one there is `search`.")
         queries = list(queries)  # it may be a generator
         for query in queries:

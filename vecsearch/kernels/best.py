@@ -66,11 +66,10 @@ def drop(best: Best, taken: int, floor: float) -> int:
     """Drop what can't be as good as the floor; return how many stay."""
     kept = 0
     for i in range(taken):
-        if best.most[i] >= floor:
-            best.rows[kept] = best.rows[i]
-            best.least[kept] = best.least[i]
-            best.most[kept] = best.most[i]
-            kept += 1
+        best.rows[kept] = best.rows[i]
+        best.least[kept] = best.least[i]
+        best.most[kept] = best.most[i]
+        kept += best.most[i] >= floor  # whoever doesn't stay is written over: no branch to guess
     return kept
 
 
@@ -85,7 +84,8 @@ def settle(
     of several score alike.
     """
     bits = scores.view(np.int32)  # they rise with scores, of which none is below 0
-    order = np.argsort(-((bits.astype(np.int64) << 32) | ranks.astype(np.int64)))
+    keys = (bits.astype(np.int64) << 32) | ranks.astype(np.int64)
+    order = np.argsort(-keys, kind="mergesort")  # numba's other kind takes longer
     rows[:] = rows[order]
     scores[:] = scores[order]
     for first_row in first_rows[1:]:

@@ -97,13 +97,13 @@ def segment_of(row: Numbers, like: Numbers) -> Segment:
 
 
 @compiled
-def query_of(numbers: Numbers, places: Numbers, cosine: bool) -> Query:
+def query_of(terms: Numbers, cosine: bool) -> Query:
     """Put terms in order: by falling weight, in the query's order where it is the same.
 
-    numbers, places: (terms, columns), rows of a table of terms, as float64 and as int64.
+    terms: (terms, columns) float64, rows of a table of terms.
     """
-    order = np.argsort(-(numbers[:, IDF] * numbers[:, WEIGHT]), kind="mergesort")
-    taken = numbers[order]
+    order = np.argsort(-(terms[:, IDF] * terms[:, WEIGHT]), kind="mergesort")
+    taken = terms[order]
     absent = squares = 0.0
     for term in range(len(order)):
         weight = taken[term, WEIGHT]
@@ -111,7 +111,7 @@ def query_of(numbers: Numbers, places: Numbers, cosine: bool) -> Query:
         squares += weight * weight
     norm = np.sqrt(squares) if cosine else 1.0
     idf, weights = taken[:, IDF].copy(), taken[:, WEIGHT].copy()
-    return Query(idf, weights, taken[:, LACKING].copy(), places[order], absent, norm)
+    return Query(idf, weights, taken[:, LACKING].copy(), taken.view(np.int64), absent, norm)
 
 
 @compiled

@@ -39,11 +39,10 @@ _ROOM: Final = 1024
 @compiled
 def rank_rows(
     segments: Numbers,
-    peaks: Numbers,
+    peak: float,
     like: Numbers,
     bounds: Numbers,
-    numbers: Numbers,
-    places: Numbers,
+    terms: Numbers,
     allowed: Numbers,
     enough: int,
     sums: Numbers,
@@ -52,9 +51,9 @@ def rank_rows(
     """Return the rows that may be among each query's best, their scores, bounds, and what is open.
 
     segments: (segments, columns) int64, a table of segments, of which there is one at least.
-    peaks: (segments,) float64, the most that a cell weighs. like: has the dtype of the cells.
+    peak: the most that a cell weighs. like: has the dtype of the cells.
     bounds: (queries + 1,) int64, where the terms of each begin, which follow on one another.
-    numbers, places: (terms, columns) float64 and int64, a table of terms, seen as both.
+    terms: (terms, columns) float64, a table of terms.
     allowed: (rows,) bool, the mask, or empty.
     enough: so many rows are returned of each query, best first, or all that there are.
     sums: (rows of a block,) uint16, all of them 0, as they are left behind.
@@ -75,14 +74,14 @@ def rank_rows(
     best = room_best(_ROOM)
     for query in range(count):
         first, last = bounds[query], bounds[query + 1]
-        asked = query_of(numbers[first:last], places[first:last], cosine)
-        units = units_of(asked, peaks.max(), tables, starts)
+        asked = query_of(terms[first:last], cosine)
+        units = units_of(asked, peak, tables, starts)
         best, taken = find_best(segments, like, asked, units, here, allowed, enough, sums, best)
         stop = found[query] + taken
         if stop > len(all_rows):
             all_rows, all_scores = _longer(all_rows, 2 * stop), _longer(all_scores, 2 * stop)
         rows, scores = all_rows[found[query] : stop], all_scores[found[query] : stop]
-        rows[:] = np.sort(best.rows[:taken])
+        rows[:] = best.rows[:taken]
         ranks = np.zeros(taken, np.int32)
         _score(segments, like, asked, len(sums), rows, scores, ranks)
         opened[query] = True
@@ -110,7 +109,7 @@ def _score(
     scores: Numbers,
     ranks: Numbers,
 ) -> None:
-    """Work out the scores of rows, rising, and look up their ranks."""
+    """Work out the scores of rows, block by block, and look up their ranks."""
     totals, places = np.zeros(len(rows)), np.empty(len(rows), np.int32)
     first = 0
     for segment in range(len(segments)):
@@ -158,5 +157,5 @@ def _add_exactly(
         places_of(rows, entries, places)
         for i in range(len(rows)):
             at = places[i]
-            if entries[at] == rows[i]:
-                totals[i] += weight * (idf * its.tf[cells[at]] - lacking)
+            added = weight * (idf * its.tf[cells[at]] - lacking)
+            totals[i] += added if entries[at] == rows[i] else 0.0

@@ -97,11 +97,10 @@ class Scorer:
         memory = _LOADING.memory()
         rows, scores, bounds, opened = kernels.rank_rows(
             table.segments,
-            table.peaks,
+            table.peak,
             table.like,
             np.array(ends, np.int64),
             terms,
-            terms.view(np.int64),
             _NO_MASK if allow is ALL else allow,
             k * self._most_rows,  # so many rows are of k documents at least
             *memory,
@@ -168,7 +167,7 @@ class Scorer:
             )
         return _Table(
             np.array(table, np.int64),
-            np.array([each.max(initial=0.0) for each in tfs]),
+            float(max(each.max(initial=0.0) for each in tfs)),
             np.empty(0, one),
             [starts, cells, tfs, norms],
         )
@@ -181,7 +180,7 @@ class _Table(NamedTuple):
     """
 
     segments: NDArray[np.int64]
-    peaks: NDArray[np.float64]
+    peak: float
     like: NDArray[Any]
     held: Sequence[Any]
 
