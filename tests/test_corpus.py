@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -338,6 +339,67 @@ def test_markdown_headings(tmp_path, content, title, text):
 )
 def test_html(tmp_path, content, title, text):
     assert read(put(tmp_path, "a.html", content)) == [Document("a.html", text, title)]
+
+
+META = '<meta charset="{}">'
+EQUIV = '<META content="text/html; charset={}" http-equiv=Content-Type>'
+
+
+@pytest.mark.parametrize(
+    ("head", "charset", "text"),
+    [
+        (META.format("windows-1252"), "cp1252", "“café” €5"),
+        (EQUIV.format("iso-8859-1"), "cp1252", "“café” €5"),  # which browsers read as Windows-1252
+        ("<meta charset=latin1>", "cp1252", "‘é’"),
+        (META.format("ISO-8859-9"), "cp1254", "ışık €"),
+        (META.format("windows-874"), "cp874", "แมว"),
+        (META.format("gb2312"), "gb18030", "猫 镕"),
+        (EQUIV.format("x-sjis"), "cp932", "猫①"),
+        (META.format("big5"), "big5", "貓"),
+        (META.format("ks_c_5601-1987"), "cp949", "똠"),
+        (META.format("koi8-r"), "koi8-r", "кот"),
+        (META.format("utf-16"), "utf-8", "é"),
+        (META.format("utf-8") + META.format("koi8-r"), "utf-8", "é"),
+        ("<!-- <meta charset=koi8-r> --><p title='<meta charset=koi8-r>'>", "utf-8", "é"),
+        (" " * 1024 + META.format("koi8-r"), "utf-8", "é"),
+        (META.format("of-nobody"), "utf-8", "é"),
+        ("", "utf-16", "猫"),  # Python writes a byte order mark
+        (META.format("koi8-r"), "utf-8-sig", "é"),
+        ("<?xml version='1.0' encoding='koi8-r'?>", "koi8-r", "кот"),
+    ],
+)
+def test_a_page_is_read_in_the_charset_that_it_declares(tmp_path, head, charset, text):
+    (tmp_path / "a.html").write_bytes(f"{head}<p>{text}".encode(charset))
+    assert read(tmp_path / "a.html") == [Document("a.html", text)]
+
+
+def test_a_page_that_declares_another_charset_than_its_own_is_believed(tmp_path):
+    """As browsers do, even where it is UTF-8."""
+    put(tmp_path, "a.html", META.format("koi8-r") + "<p>é")
+    assert read(tmp_path / "a.html")[0].text == "é".encode().decode("koi8-r")
+
+
+@pytest.mark.parametrize(
+    ("page", "problem"),
+    [
+        (b"<p>\xe9", "not UTF-8"),
+        (b"<meta charset=utf-8><p>\xe9", "not UTF-8"),
+        (b"<meta charset=utf-7>\n<p>\xe9", "its charset is 'utf-7', which no browser knows"),
+        (codecs.BOM_UTF16_LE + bytes([1, 0]) * 100, "binary"),
+        (b"<meta charset=latin1>" + b"\0" * 100 + b"\xe9", "binary"),
+    ],
+)
+def test_a_page_whose_charset_cant_be_told(tmp_path, page, problem):
+    (tmp_path / "a.html").write_bytes(page)
+    [error] = outcome(tmp_path)
+    assert problem in error[1]
+
+
+def test_what_is_wrong_in_a_charset_is_a_question_mark(tmp_path):
+    (tmp_path / "a.html").write_bytes(b"<meta charset=sjis><p>a\x81")
+    assert read(tmp_path / "a.html")[0].text == "a\ufffd"
+    (tmp_path / "a.html").write_bytes(b"<meta charset=latin1><p>a\x81")
+    assert read(tmp_path / "a.html")[0].text == "a\x81"
 
 
 def test_links_to_folders_are_not_followed_and_links_to_files_are(tmp_path):
@@ -850,8 +912,9 @@ def test_binary_files(tmp_path, name):
     noise = random.Random(0).randbytes(5000)
     assert only_error(put(tmp_path, name, noise), "looks like a binary file") is None
     assert only_error(put(tmp_path, name, b"\x01\x02\x03text"), "looks like a binary file") is None
-    wide = put(tmp_path, name, jsonl({"id": "1", "text": "x"}).encode("utf-16"))
-    assert only_error(wide, "UTF-16", "convert") is None
+    if name != "c.html":  # of pages it is read
+        wide = put(tmp_path, name, jsonl({"id": "1", "text": "x"}).encode("utf-16"))
+        assert only_error(wide, "UTF-16", "convert") is None
 
 
 @pytest.mark.parametrize("name", ["c.txt", "c.csv", "c.jsonl"])

@@ -7,6 +7,7 @@ import errno
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -612,6 +613,76 @@ with Index.open({str(tmp_path)!r}, toy.HashEncoder()).writer() as writer:
         assert seen(tmp_path) == before
         holder.kill()
     check_next_writer(tmp_path, before)
+
+
+WAITER = """
+import time
+
+sleep = time.sleep
+
+def told(seconds):
+    print("waiting", flush=True)
+    sleep(seconds)
+
+time.sleep = told
+from vecsearch.__main__ import main
+main()
+"""
+"""The command line, which says when it waits."""
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    """Start a command that waits for the writer of an index, and come back when it does."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITER, words[0], str(folder), *words[1:]],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "waiting\n"
+    return process
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("delete", "d1"),
+        ("add", str(HERE.parent / "corpora/lighthouse/corpus.jsonl")),
+        ("compact",),
+        ("reencode", "--encoder", "none"),
+    ],
+)
+def test_a_command_that_waits_for_a_writer(tmp_path: Path, words: tuple[str, ...]) -> None:
+    index = Index.create(tmp_path / "index", None, documents=fruit(range(3)))
+    with index.writer() as writer:
+        waiting = start(index.folder, *words, "--wait", "300")
+        writer.add(Document("late", "a late one"))
+    _, problem = waiting.communicate(timeout=300)
+    assert waiting.returncode == 0, problem
+    assert index.manifest().generation == 3
+    found = {document.id for document in index.searcher().documents()}
+    assert "late" in found
+    assert ("d1" in found) == (words[0] != "delete")
+
+
+def test_a_writer_that_has_waited_says_so(tmp_path: Path) -> None:
+    an_index(tmp_path)
+    with Index(tmp_path).writer(), start(tmp_path, "delete", "d1", "--wait", "0.1") as waiting:
+        _, problem = waiting.communicate(timeout=300)
+    assert waiting.returncode == 1
+    assert "is being written to by another process." in problem
+    assert "within 0.1 s." in problem
+
+
+def test_ctrl_c_ends_the_waiting(tmp_path: Path) -> None:
+    an_index(tmp_path)
+    with Index(tmp_path).writer(), start(tmp_path, "delete", "d1", "--wait", "300") as waiting:
+        waiting.send_signal(signal.SIGINT)
+        _, problem = waiting.communicate(timeout=300)
+    assert waiting.returncode == 130
+    assert "Interrupted" in problem
+    assert "d1" in seen(tmp_path).documents
 
 
 def test_a_creation_that_finds_another_at_work_leaves_it_alone(tmp_path: Path) -> None:

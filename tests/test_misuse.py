@@ -70,6 +70,12 @@ def test_a_recall(index: Index, asked: dict[str, Any]) -> None:
         index.compact(**asked)
 
 
+@pytest.mark.parametrize("wait", [-1, "5", float("nan"), None])
+def test_a_time_to_wait(index: Index, wait: Any) -> None:
+    with pytest.raises(UsageError, match="waits for a number of seconds"), index.writer(wait=wait):
+        pytest.fail("it began")
+
+
 def test_a_filter() -> None:
     with pytest.raises(UsageError, match="A filter is text"):
         parse_filter(None)  # type: ignore[arg-type]

@@ -138,20 +138,21 @@ class Index:
             hybrid_weight=EVEN if entry is None else entry.hybrid_weight,
         )
 
-    def writer(self, on_encoded: Told | None = None) -> contextlib.AbstractContextManager[Writer]:
+    def writer(
+        self, on_encoded: Told | None = None, *, wait: float = 0
+    ) -> contextlib.AbstractContextManager[Writer]:
         """Change the index: all of the block's changes are one commit, or none if it raises.
 
         on_encoded: is told from time to time how many rows (passages, or whole documents) have
             their vectors, of how many that were taken: (done, taken).
-
-        Raise IndexLocked at once where another writer is at work.
+        wait: how many seconds to wait for another writer that is at work; then raise IndexLocked.
         """
-        return WriterBlock(self._writing(on_encoded))
+        return WriterBlock(self._writing(on_encoded, wait))
 
     @contextlib.contextmanager
-    def _writing(self, on_encoded: Told | None) -> Iterator[Writer]:
+    def _writing(self, on_encoded: Told | None, wait: float) -> Iterator[Writer]:
         self.manifest()
-        with locked(self._disk, self.folder):
+        with locked(self._disk, self.folder, wait):
             base = self.manifest()
             analyzer = Analyzer.from_dict(base.analyzer)
             with contextlib.closing(self._new_writer(base, analyzer, on_encoded)) as writer:
@@ -168,6 +169,7 @@ class Index:
         memory_per_vector: float | None = None,
         seconds: float = SECONDS,
         watch: Callable[[str], None] = lambda step: None,
+        wait: float = 0,
     ) -> Contract | None:
         """Make one segment of all living documents, in one commit, and tune how it is searched.
 
@@ -180,6 +182,7 @@ class Index:
         memory_per_vector: bytes that a vector's code may take in memory.
         seconds: how long to go on trying.
         watch: is told what is being done.
+        wait: as for `writer`.
 
         Return what is promised, and on which evidence; None without `recall`, or where the index
         holds nothing. Raise UsageError for a recall that can't be kept and for queries that are too
@@ -188,11 +191,11 @@ class Index:
         if recall is None:
             if queries is not None or vectors is not None or memory_per_vector is not None:
                 raise UsageError("Queries and a limit of memory are for a recall; name one.")
-            with self.writer() as writer:
+            with self.writer(wait=wait) as writer:
                 writer.compact()
             return None
         request = wanted(recall, k, memory_per_vector, seconds)
-        with self.writer() as writer:
+        with self.writer(wait=wait) as writer:
             given = self._asked(queries, vectors)
             check_asked(given)
             return writer.tune(lambda part: tune(part, given, request, watch))
@@ -220,15 +223,16 @@ class Index:
         *,
         through: Callable[[Iterable[Document]], Iterable[Document]] = iter,
         on_encoded: Told | None = None,
+        wait: float = 0,
     ) -> None:
         """Make all vectors anew with another encoder, from the stored documents, in one commit.
 
         encoder: as for `create`; None drops the embeddings.
         through: what the documents pass on their way, such as a progress bar.
-        on_encoded: as for `writer`.
+        on_encoded, wait: as for `writer`.
         """
         self._encoder.latest = choose_encoder(encoder, self._device)
-        with locked(self._disk, self.folder):
+        with locked(self._disk, self.folder, wait):
             old = self.manifest()
             documents = Snapshot.open(self.folder, old).documents()
             for file in old.files():

@@ -2,7 +2,7 @@
 
 A document is the folder's if its metadata and its id say so: "file" is where it was read from, and
 its id, without the name of a part, is the path from the folder to there. It has changed if its
-content has; where only the time of its file has, the new time is taken over.
+content has; where only the place or the time of its file has, the new one is taken over.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from vecsearch.writer import Writer
 class Changes:
     """The ids of the documents that a folder brought, changed and lost, and how many stayed.
 
-    One of which only the time of its file has changed counts as `unchanged`.
+    One of which only the place or the time of its file has changed counts as `unchanged`.
     """
 
     added: list[str] = field(default_factory=list)
@@ -203,5 +203,6 @@ def _beneath(file: str, place: str) -> bool:
 
 
 def _content(document: Document) -> Content:
-    meta = {name: value for name, value in document.meta.items() if name != "modified"}
+    """What a document holds, wherever its file lies, also through a link, and whenever written."""
+    meta = {key: value for key, value in document.meta.items() if key not in ("file", "modified")}
     return encode_document(dataclasses.replace(document, meta=meta))

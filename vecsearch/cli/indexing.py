@@ -18,6 +18,7 @@ from vecsearch.cli.options import (
     index_argument,
     recall_queries_options,
     vectors_option,
+    wait_option,
     where_option,
     work_options,
 )
@@ -119,6 +120,7 @@ def index(
 )
 @corpus_options
 @vectors_option
+@wait_option
 @work_options
 def add(
     index_folder: Path,
@@ -129,6 +131,7 @@ def add(
     title_field: str | None,
     text_field: str | None,
     vectors_file: str | None,
+    wait: float,
     device: Device,
 ) -> None:
     """Add a corpus to INDEX; a document whose id exists is replaced.
@@ -140,8 +143,8 @@ def add(
     vectors = None if vectors_file is None else _read_vectors(vectors_file, on_error)
     with opened(index_folder, device) as index:
         reading = _Reading(corpus_source, Fields(id_field, title_field, text_field), on_error)
-        before = index.manifest().documents
-        with reading, index.writer(reading.passing.on_encoded) as writer:
+        with reading, index.writer(reading.passing.on_encoded, wait=wait) as writer:
+            before = index.manifest().documents
             if following:
                 changes = sync(writer, reading.corpus, reading.on_error, through=reading.watched)
             elif vectors is not None and vectors_file is not None:
@@ -164,30 +167,32 @@ def add(
     required=True,
     help="A name that `vecsearch encoders` lists, a model's folder, owner/model on a hub, or none.",
 )
+@wait_option
 @work_options
-def reencode(index_folder: Path, encoder: str, device: Device) -> None:
+def reencode(index_folder: Path, encoder: str, wait: float, device: Device) -> None:
     """Make the embeddings of INDEX anew, with another encoder, from its own documents."""
     with opened(index_folder, device) as index:
         count = index.manifest().documents
         passing = Passing()
         with passing.shown(lambda taken: taken / max(count, 1)):
-            index.reencode(encoder, through=passing, on_encoded=passing.on_encoded)
+            index.reencode(encoder, through=passing, on_encoded=passing.on_encoded, wait=wait)
         info = index.info()
     by = f"the embeddings are those of {info['encoder']}" if info["encoder"] else "no embeddings"
-    click.echo(f"{index_folder}: {counted(count)}, {by}, {size(info['bytes'])}.")
+    click.echo(f"{index_folder}: {counted(info['documents'])}, {by}, {size(info['bytes'])}.")
 
 
 @click.command(epilog="Example: vecsearch delete notes.index kettle.md kitchen/toaster.md")
 @index_argument
 @click.argument("ids", metavar="[ID]...", type=TEXT, nargs=-1)
 @where_option
-def delete(index_folder: Path, ids: tuple[str, ...], where: str | None) -> None:
+@wait_option
+def delete(index_folder: Path, ids: tuple[str, ...], where: str | None, wait: float) -> None:
     """Delete documents from INDEX, by id or by metadata."""
     if ids and where is not None:
         raise click.UsageError("Give either the ids of the documents or --where, not both.")
     if not ids and where is None:
         raise click.UsageError("Give the ids of the documents, or --where.")
-    with opened(index_folder) as index, index.writer() as writer:
+    with opened(index_folder) as index, index.writer(wait=wait) as writer:
         deleted = writer.delete(ids) if where is None else writer.delete_where(where)
     click.echo(f"Deleted {counted(deleted)} from {index_folder}.")
 
@@ -216,6 +221,7 @@ def delete(index_folder: Path, ids: tuple[str, ...], where: str | None) -> None:
     type=click.FloatRange(min=0),
     help=f"How long --recall tries further ways.  [{SECONDS:g}]",
 )
+@wait_option
 @work_options
 def compact(
     index_folder: Path,
@@ -225,6 +231,7 @@ def compact(
     vectors_file: str | None,
     memory_per_vector: float | None,
     seconds: float | None,
+    wait: float,
     device: Device,
 ) -> None:
     """Rewrite INDEX as one segment without what was deleted; with --recall, tune its search.
@@ -246,6 +253,7 @@ def compact(
             memory_per_vector=memory_per_vector,
             seconds=SECONDS if seconds is None else seconds,
             watch=lambda step: tell(step, 0),
+            wait=wait,
         )
         after = index.info()
     click.echo(

@@ -156,6 +156,17 @@ def recall_queries_options(function: _F) -> _F:
     return function
 
 
+def wait_option(function: _F) -> _F:
+    """Take --wait."""
+    return click.option(
+        "--wait",
+        type=click.FloatRange(min=0),
+        metavar="SECONDS",
+        default=0.0,
+        help="How long to wait where another process is writing to INDEX.  [not at all]",
+    )(function)
+
+
 def work_options(function: _F) -> _F:
     """Take --threads and --device."""
     threads = click.option(

@@ -16,6 +16,8 @@ from typing import Any, Final, TypeVar, cast
 import numba
 from numba.core import event as events
 
+from vecsearch.kernels.interruptions import HeldBack
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -53,6 +55,7 @@ class _Notice(events.Listener):
 
 
 events.register("numba:compile", _Notice())  # type: ignore[no-untyped-call]
+events.register("numba:compiler_lock", HeldBack())  # type: ignore[no-untyped-call]
 
 _QUICKLY: Final = {
     "fastmath": {"reassoc", "nsz", "contract", "arcp", "nnan", "ninf"},

@@ -43,28 +43,46 @@ def _beginning(terms: Sequence[bytes], prefix: str) -> Iterator[str]:
         yield terms[at].decode()
 
 
-def _edited(terms: Sequence[bytes], word: str) -> set[str]:
-    """Return what one edit makes of a word, as far as it could be one of the sorted terms."""
-    made = {word}
+def _edited(terms: Sequence[bytes], word: str) -> Iterator[str]:
+    """Yield what one edit makes of a word, and itself, where it is one of the sorted terms.
+
+    All that begins with what an edit leaves of the word lies together, in ever fewer terms.
+    """
+    among = range(len(terms))
     for place in range(len(word) + 1):
+        if not among:
+            return
         head, tail = word[:place], word[place:]
-        made.add(head + tail[1:])
-        made.add(head + tail[1:2] + tail[:1] + tail[2:])
-        for character in _following(terms, head):
-            made.add(head + character + tail)
-            made.add(head + character + tail[1:])
-    return made
+        made = [(head + tail[1:], among), (head + tail[1:2] + tail[:1] + tail[2:], among)]
+        following = range(0)
+        for character, beginning in _following(terms, head, among):
+            made.append((head + character + tail, beginning))
+            made.append((head + character + tail[1:], beginning))
+            if character == tail[:1]:
+                following = beginning
+        yield from (each for each, where in made if _holds(terms, each, where))
+        among = following
 
 
-def _following(terms: Sequence[bytes], head: str) -> Iterator[str]:
-    """Yield the characters that stand behind `head` where a term begins with it, each once."""
-    begin = head.encode()
-    at = bisect_left(terms, begin)
-    while at < len(terms) and terms[at].startswith(begin):
-        rest = terms[at][len(begin) :]
+def _following(terms: Sequence[bytes], head: str, among: range) -> Iterator[tuple[str, range]]:
+    """Yield each character that stands behind `head` in terms, and the terms that begin so.
+
+    among: the terms that begin with `head`.
+    """
+    size = len(head.encode())
+    at = among.start
+    while at < among.stop:
+        rest = terms[at][size:]
         if not rest:
             at += 1
             continue
         character = rest.decode()[0]
-        yield character
-        at = bisect_left(terms, begin + character.encode() + _LAST, at)
+        end = bisect_left(terms, (head + character).encode() + _LAST, at, among.stop)
+        yield character, range(at, end)
+        at = end
+
+
+def _holds(terms: Sequence[bytes], term: str, among: range) -> bool:
+    name = term.encode()
+    at = bisect_left(terms, name, among.start, among.stop)
+    return at < among.stop and terms[at] == name

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
-from vecsearch.errors import IndexProblem
+from vecsearch.errors import IndexLocked, IndexProblem, UsageError
 from vecsearch.store.files import Disk, WriterLock, naming_failure
 from vecsearch.store.manifest import read_manifest, sweep
 
+_FIRST_PAUSE: Final = 0.01  # seconds; each is twice the one before
+_LONGEST_PAUSE: Final = 0.5
+
 
 @contextlib.contextmanager
-def locked(disk: Disk, folder: Path) -> Iterator[None]:
+def locked(disk: Disk, folder: Path, wait: float = 0) -> Iterator[None]:
     """Hold the writer's lock; on any failure leave exactly what was committed.
 
-    Raise IndexLocked at once where another writer holds it.
+    wait: how many seconds to wait for another writer that holds it; then raise IndexLocked.
     """
+    if not isinstance(wait, int | float) or not wait >= 0:
+        raise UsageError(f"A writer waits for a number of seconds, from 0, not for {wait!r}.")
     lock = WriterLock(folder)
     try:
         with naming_failure(folder):
-            lock.acquire()
+            _acquire(lock, wait)
         _sweep(disk, folder)
         yield
     except BaseException:
@@ -44,6 +51,23 @@ def made(disk: Disk, folder: Path) -> Iterator[None]:
             with contextlib.suppress(OSError):
                 each.rmdir()
         raise
+
+
+def _acquire(lock: WriterLock, wait: float) -> None:
+    # A process isn't told when a lock is free, unless it waits for it alone, deaf to Ctrl-C.
+    end = time.monotonic() + wait
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            lock.acquire()
+            return
+        except IndexLocked as error:
+            left = end - time.monotonic()
+            if left <= 0:
+                waited = f" It wasn't done within {wait:g} s." if wait else ""
+                raise IndexLocked(f"{error}{waited}") from None
+        time.sleep(min(pause, left))
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def _sweep(disk: Disk, folder: Path) -> None:

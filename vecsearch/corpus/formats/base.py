@@ -50,7 +50,11 @@ whole is raised, and so is OSError.
 
 def read_text(path: Path) -> str:
     """Read a file of UTF-8 text, with or without a byte order mark."""
-    data = path.read_bytes()
+    return utf8(path.read_bytes())
+
+
+def utf8(data: bytes) -> str:
+    """Decode UTF-8, with or without a byte order mark; raise Unreadable for anything else."""
     problem = strangeness(data[:HEAD])
     if problem:
         raise Unreadable(problem)

@@ -39,6 +39,11 @@ def letters(data: bytes, charset: str) -> str:
     with suppress(LookupError, ValueError):
         if _is_known(charset):
             return data.decode(charset, "replace")
+    return windows(data)
+
+
+def windows(data: bytes) -> str:
+    """Decode Windows-1252; the five bytes that it lacks are the control characters of Latin-1."""
     return data.decode("latin-1").translate(_WINDOWS)
 
 

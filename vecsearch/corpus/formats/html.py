@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from vecsearch.corpus.formats.base import Part, Unreadable, read_text
+from vecsearch.corpus.formats.base import Part, Unreadable
+from vecsearch.corpus.formats.page_charset import decoded
 from vecsearch.types import MetaValue
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Page(NamedTuple):
 
 def read(path: Path) -> Iterator[Part]:
     """Read a page; its title is its <title>, else its first <h1>."""
-    page = page_of(read_text(path))
+    page = page_of(decoded(path.read_bytes()))
     yield Part("", page.text, page.title, page.meta)
 
 
