@@ -15,7 +15,6 @@ import pytest
 from rich.cells import cell_len
 
 from vecsearch import Document
-from vecsearch.__main__ import main as start
 from vecsearch.cli.output import print_document, saying_notices
 from vecsearch.cli.printable import printable
 
@@ -662,18 +661,22 @@ def test_a_filter_is_given_once(index):
         assert "Give --where once, and join its conditions by and." in told
 
 
-def test_ctrl_c_before_the_command_line_is_loaded(monkeypatch, capsys):
-    class Interrupts:
-        def find_spec(self, name, path, target=None):
-            if name == "vecsearch.cli":
-                raise KeyboardInterrupt
+@pytest.mark.parametrize("loading", ["vecsearch.cli", "numpy", "vecsearch.errors"])
+def test_ctrl_c_while_the_command_line_is_loaded(loading):
+    script = f"""
+import os, signal, sys
 
-    monkeypatch.delitem(sys.modules, "vecsearch.cli", raising=False)
-    monkeypatch.setattr(sys, "meta_path", [Interrupts(), *sys.meta_path])
-    with pytest.raises(SystemExit) as ended:
-        start()
-    assert ended.value.code == 130
-    assert capsys.readouterr().err == "Error: Interrupted.\n"
+class Interrupts:
+    def find_spec(self, name, path, target=None):
+        if name == {loading!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupts())
+from vecsearch.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "Error: Interrupted.\n")
 
 
 def test_a_path_longer_than_any_is_cut_short_in_messages(tmp_path: Path) -> None:
