@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from vecsearch.encoders.base import Device, Encoder, TokenVectors, check_role, encodable, require_list
+from vecsearch.encoders.base import (
+    Device,
+    Encoder,
+    TokenVectors,
+    check_role,
+    encodable,
+    require_list,
+)
 from vecsearch.encoders.bert.encoder import read_bert
 from vecsearch.encoders.saved import SAVED, Saved
 from vecsearch.encoders.words import word_spans

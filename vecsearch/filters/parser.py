@@ -211,6 +211,12 @@ class _Parser:
             raise self._wrong(token, f"{token.source} is no number, date, true or false; {hint}.")
         if literal.kind == "number" and math.isinf(float(token.source)):
             raise self._wrong(token, "This number is too large for a number of 64 bits.")
+        if type(literal.value) is int and not -(1 << 63) <= literal.value < 1 << 63:
+            raise self._wrong(
+                token,
+                f"Whole numbers are compared from {-(1 << 63)} to {(1 << 63) - 1}, exactly; "
+                "greater ones can be indexed as text and compared with text in quotes.",
+            )
         return replace(literal, source=token.source, position=token.position)
 
     def _pattern(self) -> Literal:
