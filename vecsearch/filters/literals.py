@@ -102,6 +102,11 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _DAY: Final = timedelta(days=1) // _MICROSECOND
 
 
+def is_written_as_date(source: str) -> bool:
+    """Say whether this is how dates and times are written, whether there is such a one or not."""
+    return _DATE.fullmatch(source) is not None
+
+
 def _instants(text: str) -> tuple[int, int] | None:
     """Return the microseconds since 1970, from and up to, that an ISO date or time stands for."""
     match = _DATE.fullmatch(text)

@@ -11,7 +11,7 @@ import numpy as np
 import regex
 
 from vecsearch.errors import FilterError, UsageError
-from vecsearch.filters.literals import Literal, like, read_bare
+from vecsearch.filters.literals import Literal, is_written_as_date, like, read_bare
 from vecsearch.filters.nodes import Comparison, Filter, Junction, Negation, Node
 from vecsearch.filters.problems import alternatives, instead
 from vecsearch.store.columns import Operator
@@ -206,6 +206,8 @@ class _Parser:
         if token.symbol == "null":
             raise self._wrong(token, "Nothing equals null; write is null or is not null.")
         literal = read_bare(token.source, operator)
+        if literal is None and is_written_as_date(token.source):
+            raise self._wrong(token, f"There is no such day or time as {token.source}.")
         if literal is None:
             hint = f'text needs quotes: "{token.source}"'
             raise self._wrong(token, f"{token.source} is no number, date, true or false; {hint}.")
