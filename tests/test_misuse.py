@@ -34,7 +34,8 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
         lambda searcher: searcher.search("red", by=3),
         lambda searcher: searcher.snippets("red", searcher.search("red"), width="wide"),
         lambda searcher: searcher.get(None),
-        lambda searcher: searcher.like(3),
+        lambda searcher: searcher.like(3.5),
+        lambda searcher: searcher.get(True),
     ],
 )
 def test_a_searcher(index: Index, ask: Callable[[Searcher], Any]) -> None:
@@ -53,8 +54,9 @@ def test_a_searcher(index: Index, ask: Callable[[Searcher], Any]) -> None:
         lambda writer: writer.delete(None),
         lambda writer: writer.delete(3),
         lambda writer: writer.delete(["a", 3]),
+        lambda writer: writer.delete(["a", 3.5]),
         lambda writer: writer.delete_where(None),
-        lambda writer: writer.get(3),
+        lambda writer: writer.get(3.5),
     ],
 )
 def test_a_writer(index: Index, change: Callable[[Writer], Any]) -> None:

@@ -173,7 +173,8 @@ def test_bad_vectors_name_the_document_and_cost_nothing(own: Index, vector, wron
         (lambda s: s.search("x", by=Lexical(s.snapshot, s.analyzer, BM25()), vector=[1.0] * 5), "not by bm25"),
         (lambda s: s.get("nobody"), "holds no document 'nobody'"),
         (lambda s: s.like("nobody"), "holds no document 'nobody'"),
-        (lambda s: s.get(5), "A document's id is text"),
+        (lambda s: s.get(5), "holds no document '5'"),
+        (lambda s: s.get(5.0), "A document's id is text or a whole number, not 5.0"),
         (lambda s: s.like("d1", k=0), "at least 1"),
     ],
 )  # fmt: skip

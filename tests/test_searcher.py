@@ -266,3 +266,19 @@ def test_an_index_stays_the_same_whatever_the_working_directory_becomes(tmp_path
         for name in ("here/index", "there/index", "here/new")
     }
     assert ids == {"here/index": ["who", "added"], "there/index": ["who"], "here/new": ["added"]}
+
+
+def test_a_whole_number_names_the_document_whose_id_is_its_text(tmp_path: Path) -> None:
+    records = [{"id": number, "text": f"lamp {number}"} for number in (5, 6, 7)]
+    index = Index.create(tmp_path / "index", "none", documents=records)
+    searcher = index.searcher()
+    assert searcher.get(5) == searcher.get("5")
+    assert searcher.like(5) == searcher.like("5")
+    assert {hit.id for hit in searcher.like(5)} == {"6", "7"}
+    assert searcher.explain("lamp", 5) == searcher.explain("lamp", "5")
+    assert searcher.explain("", 5).id == "5"
+    with index.writer() as writer:
+        assert writer.get(5) == searcher.get("5")
+        assert writer.delete(5) == 1
+        assert writer.delete([6, "6"]) == 1
+    assert [each.id for each in index.searcher().documents()] == ["7"]

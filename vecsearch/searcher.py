@@ -20,7 +20,7 @@ from vecsearch.retrieve.explanation import Explanation, explainer, unranked
 from vecsearch.retrieve.lexical import Lexical
 from vecsearch.retrieve.named import Mode, Named
 from vecsearch.snippets import Snippet, snippet
-from vecsearch.store.documents import check_id
+from vecsearch.store.documents import id_text
 from vecsearch.store.snapshot import Part, Snapshot
 from vecsearch.text import Analyzer
 from vecsearch.types import ALL, Document, Hit, Mask, Query, Vector, Vectors, seen_text
@@ -165,7 +165,11 @@ class Searcher:
 
     @_naming_damage
     def like(
-        self, id: str, k: int = 10, where: str | None = None, by: str | Retriever | None = None
+        self,
+        id: str | int,
+        k: int = 10,
+        where: str | None = None,
+        by: str | Retriever | None = None,
     ) -> list[Hit]:
         """Return the k documents that are most like one, best first, without itself.
 
@@ -212,7 +216,7 @@ class Searcher:
     def explain(
         self,
         query: str | Query,
-        id: str,
+        id: str | int,
         where: str | None = None,
         by: str | Retriever | None = None,
     ) -> Explanation:
@@ -227,18 +231,19 @@ class Searcher:
     def explain_many(
         self,
         query: str | Query,
-        ids: Sequence[str],
+        ids: Sequence[str | int],
         where: str | None = None,
         by: str | Retriever | None = None,
     ) -> list[Explanation]:
         """Explain several documents for one query, ranked once; see `explain`."""
         _check_query(query)
         retriever = explainer(self.retriever(by))
-        documents = [self._rows(id) for id in ids]
+        names = [id_text(id) for id in ids]
+        documents = [self._rows(id) for id in names]
         allow = self.mask(where)
         text = query_text(self.snapshot, self.analyzer, query)
         if not text.strip():
-            return [unranked(id, retriever.name, "The query is blank.") for id in ids]
+            return [unranked(id, retriever.name, "The query is blank.") for id in names]
         told = retriever.explain(text, documents, self._narrowed(query, allow)) if documents else []
         return [
             objected(self.snapshot, self.analyzer, query, allow, rows, each)
@@ -246,13 +251,17 @@ class Searcher:
         ]
 
     @_naming_damage
-    def get(self, id: str) -> Document:
-        """Return a document by its id; raise UnknownDocument where the index doesn't hold it."""
+    def get(self, id: str | int) -> Document:
+        """Return a document by its id; raise UnknownDocument where the index doesn't hold it.
+
+        A whole number is taken for its text, here and wherever an id is asked for: `Writer.add`
+        does too, for the id of a mapping.
+        """
         part, position = self._located(id)
         return part.segment.documents.document(position)
 
     @_naming_damage
-    def vectors(self, id: str) -> Vectors | None:
+    def vectors(self, id: str | int) -> Vectors | None:
         """Return a document's stored vectors, (its rows, dim); None in an index without any."""
         part, position = self._located(id)
         return part.vectors_of(position)
@@ -273,8 +282,8 @@ class Searcher:
         columns = (part.segment.columns for part in self.snapshot.parts)
         return tuple(sorted({name for each in columns for name in each.names}))
 
-    def _located(self, id: str) -> tuple[Part, int]:
-        check_id(id)
+    def _located(self, id: str | int) -> tuple[Part, int]:
+        id = id_text(id)
         found = self.snapshot.locate(id)
         if found is None:
             hint = did_you_mean(id, self.snapshot.ids())
