@@ -91,6 +91,10 @@ def test_a_list_and_wider_floats_are_taken(own: Index) -> None:
     expected = [hit.id for hit in searcher.search(vector=query)]
     assert [hit.id for hit in searcher.search(vector=query.astype(np.float64))] == expected
     assert [hit.id for hit in searcher.search(vector=query.tolist())] == expected
+    assert [hit.id for hit in searcher.search(vector=query[None])] == expected
+    assert [hit.id for hit in searcher.search(vector=[query.tolist()])] == expected
+    [hits] = searcher.search_many(["a"], vectors=query)
+    assert [hit.id for hit in hits] == expected
 
 
 def test_words_work_and_are_the_default(own: Index) -> None:
@@ -168,6 +172,8 @@ def test_bad_vectors_name_the_document_and_cost_nothing(own: Index, vector, wron
     ("call", "wrong"),
     [
         (lambda s: s.search(vector=[1.0]), "must have 5 numbers"),
+        (lambda s: s.search(vector=np.ones((2, 5))), "there are 2 for 1"),
+        (lambda s: s.search(vector=np.ones((1, 1, 5))), r"not the shape \(1, 1, 5\)"),
         (lambda s: s.search("x", by="bm25", vector=[1.0] * 5), "by dense or hybrid, not by bm25"),
         (lambda s: s.search_many(["a", "b"], vectors=[[1.0] * 5]), "there are 1 for 2"),
         (lambda s: s.search("x", by=Lexical(s.snapshot, s.analyzer, BM25()), vector=[1.0] * 5), "not by bm25"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar, cast
 
 import numpy as np
 
@@ -123,15 +123,15 @@ class Searcher:
             is what `Query.parse` gives, whose signs and phrases narrow what may be found.
         where: a metadata filter such as 'lang = "en" and year >= 2020'.
         by: the name of a retriever, or one composed over `snapshot`.
-        vector: (dim,), the query's vector, which the embeddings are then compared with instead of
-            the text's. The default is then dense; hybrid fuses it with the text's words.
+        vector: (dim,) or (1, dim), the query's vector, which the embeddings are then compared with
+            instead of the text's. The default is then dense; hybrid fuses it with the text's words.
 
         Fewer than k come back only where fewer match. Raise UsageError for a k below 1, a
         retriever that this index can't serve, or one of your own that gives what is no ranking of
         its rows; FilterError for a filter that doesn't fit, and EncoderError where the index's
         encoder can't be loaded.
         """
-        vectors = None if vector is None else [vector]
+        vectors = cast(Vectors | None, vector)  # which one alone is taken for, too
         return self.search_many([query], k, where, by, vectors=vectors)[0]
 
     @_naming_damage
