@@ -180,9 +180,10 @@ def test_vectors_in_and_out_and_searched_by(tmp_path: Path) -> None:
     assert "nan.npy: row 1, of document 'new', isn't all finite numbers." in told
     np.savez(tmp_path / "many.npz", matrix)
     np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
-    np.save(tmp_path / "whole.npy", np.eye(3, dtype=np.int64))
+    np.save(tmp_path / "complex.npy", np.full((1, 3), 1 + 2j))
+    np.save(tmp_path / "truth.npy", np.full((1, 3), True))
     np.save(tmp_path / "deep.npy", np.zeros((1, 2, 3)))
-    for name in ("many.npz", "objects.npy", "whole.npy", "deep.npy"):
+    for name in ("many.npz", "objects.npy", "complex.npy", "truth.npy", "deep.npy"):
         assert name in fails(1, "add", folder, more, "--vectors", tmp_path / name)
     (tmp_path / "cut.npy").write_bytes((tmp_path / "v.npy").read_bytes()[:-8])
     assert "cut.npy" in fails(1, "add", folder, more, "--vectors", tmp_path / "cut.npy")
@@ -190,6 +191,21 @@ def test_vectors_in_and_out_and_searched_by(tmp_path: Path) -> None:
     assert info(folder) == before
     ok("add", folder, more, "--vectors", tmp_path / "q.npy")
     assert info(folder)["documents"] == 7
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64, np.float16])
+def test_vectors_of_any_width_are_taken(tmp_path: Path, dtype) -> None:
+    source = tmp_path / "docs.jsonl"
+    source.write_text("".join(f'{{"id": "d{n}", "text": "number{n}"}}\n' for n in range(3)))
+    matrix = np.array([[3, 1, 0], [0, 90, 2], [100, 4, 5]], dtype)
+    np.save(tmp_path / "v.npy", matrix)
+    np.save(tmp_path / "q.npy", matrix[1])
+    ok("index", source, tmp_path / "i", "--vectors", tmp_path / "v.npy")
+    found = lines(ok("search", tmp_path / "i", "--vectors", tmp_path / "q.npy"))
+    wide = matrix.astype(np.float64)
+    expected = wide @ wide[1]
+    assert [each["id"] for each in found] == [f"d{n}" for n in np.argsort(-expected)]
+    assert [each["score"] for each in found] == sorted(expected, reverse=True)
 
 
 def test_reencode(words: Path, tmp_path: Path) -> None:

@@ -155,6 +155,8 @@ def test_the_folder_alone_opens_and_is_checked(own: Index) -> None:
         ([1, 2, 3, 4, 1e300], "greater"),
         ("fives", "must be numbers"),
         (["a"] * 5, "must be numbers"),
+        (np.full(5, 1 + 2j), "must be numbers .they are complex"),
+        ([1, 2, 3, 4, 5j], "must be numbers .they are complex"),
         (7.0, "5 numbers, not the shape"),
         (None, "has no vector"),
     ],

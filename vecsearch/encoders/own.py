@@ -87,8 +87,11 @@ def checked_vectors(given: object, what: str, dim: int | None = None) -> Vectors
     what: what they are called in an error. dim: how many numbers each must have, where it is known.
     """
     try:
+        numbers = np.asarray(given)
+        if np.iscomplexobj(numbers):
+            raise TypeError("they are complex")
         with np.errstate(over="ignore"):  # an infinity is told below
-            vectors = np.array(given, np.float32, order="C", ndmin=2)
+            vectors = np.array(numbers, np.float32, order="C", ndmin=2)
     except (TypeError, ValueError, OverflowError) as error:
         raise UsageError(f"{what} must be numbers ({error}).") from None
     if vectors.ndim != 2 or (dim is not None and vectors.shape[1] != dim):
