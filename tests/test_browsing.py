@@ -177,7 +177,16 @@ def test_vectors_in_and_out_and_searched_by(tmp_path: Path) -> None:
     fails(2, "add", folder, more, "--vectors", tmp_path / "v.npy", "--on-error", "skip")
     np.save(tmp_path / "nan.npy", np.array([[1, np.nan, 0]]))
     told = fails(1, "add", folder, more, "--vectors", tmp_path / "nan.npy")
-    assert "nan.npy: row 1, of document 'new', isn't all finite numbers." in told
+    assert "nan.npy: row 1, of document 'new', isn't all numbers from" in told
+    np.save(tmp_path / "huge.npy", np.array([[1, 2, 3], [1, -2e15, 0]]))
+    both = tmp_path / "both.jsonl"
+    both.write_text('{"id": "new", "text": "new"}\n{"id": "newer", "text": "newer"}\n')
+    told = fails(1, "add", folder, both, "--vectors", tmp_path / "huge.npy")
+    assert "huge.npy: row 2, of document 'newer', isn't all numbers from -1e+15 to 1e+15." in told
+    told = fails(1, *asked, tmp_path / "huge.npy")
+    assert "huge.npy: row 2 isn't all" in told
+    told = fails(1, "search", folder, "--vectors", tmp_path / "nan.npy")
+    assert "nan.npy: row 1 isn't all" in told
     np.savez(tmp_path / "many.npz", matrix)
     np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
     np.save(tmp_path / "complex.npy", np.full((1, 3), 1 + 2j))

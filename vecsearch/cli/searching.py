@@ -20,7 +20,8 @@ from vecsearch.cli.options import (
     work_options,
 )
 from vecsearch.cli.output import Answer, answered, counted, print_answers, progress, say
-from vecsearch.corpus import read_queries, read_vectors
+from vecsearch.cli.vectors import read_query_vectors
+from vecsearch.corpus import read_queries
 from vecsearch.encoders import Device
 from vecsearch.errors import UsageError
 from vecsearch.retrieve.base import Retriever
@@ -125,7 +126,7 @@ def search(
         if queries_file is not None:
             queries = _read(queries_file, searcher, where, syntax=syntax)
         if vectors_file is not None:
-            vectors, by = read_vectors(vectors_file), by or "dense"
+            vectors, by = read_query_vectors(vectors_file), by or "dense"
         ranks: str | Retriever | None = by
         read: list[tuple[int, int]] = []  # of each query: so many, of so many
         if rerank is not None:
