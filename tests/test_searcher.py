@@ -282,3 +282,16 @@ def test_a_whole_number_names_the_document_whose_id_is_its_text(tmp_path: Path) 
         assert writer.delete(5) == 1
         assert writer.delete([6, "6"]) == 1
     assert [each.id for each in index.searcher().documents()] == ["7"]
+
+
+def test_an_index_and_its_searcher_are_shown_with_folder_and_count(tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    index = Index.create(folder, "none", documents=[{"id": "a", "text": "lamp"}])
+    searcher = index.searcher()
+    assert repr(index) == f"Index({str(folder)!r}, documents=1)"
+    assert repr(searcher) == f"Searcher({str(folder)!r}, documents=1)"
+    with index.writer() as writer:
+        writer.delete("a")
+    assert repr(index) == f"Index({str(folder)!r}, documents=0)"
+    assert repr(searcher) == f"Searcher({str(folder)!r}, documents=1)"
+    assert repr(Index(tmp_path / "none")) == f"Index({str(tmp_path / 'none')!r})"

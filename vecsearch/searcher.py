@@ -75,6 +75,10 @@ class Searcher:
             hybrid_weight=hybrid_weight,
         )
 
+    def __repr__(self) -> str:
+        """The folder of the index and how many documents live."""
+        return f"Searcher({str(self.snapshot.damage.folder)!r}, documents={len(self)})"
+
     def __len__(self) -> int:
         """Count the documents that live."""
         return self.snapshot.living
