@@ -158,6 +158,8 @@ def test_vectors_in_and_out_and_searched_by(tmp_path: Path) -> None:
     rows = [line.split() for line in ok(*asked, tmp_path / "two.npy").splitlines()]
     assert [row[2] for row in rows if row[0] == "q2"] == best
     assert {row[5] for row in rows} == {"dense"}
+    told = lines(ok(*asked, tmp_path / "two.npy", "--json"))
+    assert [each["id"] for each in told if each["query"] == "q2"] == best
     assert "Each query wants one vector; there are 6 for 2." in fails(2, *asked, tmp_path / "v.npy")
 
     exported = ok("export", folder, "--vectors", tmp_path / "out.npy")

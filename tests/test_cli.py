@@ -96,6 +96,32 @@ def test_json_and_a_pipe_print_the_same(index):
     assert ok("search", index, "wick lamp", "--json") == ok("search", index, "wick lamp")
 
 
+def test_the_hits_of_a_file_of_queries_as_json(index, tmp_path):
+    asked = {
+        "my first": "wick lamp",
+        "kettle": "kettle",
+        "none": "zeppelin",
+        "odd": "+lamp -kettle",
+    }
+    queries = corpus(
+        tmp_path / "q.jsonl", *({"_id": name, "text": text} for name, text in asked.items())
+    )
+    for options in ((), ("-k", 1), ("--explain", "--syntax"), ("--by", "bm25")):
+        found = lines(ok("search", index, "--queries", queries, "--json", *options))
+        alone = [
+            {"query": name, **hit}
+            for name, text in asked.items()
+            for hit in lines(ok("search", index, "--json", *options, "--", text))
+        ]
+        assert found == alone
+        assert {next(iter(hit)) for hit in found} == {"query"}
+    refused = fails(2, "search", index, "--queries", queries)
+    assert "The query id 'my first' can't be written in a TREC run" in refused
+    assert "print its hits as JSON, whatever the ids (--json)." in refused
+    refused = fails(2, "search", index, "--queries", queries, "--json", "--run", "r.run")
+    assert "--run writes a TREC run, --json prints the hits" in refused
+
+
 def test_a_query_is_plain_text(index):
     assert lines(ok("search", index, '"wick" -lamp AND (vinegar*')) != []
     assert ok("search", index, "--", "-- -") == ""
