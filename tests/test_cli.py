@@ -151,6 +151,14 @@ def test_a_blank_query_and_no_match_print_nothing(index):
     assert ok("search", index, "zeppelin") == ""
 
 
+@pytest.mark.parametrize("query", ["", "  ", "?!", "-"])
+@pytest.mark.parametrize("options", [(), ("--by", "bm25"), ("--json",)])
+def test_a_query_without_a_word_is_told(index, query, options):
+    told = run("search", index, *options, "--", query)
+    assert told == (0, "", "The query has no word to search for.\n")
+    assert run("search", index, *options, "zeppelin")[2] == ""
+
+
 def test_where_filters_before_ranking(sample):
     everything = lines(ok("search", sample, "the lamp of the lighthouse", "-k", 100))
     kinds = {hit["metadata"].get("kind") for hit in everything}

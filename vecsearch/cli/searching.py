@@ -155,6 +155,7 @@ def search(
             answers = asking.answers(question, 10 if k is None else k, vectors, explain=explain)
             shown = len(answers)
             print_answers(answers, as_json=as_json)
+            _say_wordless(asking, query or "", answers)
         _say_unread(read, shown)
         if not len(searcher):
             say(f"{index_folder} holds no document.")
@@ -247,6 +248,14 @@ def _check_usage(
         )
     if vectors_file is not None and explain:
         raise click.UsageError("--explain goes with a text: there is nothing to say of a vector.")
+
+
+def _say_wordless(asking: _Asking, query: str, answers: Sequence[Answer]) -> None:
+    """Say why nothing was found where the query is blank, or nothing but punctuation."""
+    searcher = asking.searcher
+    nothing = not answers and asking.vectors is None and len(searcher)
+    if nothing and not searcher.analyzer.terms(query):
+        say("The query has no word to search for.")
 
 
 def _say_unread(read: Sequence[tuple[int, int]], k: int) -> None:
