@@ -422,6 +422,7 @@ INAPPLICABLE = [
     ),
     ("year = 1 or not ^what is null", 'no field "what". The fields are'),
     ('year = ^"2020"', 'holds numbers; "2020" is text. Write 2020 without quotes'),
+    ('year = ^"9223372036854775808"', '"9223372036854775808" is text[.]$'),
     ('year in (2020, ^"x")', 'holds numbers; "x" is text.$'),
     ("lang = ^5", 'holds text; 5 is a number. Write "5" in quotes'),
     ("lang != ^true", "holds text; true is true or false"),

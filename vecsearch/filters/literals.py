@@ -30,6 +30,12 @@ class Literal:
     position: int = 0
 
 
+def is_inexact(literal: Literal) -> bool:
+    """Say whether it is a whole number beyond 64 bits, which fields hold as the nearest float64."""
+    value = literal.value
+    return type(value) is int and not -(1 << 63) <= value < 1 << 63
+
+
 def like(characters: Iterable[tuple[str, bool]]) -> TextTest:
     """Return the test for a pattern: its characters, each with whether a backslash escapes it."""
     pieces = [""]

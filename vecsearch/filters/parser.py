@@ -11,7 +11,7 @@ import numpy as np
 import regex
 
 from vecsearch.errors import FilterError, UsageError
-from vecsearch.filters.literals import Literal, is_written_as_date, like, read_bare
+from vecsearch.filters.literals import Literal, is_inexact, is_written_as_date, like, read_bare
 from vecsearch.filters.nodes import Comparison, Filter, Junction, Negation, Node
 from vecsearch.filters.problems import alternatives, instead
 from vecsearch.store.columns import Operator
@@ -213,7 +213,7 @@ class _Parser:
             raise self._wrong(token, f"{token.source} is no number, date, true or false; {hint}.")
         if literal.kind == "number" and math.isinf(float(token.source)):
             raise self._wrong(token, "This number is too large for a number of 64 bits.")
-        if type(literal.value) is int and not -(1 << 63) <= literal.value < 1 << 63:
+        if is_inexact(literal):
             raise self._wrong(
                 token,
                 f"Whole numbers are compared from {-(1 << 63)} to {(1 << 63) - 1}, exactly; "
