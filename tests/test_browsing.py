@@ -158,6 +158,8 @@ def test_vectors_in_and_out_and_searched_by(tmp_path: Path) -> None:
     rows = [line.split() for line in ok(*asked, tmp_path / "two.npy").splitlines()]
     assert [row[2] for row in rows if row[0] == "q2"] == best
     assert {row[5] for row in rows} == {"dense"}
+    told = lines(ok(*asked, tmp_path / "two.npy", "--json"))
+    assert [each["id"] for each in told if each["query"] == "q2"] == best
     assert "Each query wants one vector; there are 6 for 2." in fails(2, *asked, tmp_path / "v.npy")
 
     exported = ok("export", folder, "--vectors", tmp_path / "out.npy")
@@ -177,12 +179,22 @@ def test_vectors_in_and_out_and_searched_by(tmp_path: Path) -> None:
     fails(2, "add", folder, more, "--vectors", tmp_path / "v.npy", "--on-error", "skip")
     np.save(tmp_path / "nan.npy", np.array([[1, np.nan, 0]]))
     told = fails(1, "add", folder, more, "--vectors", tmp_path / "nan.npy")
-    assert "nan.npy: row 1, of document 'new', isn't all finite numbers." in told
+    assert "nan.npy: row 1, of document 'new', isn't all numbers from" in told
+    np.save(tmp_path / "huge.npy", np.array([[1, 2, 3], [1, -2e15, 0]]))
+    both = tmp_path / "both.jsonl"
+    both.write_text('{"id": "new", "text": "new"}\n{"id": "newer", "text": "newer"}\n')
+    told = fails(1, "add", folder, both, "--vectors", tmp_path / "huge.npy")
+    assert "huge.npy: row 2, of document 'newer', isn't all numbers from -1e+15 to 1e+15." in told
+    told = fails(1, *asked, tmp_path / "huge.npy")
+    assert "huge.npy: row 2 isn't all" in told
+    told = fails(1, "search", folder, "--vectors", tmp_path / "nan.npy")
+    assert "nan.npy: row 1 isn't all" in told
     np.savez(tmp_path / "many.npz", matrix)
     np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
-    np.save(tmp_path / "whole.npy", np.eye(3, dtype=np.int64))
+    np.save(tmp_path / "complex.npy", np.full((1, 3), 1 + 2j))
+    np.save(tmp_path / "truth.npy", np.full((1, 3), True))
     np.save(tmp_path / "deep.npy", np.zeros((1, 2, 3)))
-    for name in ("many.npz", "objects.npy", "whole.npy", "deep.npy"):
+    for name in ("many.npz", "objects.npy", "complex.npy", "truth.npy", "deep.npy"):
         assert name in fails(1, "add", folder, more, "--vectors", tmp_path / name)
     (tmp_path / "cut.npy").write_bytes((tmp_path / "v.npy").read_bytes()[:-8])
     assert "cut.npy" in fails(1, "add", folder, more, "--vectors", tmp_path / "cut.npy")
@@ -190,6 +202,21 @@ def test_vectors_in_and_out_and_searched_by(tmp_path: Path) -> None:
     assert info(folder) == before
     ok("add", folder, more, "--vectors", tmp_path / "q.npy")
     assert info(folder)["documents"] == 7
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64, np.float16])
+def test_vectors_of_any_width_are_taken(tmp_path: Path, dtype) -> None:
+    source = tmp_path / "docs.jsonl"
+    source.write_text("".join(f'{{"id": "d{n}", "text": "number{n}"}}\n' for n in range(3)))
+    matrix = np.array([[3, 1, 0], [0, 90, 2], [100, 4, 5]], dtype)
+    np.save(tmp_path / "v.npy", matrix)
+    np.save(tmp_path / "q.npy", matrix[1])
+    ok("index", source, tmp_path / "i", "--vectors", tmp_path / "v.npy")
+    found = lines(ok("search", tmp_path / "i", "--vectors", tmp_path / "q.npy"))
+    wide = matrix.astype(np.float64)
+    expected = wide @ wide[1]
+    assert [each["id"] for each in found] == [f"d{n}" for n in np.argsort(-expected)]
+    assert [each["score"] for each in found] == sorted(expected, reverse=True)
 
 
 def test_reencode(words: Path, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ import pytest
 from rich.cells import cell_len
 
 from vecsearch import Document
-from vecsearch.__main__ import main as start
 from vecsearch.cli.output import print_document, saying_notices
 from vecsearch.cli.printable import printable
 
@@ -97,6 +96,32 @@ def test_json_and_a_pipe_print_the_same(index):
     assert ok("search", index, "wick lamp", "--json") == ok("search", index, "wick lamp")
 
 
+def test_the_hits_of_a_file_of_queries_as_json(index, tmp_path):
+    asked = {
+        "my first": "wick lamp",
+        "kettle": "kettle",
+        "none": "zeppelin",
+        "odd": "+lamp -kettle",
+    }
+    queries = corpus(
+        tmp_path / "q.jsonl", *({"_id": name, "text": text} for name, text in asked.items())
+    )
+    for options in ((), ("-k", 1), ("--explain", "--syntax"), ("--by", "bm25")):
+        found = lines(ok("search", index, "--queries", queries, "--json", *options))
+        alone = [
+            {"query": name, **hit}
+            for name, text in asked.items()
+            for hit in lines(ok("search", index, "--json", *options, "--", text))
+        ]
+        assert found == alone
+        assert {next(iter(hit)) for hit in found} == {"query"}
+    refused = fails(2, "search", index, "--queries", queries)
+    assert "The query id 'my first' can't be written in a TREC run" in refused
+    assert "print its hits as JSON, whatever the ids (--json)." in refused
+    refused = fails(2, "search", index, "--queries", queries, "--json", "--run", "r.run")
+    assert "--run writes a TREC run, --json prints the hits" in refused
+
+
 def test_a_query_is_plain_text(index):
     assert lines(ok("search", index, '"wick" -lamp AND (vinegar*')) != []
     assert ok("search", index, "--", "-- -") == ""
@@ -124,6 +149,14 @@ def test_syntax_is_read_where_it_is_asked_for(index, tmp_path):
 def test_a_blank_query_and_no_match_print_nothing(index):
     assert ok("search", index, "  ") == ""
     assert ok("search", index, "zeppelin") == ""
+
+
+@pytest.mark.parametrize("query", ["", "  ", "?!", "-"])
+@pytest.mark.parametrize("options", [(), ("--by", "bm25"), ("--json",)])
+def test_a_query_without_a_word_is_told(index, query, options):
+    told = run("search", index, *options, "--", query)
+    assert told == (0, "", "The query has no word to search for.\n")
+    assert run("search", index, *options, "zeppelin")[2] == ""
 
 
 def test_where_filters_before_ranking(sample):
@@ -662,18 +695,22 @@ def test_a_filter_is_given_once(index):
         assert "Give --where once, and join its conditions by and." in told
 
 
-def test_ctrl_c_before_the_command_line_is_loaded(monkeypatch, capsys):
-    class Interrupts:
-        def find_spec(self, name, path, target=None):
-            if name == "vecsearch.cli":
-                raise KeyboardInterrupt
+@pytest.mark.parametrize("loading", ["vecsearch.cli", "numpy", "vecsearch.errors"])
+def test_ctrl_c_while_the_command_line_is_loaded(loading):
+    script = f"""
+import os, signal, sys
 
-    monkeypatch.delitem(sys.modules, "vecsearch.cli", raising=False)
-    monkeypatch.setattr(sys, "meta_path", [Interrupts(), *sys.meta_path])
-    with pytest.raises(SystemExit) as ended:
-        start()
-    assert ended.value.code == 130
-    assert capsys.readouterr().err == "Error: Interrupted.\n"
+class Interrupts:
+    def find_spec(self, name, path, target=None):
+        if name == {loading!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupts())
+from vecsearch.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "Error: Interrupted.\n")
 
 
 def test_a_path_longer_than_any_is_cut_short_in_messages(tmp_path: Path) -> None:

@@ -502,6 +502,8 @@ def test_odd_texts(model):
     for wrong in (None, 3, b"lamp"):
         with pytest.raises(UsageError, match=f"item 1 is {type(wrong).__name__}"):
             encoder.encode(["lamp", wrong, "lamp"], "query")
+    with pytest.raises(UsageError, match="no role 'foo'"):
+        encoder.encode(["lamp"], "foo")
 
 
 def test_the_order_of_texts_is_kept_and_nothing_is_remembered(model):

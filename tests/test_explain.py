@@ -511,8 +511,8 @@ def test_bad_calls_are_sentences(plain):
     for gone in ("d0", "nowhere", "", "\ud800"):
         with pytest.raises(UnknownDocument, match="holds no document"):
             plain.explain("red", gone)
-    for odd in (None, 3):
-        with pytest.raises(UsageError, match="id is text, not"):
+    for odd in (None, 3.5):
+        with pytest.raises(UsageError, match="id is text or a whole number, not"):
             plain.explain("red", odd)
     for by in (Own(), WeightedSum(plain.snapshot, [Arm(Own(), 1.0)])):
         with pytest.raises(UsageError, match=r"retriever 'own' can't explain its scores"):

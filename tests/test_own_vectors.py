@@ -91,6 +91,10 @@ def test_a_list_and_wider_floats_are_taken(own: Index) -> None:
     expected = [hit.id for hit in searcher.search(vector=query)]
     assert [hit.id for hit in searcher.search(vector=query.astype(np.float64))] == expected
     assert [hit.id for hit in searcher.search(vector=query.tolist())] == expected
+    assert [hit.id for hit in searcher.search(vector=query[None])] == expected
+    assert [hit.id for hit in searcher.search(vector=[query.tolist()])] == expected
+    [hits] = searcher.search_many(["a"], vectors=query)
+    assert [hit.id for hit in hits] == expected
 
 
 def test_words_work_and_are_the_default(own: Index) -> None:
@@ -151,6 +155,8 @@ def test_the_folder_alone_opens_and_is_checked(own: Index) -> None:
         ([1, 2, 3, 4, 1e300], "greater"),
         ("fives", "must be numbers"),
         (["a"] * 5, "must be numbers"),
+        (np.full(5, 1 + 2j), "must be numbers .they are complex"),
+        ([1, 2, 3, 4, 5j], "must be numbers .they are complex"),
         (7.0, "5 numbers, not the shape"),
         (None, "has no vector"),
     ],
@@ -168,12 +174,15 @@ def test_bad_vectors_name_the_document_and_cost_nothing(own: Index, vector, wron
     ("call", "wrong"),
     [
         (lambda s: s.search(vector=[1.0]), "must have 5 numbers"),
+        (lambda s: s.search(vector=np.ones((2, 5))), "there are 2 for 1"),
+        (lambda s: s.search(vector=np.ones((1, 1, 5))), r"not the shape \(1, 1, 5\)"),
         (lambda s: s.search("x", by="bm25", vector=[1.0] * 5), "by dense or hybrid, not by bm25"),
         (lambda s: s.search_many(["a", "b"], vectors=[[1.0] * 5]), "there are 1 for 2"),
         (lambda s: s.search("x", by=Lexical(s.snapshot, s.analyzer, BM25()), vector=[1.0] * 5), "not by bm25"),
         (lambda s: s.get("nobody"), "holds no document 'nobody'"),
         (lambda s: s.like("nobody"), "holds no document 'nobody'"),
-        (lambda s: s.get(5), "A document's id is text"),
+        (lambda s: s.get(5), "holds no document '5'"),
+        (lambda s: s.get(5.0), "A document's id is text or a whole number, not 5.0"),
         (lambda s: s.like("d1", k=0), "at least 1"),
     ],
 )  # fmt: skip

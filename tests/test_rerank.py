@@ -375,6 +375,15 @@ def test_the_command_reranks(cross, tmp_path):
         *("--rerank", cross, "--rerank-top", "3"),
     )
     assert "read 3 documents for 1 of the 2 queries; those below" in ran.stderr
+    ran = run(
+        *("search", tmp_path / "index", "--queries", queries, "-k", "4", "--json"),
+        *("--rerank", cross, "--rerank-top", "3"),
+    )
+    assert "read 3 documents for 1 of the 2 queries; those below" in ran.stderr
+    again = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [(hit["query"], hit["id"], hit["read"]) for hit in again] == [
+        ("q1", hit["id"], hit["read"]) for hit in hits
+    ]
     for words, said in (
         (("--rerank", tmp_path / "none"), "no re-ranker"),
         (("--rerank-top", "3"), "go with --rerank"),

@@ -266,3 +266,32 @@ def test_an_index_stays_the_same_whatever_the_working_directory_becomes(tmp_path
         for name in ("here/index", "there/index", "here/new")
     }
     assert ids == {"here/index": ["who", "added"], "there/index": ["who"], "here/new": ["added"]}
+
+
+def test_a_whole_number_names_the_document_whose_id_is_its_text(tmp_path: Path) -> None:
+    records = [{"id": number, "text": f"lamp {number}"} for number in (5, 6, 7)]
+    index = Index.create(tmp_path / "index", "none", documents=records)
+    searcher = index.searcher()
+    assert searcher.get(5) == searcher.get("5")
+    assert searcher.like(5) == searcher.like("5")
+    assert {hit.id for hit in searcher.like(5)} == {"6", "7"}
+    assert searcher.explain("lamp", 5) == searcher.explain("lamp", "5")
+    assert searcher.explain("", 5).id == "5"
+    with index.writer() as writer:
+        assert writer.get(5) == searcher.get("5")
+        assert writer.delete(5) == 1
+        assert writer.delete([6, "6"]) == 1
+    assert [each.id for each in index.searcher().documents()] == ["7"]
+
+
+def test_an_index_and_its_searcher_are_shown_with_folder_and_count(tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    index = Index.create(folder, "none", documents=[{"id": "a", "text": "lamp"}])
+    searcher = index.searcher()
+    assert repr(index) == f"Index({str(folder)!r}, documents=1)"
+    assert repr(searcher) == f"Searcher({str(folder)!r}, documents=1)"
+    with index.writer() as writer:
+        writer.delete("a")
+    assert repr(index) == f"Index({str(folder)!r}, documents=0)"
+    assert repr(searcher) == f"Searcher({str(folder)!r}, documents=1)"
+    assert repr(Index(tmp_path / "none")) == f"Index({str(tmp_path / 'none')!r})"

@@ -9,6 +9,8 @@ import sys
 import types
 from importlib.resources import files
 
+import pytest
+
 import vecsearch
 
 HEAVY = ["torch", "faiss", "sentence_transformers", "transformers", "sklearn", "scipy"]
@@ -16,20 +18,49 @@ HEAVY += ["rich", "click", "selectolax", "huggingface_hub"]
 
 
 def test_importing_loads_nothing_heavy():
-    script = f"import sys, vecsearch; print([name for name in {HEAVY} if name in sys.modules])"
+    script = f"import sys; from vecsearch import *; print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        "import vecsearch; vecsearch.Index",
+        "import vecsearch; vecsearch.errors.UsageError",
+        "from vecsearch import Index, BM25",
+        "from vecsearch import *; Index, BM25",
+        "import vecsearch; assert set(vecsearch.__all__) < set(dir(vecsearch))",
+        "import vecsearch, pydoc; assert 'class Index(' in pydoc.render_doc(vecsearch, renderer=pydoc.plaintext)",
+    ],
+)
+def test_the_names_are_there_from_the_start(use):
+    subprocess.run([sys.executable, "-c", use], check=True)
+
+
+def test_importing_alone_loads_nothing_of_others():
+    script = "import sys, vecsearch; print('numpy' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
+
+
+def test_a_name_that_is_not_there():
+    with pytest.raises(AttributeError, match="module 'vecsearch' has no attribute 'Indx'"):
+        _ = vecsearch.Indx
+
+
 def test_all_names_are_there_and_no_other():
+    assert vecsearch.Index
     public = {
         name
         for name, value in vars(vecsearch).items()
         if not name.startswith("_") and not isinstance(value, types.ModuleType)
     }
-    assert public == set(vecsearch.__all__)
+    assert public - {"TYPE_CHECKING"} == set(vecsearch.__all__)
     assert len(vecsearch.__all__) == len(set(vecsearch.__all__))
 
 
@@ -60,8 +91,8 @@ def test_the_package_is_typed():
     assert (files("vecsearch") / "py.typed").is_file()
 
 
-def test_the_top_module_only_gathers_names():
-    source = (files("vecsearch") / "__init__.py").read_text(encoding="utf-8")
+def test_the_public_names_are_only_gathered():
+    source = (files("vecsearch") / "public.py").read_text(encoding="utf-8")
     docstring, *statements = ast.parse(source).body
     assert isinstance(docstring, ast.Expr)
     assert all(isinstance(each, ast.ImportFrom | ast.Assign) for each in statements)

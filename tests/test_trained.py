@@ -74,6 +74,8 @@ def test_loaded_from_its_folder_it_is_the_same(encoder, folder):
 def test_one_text_is_not_taken_for_a_list_of_its_characters(encoder):
     with pytest.raises(UsageError, match=r"as a list, even one: encode\(\[text\], role\)"):
         encoder.encode("red house", "query")
+    with pytest.raises(UsageError, match="no role 'foo'"):
+        encoder.encode(["red house"], "foo")
 
 
 def test_saved_at_a_name_all_may_read_it(encoder, tmp_path):

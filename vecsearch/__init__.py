@@ -1,75 +1,23 @@
 """Text retrieval from bag-of-words to neural embeddings, behind one search interface."""
 
-from vecsearch.corpus import Corpus, Fields, documents, open_corpus, read_qrels, read_queries
-from vecsearch.encoders import Encoder, OwnVectors, load_encoder
-from vecsearch.encoders.rerankers import Reranker, load_reranker
-from vecsearch.errors import VecsearchError
-from vecsearch.index import Index
-from vecsearch.measures import Measure, Scores, evaluate, parse_measure
-from vecsearch.retrieve.base import Retriever
-from vecsearch.retrieve.dense import Dense
-from vecsearch.retrieve.explanation import ArmPart, Explanation, Remainder, TermPart, TextPart
-from vecsearch.retrieve.fusion import Arm, ReciprocalRank, WeightedSum
-from vecsearch.retrieve.lexical import Lexical
-from vecsearch.retrieve.rerank import Reranked
-from vecsearch.retrieve.weighting import BM25, TfIdf, Weighting
-from vecsearch.runs import read_run, write_run
-from vecsearch.searcher import Searcher
-from vecsearch.syncing import Changes, sync
-from vecsearch.syntax import Clause
-from vecsearch.text import Analyzer, analyzer
-from vecsearch.training import TrainingSettings, train
-from vecsearch.types import ALL, Document, Hit, Query, Span, TopK
-from vecsearch.writer import Writer
+TYPE_CHECKING = False  # type checkers take the name for true; typing's own takes time to load
 
-__all__ = [
-    "ALL",
-    "BM25",
-    "Analyzer",
-    "Arm",
-    "ArmPart",
-    "Changes",
-    "Clause",
-    "Corpus",
-    "Dense",
-    "Document",
-    "Encoder",
-    "Explanation",
-    "Fields",
-    "Hit",
-    "Index",
-    "Lexical",
-    "Measure",
-    "OwnVectors",
-    "Query",
-    "ReciprocalRank",
-    "Remainder",
-    "Reranked",
-    "Reranker",
-    "Retriever",
-    "Scores",
-    "Searcher",
-    "Span",
-    "TermPart",
-    "TextPart",
-    "TfIdf",
-    "TopK",
-    "TrainingSettings",
-    "VecsearchError",
-    "WeightedSum",
-    "Weighting",
-    "Writer",
-    "analyzer",
-    "documents",
-    "evaluate",
-    "load_encoder",
-    "load_reranker",
-    "open_corpus",
-    "parse_measure",
-    "read_qrels",
-    "read_queries",
-    "read_run",
-    "sync",
-    "train",
-    "write_run",
-]
+if TYPE_CHECKING:
+    from vecsearch.public import *  # noqa: F403 - all of it, and no more
+    from vecsearch.public import __all__ as __all__
+else:
+    # Loaded when one is asked for: the command line wants to hear Ctrl-C before that.
+
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        if name == "__all__" or not name.startswith("__"):
+            public = import_module("vecsearch.public")
+            for each in ("__all__", *public.__all__):
+                globals()[each] = getattr(public, each)
+            if name in globals():
+                return globals()[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*__getattr__("__all__"), *globals()})

@@ -143,7 +143,7 @@ class UnknownName(UsageError):
     def __init__(self, kind: str, name: str, choices: Iterable[str], where: str = "") -> None:
         known = sorted(choices)
         listing = ", ".join(known) if known else "none"
-        hint = did_you_mean(name, known)
+        hint = did_you_mean(name, known) if isinstance(name, str) else ""
         super().__init__(
             f"There is no {kind} {name!r}{where and f' {where}'}.{hint} Known: {listing}."
         )

@@ -11,7 +11,7 @@ from typing import Any
 from vecsearch.encoders import DEFAULT, choose_encoder
 from vecsearch.encoders.base import EVEN, Device, Encoder, check_device
 from vecsearch.encoding import Encoding, Told
-from vecsearch.errors import IndexCorrupt, UsageError
+from vecsearch.errors import IndexCorrupt, UsageError, VecsearchError
 from vecsearch.index_encoder import IndexEncoder, check_encoder
 from vecsearch.recall import asked, check_asked, check_promises, promised, wanted
 from vecsearch.retrieve.nearest.contract import Contract
@@ -58,6 +58,14 @@ class Index:
         self._encoder = IndexEncoder(self.folder, encoder, device)
         self._device = device
         self._disk = disk or Disk()
+
+    def __repr__(self) -> str:
+        """The folder and how many documents it holds now, where that can be read."""
+        try:
+            documents = f", documents={self.manifest().documents}"
+        except (VecsearchError, OSError):
+            documents = ""
+        return f"Index({str(self.folder)!r}{documents})"
 
     @classmethod
     def create(

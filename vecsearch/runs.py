@@ -30,9 +30,10 @@ Run: TypeAlias = Mapping[str, Mapping[str, float]]
 _COLUMNS: Final = ("query", "Q0", "document", "rank", "score", "tag")
 _COLUMN: Final = re.compile(r"[^\s\x00\ud800-\udfff]+")
 _REMEDIES: Final = {
-    "query id": " Give the query another id.",
+    "query id": " Give the query another id, or have a search print its hits as JSON, whatever the "
+    "ids (--json).",
     "document id": " Rename its file, or name another field of its record by --id-field, and index "
-    "it again; a single query's hits are printed as JSON, whatever their ids (--json).",
+    "it again; or have a search print its hits as JSON, whatever the ids (--json).",
 }
 _MOST_DIGITS: Final = 18  # an int64 holds any number of so many
 _RIGHT_RANKS: Final = "ranks of a query are distinct whole numbers, 0 or 1 upward"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar, cast
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from vecsearch.retrieve.explanation import Explanation, explainer, unranked
 from vecsearch.retrieve.lexical import Lexical
 from vecsearch.retrieve.named import Mode, Named
 from vecsearch.snippets import Snippet, snippet
-from vecsearch.store.documents import check_id
+from vecsearch.store.documents import id_text
 from vecsearch.store.snapshot import Part, Snapshot
 from vecsearch.text import Analyzer
 from vecsearch.types import ALL, Document, Hit, Mask, Query, Vector, Vectors, seen_text
@@ -75,6 +75,10 @@ class Searcher:
             hybrid_weight=hybrid_weight,
         )
 
+    def __repr__(self) -> str:
+        """The folder of the index and how many documents live."""
+        return f"Searcher({str(self.snapshot.damage.folder)!r}, documents={len(self)})"
+
     def __len__(self) -> int:
         """Count the documents that live."""
         return self.snapshot.living
@@ -123,15 +127,15 @@ class Searcher:
             is what `Query.parse` gives, whose signs and phrases narrow what may be found.
         where: a metadata filter such as 'lang = "en" and year >= 2020'.
         by: the name of a retriever, or one composed over `snapshot`.
-        vector: (dim,), the query's vector, which the embeddings are then compared with instead of
-            the text's. The default is then dense; hybrid fuses it with the text's words.
+        vector: (dim,) or (1, dim), the query's vector, which the embeddings are then compared with
+            instead of the text's. The default is then dense; hybrid fuses it with the text's words.
 
         Fewer than k come back only where fewer match. Raise UsageError for a k below 1, a
         retriever that this index can't serve, or one of your own that gives what is no ranking of
         its rows; FilterError for a filter that doesn't fit, and EncoderError where the index's
         encoder can't be loaded.
         """
-        vectors = None if vector is None else [vector]
+        vectors = cast(Vectors | None, vector)  # which one alone is taken for, too
         return self.search_many([query], k, where, by, vectors=vectors)[0]
 
     @_naming_damage
@@ -165,7 +169,11 @@ class Searcher:
 
     @_naming_damage
     def like(
-        self, id: str, k: int = 10, where: str | None = None, by: str | Retriever | None = None
+        self,
+        id: str | int,
+        k: int = 10,
+        where: str | None = None,
+        by: str | Retriever | None = None,
     ) -> list[Hit]:
         """Return the k documents that are most like one, best first, without itself.
 
@@ -212,7 +220,7 @@ class Searcher:
     def explain(
         self,
         query: str | Query,
-        id: str,
+        id: str | int,
         where: str | None = None,
         by: str | Retriever | None = None,
     ) -> Explanation:
@@ -227,18 +235,19 @@ class Searcher:
     def explain_many(
         self,
         query: str | Query,
-        ids: Sequence[str],
+        ids: Sequence[str | int],
         where: str | None = None,
         by: str | Retriever | None = None,
     ) -> list[Explanation]:
         """Explain several documents for one query, ranked once; see `explain`."""
         _check_query(query)
         retriever = explainer(self.retriever(by))
-        documents = [self._rows(id) for id in ids]
+        names = [id_text(id) for id in ids]
+        documents = [self._rows(id) for id in names]
         allow = self.mask(where)
         text = query_text(self.snapshot, self.analyzer, query)
         if not text.strip():
-            return [unranked(id, retriever.name, "The query is blank.") for id in ids]
+            return [unranked(id, retriever.name, "The query is blank.") for id in names]
         told = retriever.explain(text, documents, self._narrowed(query, allow)) if documents else []
         return [
             objected(self.snapshot, self.analyzer, query, allow, rows, each)
@@ -246,13 +255,17 @@ class Searcher:
         ]
 
     @_naming_damage
-    def get(self, id: str) -> Document:
-        """Return a document by its id; raise UnknownDocument where the index doesn't hold it."""
+    def get(self, id: str | int) -> Document:
+        """Return a document by its id; raise UnknownDocument where the index doesn't hold it.
+
+        A whole number is taken for its text, here and wherever an id is asked for: `Writer.add`
+        does too, for the id of a mapping.
+        """
         part, position = self._located(id)
         return part.segment.documents.document(position)
 
     @_naming_damage
-    def vectors(self, id: str) -> Vectors | None:
+    def vectors(self, id: str | int) -> Vectors | None:
         """Return a document's stored vectors, (its rows, dim); None in an index without any."""
         part, position = self._located(id)
         return part.vectors_of(position)
@@ -273,8 +286,8 @@ class Searcher:
         columns = (part.segment.columns for part in self.snapshot.parts)
         return tuple(sorted({name for each in columns for name in each.names}))
 
-    def _located(self, id: str) -> tuple[Part, int]:
-        check_id(id)
+    def _located(self, id: str | int) -> tuple[Part, int]:
+        id = id_text(id)
         found = self.snapshot.locate(id)
         if found is None:
             hint = did_you_mean(id, self.snapshot.ids())

@@ -23,7 +23,7 @@ from vecsearch.merging import Size, plan_merges
 from vecsearch.retrieve.nearest.contract import Contract
 from vecsearch.retrieve.nearest.tuning import Tuned
 from vecsearch.store.damage import Damage
-from vecsearch.store.documents import check_id, hash_ids
+from vecsearch.store.documents import hash_ids, id_text
 from vecsearch.store.files import Disk, naming_failure
 from vecsearch.store.manifest import (
     FileEntry,
@@ -94,10 +94,10 @@ class Writer:
         self._changed = False
         self._whole: set[str] = set()  # segments whose vectors were checked
 
-    def get(self, id: str) -> Document | None:
+    def get(self, id: str | int) -> Document | None:
         """Return the living document of an id, what this block added included; None for none."""
         self._check_use()
-        check_id(id)
+        id = id_text(id)
         if id in self._batch.positions:
             self._flush()
         found = self._find([id])[0]
@@ -133,7 +133,7 @@ class Writer:
         """
         return self._add(documents, self._known_vectors)
 
-    def delete(self, ids: str | Iterable[str]) -> int:
+    def delete(self, ids: str | int | Iterable[str | int]) -> int:
         """Delete documents by id; return how many.
 
         Raise UnknownDocument, and delete nothing, where the index doesn't hold one of them.
@@ -141,9 +141,7 @@ class Writer:
         self._check_use()
         if isinstance(ids, str) or not isinstance(ids, Iterable):
             ids = [ids]
-        names = list(dict.fromkeys(ids))
-        for name in names:
-            check_id(name)
+        names = list(dict.fromkeys(map(id_text, ids)))
         self._flush()
         found = self._find(names)
         lost = [name for name, where in zip(names, found, strict=True) if where is None]

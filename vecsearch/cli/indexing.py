@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
-import numpy as np
 
 from vecsearch.cli.completion import complete_analyzer, complete_encoder, complete_file
 from vecsearch.cli.opening import opened
@@ -24,6 +23,7 @@ from vecsearch.cli.options import (
 )
 from vecsearch.cli.output import Passing, counted, say, size, telling
 from vecsearch.cli.recall import promised
+from vecsearch.cli.vectors import check_row, read_query_vectors
 from vecsearch.corpus import Fields, documents, open_corpus, read_queries, read_vectors, stop
 from vecsearch.encoders import DEFAULT, Device, Encoder, OwnVectors
 from vecsearch.errors import CorpusError
@@ -249,7 +249,7 @@ def compact(
             recall,
             k=10 if k is None else k,
             queries=read_queries(queries) if queries else None,
-            vectors=read_vectors(vectors_file) if vectors_file else None,
+            vectors=read_query_vectors(vectors_file) if vectors_file else None,
             memory_per_vector=memory_per_vector,
             seconds=SECONDS if seconds is None else seconds,
             watch=lambda step: tell(step, 0),
@@ -332,9 +332,7 @@ def _with_vectors(found: Iterable[Document], vectors: Vectors, path: str) -> Ite
     for count, document in enumerate(found, start=1):
         if count <= len(vectors):
             vector = vectors[count - 1]
-            if not np.isfinite(vector).all():
-                problem = f"row {count:,}, of document {document.id!r}, isn't all finite numbers."
-                raise CorpusError(path, None, problem)
+            check_row(path, count, vector, f", of document {document.id!r},")
             yield dataclasses.replace(document, vector=vector)
     if count != len(vectors):
         raise CorpusError(

@@ -15,7 +15,8 @@ from vecsearch.cli.options import (
 )
 from vecsearch.cli.output import counted, print_json, print_pairs, size
 from vecsearch.cli.recall import checked, evidence, promised
-from vecsearch.corpus import read_queries, read_vectors
+from vecsearch.cli.vectors import read_query_vectors
+from vecsearch.corpus import read_queries
 from vecsearch.encoders import Device, available_encoders
 from vecsearch.index import Index
 from vecsearch.retrieve.nearest.contract import Contract
@@ -75,7 +76,7 @@ def verify(
     if recall:
         found = Index.open(index_folder, device=device).check_recall(
             queries=read_queries(queries) if queries else None,
-            vectors=read_vectors(vectors_file) if vectors_file else None,
+            vectors=read_query_vectors(vectors_file) if vectors_file else None,
         )
         if not found:
             click.echo("No recall was promised: search is exact.")

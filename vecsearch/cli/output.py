@@ -79,8 +79,11 @@ def print_json(value: object) -> None:
     click.echo(CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", line))
 
 
-def print_answers(answers: Sequence[Answer], *, as_json: bool) -> None:
-    """Print hits: a table for a terminal, a line of JSON each otherwise."""
+def print_answers(answers: Sequence[Answer], *, as_json: bool, query: str | None = None) -> None:
+    """Print hits: a table for a terminal, a line of JSON each otherwise.
+
+    query: the id of their query, for JSON, where there are several.
+    """
     if as_json or not sys.stdout.isatty():
         for rank, answer in enumerate(answers, start=1):
             hit, _, snippet, explanation, read = answer
@@ -89,6 +92,7 @@ def print_answers(answers: Sequence[Answer], *, as_json: bool) -> None:
                 told["explanation"] = explanation_json(explanation)
             print_json(
                 {
+                    **({} if query is None else {"query": query}),
                     "rank": rank,
                     "id": hit.id,
                     "score": single(hit.score),

@@ -20,7 +20,8 @@ from vecsearch.cli.options import (
     work_options,
 )
 from vecsearch.cli.output import Answer, answered, counted, print_answers, progress, say
-from vecsearch.corpus import read_queries, read_vectors
+from vecsearch.cli.vectors import read_query_vectors
+from vecsearch.corpus import read_queries
 from vecsearch.encoders import Device
 from vecsearch.errors import UsageError
 from vecsearch.retrieve.base import Retriever
@@ -53,7 +54,8 @@ Ranked: TypeAlias = tuple[str, list[tuple[str, float]]]
     "queries_file",
     metavar="FILE",
     shell_complete=complete_file,
-    help="Queries instead of QUERY: .jsonl, .tsv, or .txt with one a line.",
+    help="Queries instead of QUERY: .jsonl, .tsv, or .txt with one a line. Their hits are a TREC "
+    "run, or JSON lines with --json.",
 )
 @click.option(
     "--vectors",
@@ -123,9 +125,9 @@ def search(
         searcher = index.searcher()
         queries = vectors = None
         if queries_file is not None:
-            queries = _read(queries_file, searcher, where, syntax=syntax)
+            queries = _read(queries_file, searcher, where, syntax=syntax, as_json=as_json)
         if vectors_file is not None:
-            vectors, by = read_vectors(vectors_file), by or "dense"
+            vectors, by = read_query_vectors(vectors_file), by or "dense"
         ranks: str | Retriever | None = by
         read: list[tuple[int, int]] = []  # of each query: so many, of so many
         if rerank is not None:
@@ -140,17 +142,20 @@ def search(
                 seconds=seconds,
                 on_read=lambda *counts: read.append(counts),
             )
-        asking = _Asking(searcher, where, ranks, vectors)
-        if queries is not None:
+        asking = _Asking(searcher, where, ranks, vectors, read)
+        if queries is not None and as_json:
+            shown = 10 if k is None else k
+            for query_id, answers in asking.all_answers(queries, shown, explain=explain):
+                print_answers(answers, as_json=True, query=query_id)
+        elif queries is not None:
             shown, name = 100 if k is None else k, searcher.retriever(ranks).name
             write_run(asking.rankings(queries, shown), run_file or "-", name)
         else:
             question: str | Query = Query.parse(query or "") if syntax else query or ""
-            answers = asking.answers(question, 10 if k is None else k, explain=explain)
+            answers = asking.answers(question, 10 if k is None else k, vectors, explain=explain)
             shown = len(answers)
-            if read:
-                answers = [each._replace(read=at < read[0][0]) for at, each in enumerate(answers)]
             print_answers(answers, as_json=as_json)
+            _say_wordless(asking, query or "", answers)
         _say_unread(read, shown)
         if not len(searcher):
             say(f"{index_folder} holds no document.")
@@ -163,11 +168,18 @@ class _Asking(NamedTuple):
     where: str | None
     by: str | Retriever | None
     vectors: Vectors | None
+    read: list[tuple[int, int]]
+    """What a re-ranker read for each query that it was asked: so many, of so many."""
 
-    def answers(self, question: str | Query, k: int, *, explain: bool) -> list[Answer]:
-        """Return what to show of the best documents for one query."""
-        [hits] = self.searcher.search_many([question], k, self.where, self.by, vectors=self.vectors)
+    def answers(
+        self, question: str | Query, k: int, vectors: Vectors | None, *, explain: bool
+    ) -> list[Answer]:
+        """Return what to show of the best documents for one query; vectors: (1, dim), its own."""
+        before = len(self.read)
+        [hits] = self.searcher.search_many([question], k, self.where, self.by, vectors=vectors)
         answers = answered(self.searcher, question, hits, self._snippets_by())
+        for done, _ in self.read[before:]:
+            answers = [each._replace(read=at < done) for at, each in enumerate(answers)]
         if not explain:
             return answers
         ids = [hit.id for hit in hits]
@@ -178,14 +190,26 @@ class _Asking(NamedTuple):
 
     def rankings(self, queries: Sequence[Query], k: int) -> Iterator[Ranked]:
         """Rank for each query of a file, and show how far that is."""
+        self._check_vectors(queries)
+        return progress(
+            self._ranked(queries, k), "queries", done=lambda count: count / len(queries)
+        )
+
+    def all_answers(
+        self, queries: Sequence[Query], k: int, *, explain: bool
+    ) -> Iterator[tuple[str, list[Answer]]]:
+        """Give the id of each query of a file, and what to show for it."""
+        self._check_vectors(queries)
+        for place, query in enumerate(queries):
+            given = None if self.vectors is None else self.vectors[place : place + 1]
+            yield query.id, self.answers(query, k, given, explain=explain)
+
+    def _check_vectors(self, queries: Sequence[Query]) -> None:
         if self.vectors is not None and len(self.vectors) != len(queries):
             raise UsageError(
                 f"Each query wants one vector; there are {len(self.vectors):,} for "
                 f"{len(queries):,}."
             )
-        return progress(
-            self._ranked(queries, k), "queries", done=lambda count: count / len(queries)
-        )
 
     def _ranked(self, queries: Sequence[Query], k: int) -> Iterator[Ranked]:
         for start in range(0, len(queries), _BLOCK):
@@ -216,12 +240,22 @@ def _check_usage(
         raise click.UsageError("Give QUERY, or --queries FILE.")
     if run_file is not None and queries_file is None:
         raise click.UsageError("--run goes with --queries.")
-    if queries_file is not None and as_json:
-        raise click.UsageError("--queries writes a TREC run, not JSON.")
-    if queries_file is not None and explain:
-        raise click.UsageError("--explain goes with QUERY: a TREC run holds no explanations.")
+    if run_file is not None and as_json:
+        raise click.UsageError("--run writes a TREC run, --json prints the hits: give one of them.")
+    if queries_file is not None and explain and not as_json:
+        raise click.UsageError(
+            "--explain goes with QUERY, or with --json: a TREC run holds no explanations."
+        )
     if vectors_file is not None and explain:
         raise click.UsageError("--explain goes with a text: there is nothing to say of a vector.")
+
+
+def _say_wordless(asking: _Asking, query: str, answers: Sequence[Answer]) -> None:
+    """Say why nothing was found where the query is blank, or nothing but punctuation."""
+    searcher = asking.searcher
+    nothing = not answers and asking.vectors is None and len(searcher)
+    if nothing and not searcher.analyzer.terms(query):
+        say("The query has no word to search for.")
 
 
 def _say_unread(read: Sequence[tuple[int, int]], k: int) -> None:
@@ -237,12 +271,15 @@ def _say_unread(read: Sequence[tuple[int, int]], k: int) -> None:
         )
 
 
-def _read(file: str, searcher: Searcher, where: str | None, *, syntax: bool) -> Sequence[Query]:
-    """Read queries to make a run for, and refuse ids that it can't hold before any is ranked."""
+def _read(
+    file: str, searcher: Searcher, where: str | None, *, syntax: bool, as_json: bool
+) -> Sequence[Query]:
+    """Read queries; refuse ids that a run, which isn't JSON, can't hold, before any is ranked."""
     queries = read_queries(file)
-    check_ids("query", (each.id for each in queries))
-    if where is None:  # a filter may leave out those documents
-        check_ids("document", searcher.snapshot.ids())
+    if not as_json:
+        check_ids("query", (each.id for each in queries))
+        if where is None:  # a filter may leave out those documents
+            check_ids("document", searcher.snapshot.ids())
     return [_parsed(each) for each in queries] if syntax else queries
 
 

@@ -12,7 +12,7 @@ from vecsearch.types import Vectors
 
 
 def read_vectors(path: str | Path) -> Vectors:
-    """Map the matrix in a .npy file, (n, dim) of floats of any width; one vector is (1, dim).
+    """Map the matrix in a .npy file, (n, dim) of numbers of any width; one vector is (1, dim).
 
     Raise CorpusError for what isn't such a file. Nothing pickled is ever loaded.
     """
@@ -28,8 +28,9 @@ def read_vectors(path: str | Path) -> Vectors:
     if not isinstance(matrix, np.ndarray):
         matrix.close()
         raise CorpusError(shown(path), None, "this is an archive; it must be one array (.npy).")
-    if not np.issubdtype(matrix.dtype, np.floating):
-        raise CorpusError(shown(path), None, f"it must hold floats, not {matrix.dtype}.")
+    if not any(np.issubdtype(matrix.dtype, kind) for kind in (np.floating, np.integer)):
+        problem = f"it must hold floats or whole numbers, not {matrix.dtype}."
+        raise CorpusError(shown(path), None, problem)
     if matrix.ndim not in (1, 2) or not matrix.shape[-1]:
         raise CorpusError(
             shown(path), None, f"it must hold rows of numbers, not the shape {matrix.shape}."

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.encoders.artefact import Artefact
-from vecsearch.encoders.base import TokenVectors
+from vecsearch.encoders.base import TokenVectors, check_role
 from vecsearch.encoders.subwords import Tokens
 from vecsearch.groups import groups
 from vecsearch.text import PLAIN, analyzer
@@ -119,6 +119,7 @@ class BagEncoder:
 
     def encode(self, texts: Sequence[str], role: Role) -> Vectors:
         """See `Encoder.encode`; raise UsageError for what isn't text."""
+        check_role(role)
         return self._bag.vectors(self._tokenizer.encode(texts))
 
     def encode_tokens(self, text: str, role: Role) -> TokenVectors:

@@ -20,6 +20,12 @@ def check_device(device: Device) -> None:
         raise UnknownName("device", device, get_args(Device))
 
 
+def check_role(role: Role) -> None:
+    """Raise UnknownName for anything else than a role; each encoder's `encode` begins with it."""
+    if role not in get_args(Role):
+        raise UnknownName("role", role, get_args(Role))
+
+
 @runtime_checkable
 class Encoder(Protocol):
     """Turns texts into vectors. It remembers nothing: the same texts give the same vectors."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vecsearch.encoders.artefact import Artefact
-from vecsearch.encoders.base import Device
+from vecsearch.encoders.base import Device, check_role
 from vecsearch.encoders.cuda import takes_cuda
 from vecsearch.encoders.gru import GRU
 from vecsearch.encoders.subwords import Subwords
@@ -119,6 +119,7 @@ class Network:
 
     def encode(self, texts: Sequence[str], role: Role) -> Vectors:
         """See `Encoder.encode`; raise UsageError for what isn't text."""
+        check_role(role)
         longest = int(self._artefact.config["longest"])
         with self._guard, torch.inference_mode():
             found = embed(self._module, self._subwords, texts, longest)

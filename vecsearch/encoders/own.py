@@ -15,7 +15,7 @@ from vecsearch.types import Role, Vectors
 
 SAVED: Final = "vectors.json"
 
-_LARGEST: Final = 1e15
+LARGEST: Final = 1e15
 """Beyond it inner products of float32 could become infinite."""
 
 
@@ -87,16 +87,19 @@ def checked_vectors(given: object, what: str, dim: int | None = None) -> Vectors
     what: what they are called in an error. dim: how many numbers each must have, where it is known.
     """
     try:
+        numbers = np.asarray(given)
+        if np.iscomplexobj(numbers):
+            raise TypeError("they are complex")
         with np.errstate(over="ignore"):  # an infinity is told below
-            vectors = np.array(given, np.float32, order="C", ndmin=2)
+            vectors = np.array(numbers, np.float32, order="C", ndmin=2)
     except (TypeError, ValueError, OverflowError) as error:
         raise UsageError(f"{what} must be numbers ({error}).") from None
     if vectors.ndim != 2 or (dim is not None and vectors.shape[1] != dim):
         wanted = "numbers" if dim is None else f"{dim} numbers"
         raise UsageError(f"{what} must have {wanted}, not the shape {np.shape(vectors)}.")
-    if not (np.abs(vectors) <= _LARGEST).all():
+    if not (np.abs(vectors) <= LARGEST).all():
         raise UsageError(
-            f"{what} must be numbers from -{_LARGEST:.0e} to {_LARGEST:.0e}; there is a greater "
+            f"{what} must be numbers from -{LARGEST:.0e} to {LARGEST:.0e}; there is a greater "
             "one, or a NaN."
         )
     return vectors

@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from vecsearch.encoders.base import Device, Encoder, TokenVectors, encodable, require_list
+from vecsearch.encoders.base import (
+    Device,
+    Encoder,
+    TokenVectors,
+    check_role,
+    encodable,
+    require_list,
+)
 from vecsearch.encoders.bert.encoder import read_bert
 from vecsearch.encoders.saved import SAVED, Saved
 from vecsearch.encoders.words import word_spans
@@ -70,6 +77,7 @@ class Pretrained:
 
     def encode(self, texts: Sequence[str], role: Role) -> Vectors:
         """See `Encoder.encode`."""
+        check_role(role)
         clean = [encodable(text, i) for i, text in enumerate(require_list(texts))]
         if not clean:
             return np.zeros((0, self.dim), np.float32)

@@ -28,7 +28,8 @@ What they mean:
   UTC. A field's date is its midnight. A literal date is its whole day: = is any instant of it,
   < before it, <= before its end, > after it, >= from its start. Digits after the sixth of a second
   are dropped.
-- Integers beyond 64 bits compare as the nearest float64.
+- Whole numbers of 64 bits compare exactly; one beyond is an error as a literal, and is taken as the
+  nearest float64 where a document has it, as 1e19 is.
 - A field that no document has is an error, except in an index without documents. What deleted
   documents had counts until their segment is rewritten (`compact`): as to errors, never results.
 """

@@ -30,6 +30,12 @@ class Literal:
     position: int = 0
 
 
+def is_inexact(literal: Literal) -> bool:
+    """Say whether it is a whole number beyond 64 bits, which fields hold as the nearest float64."""
+    value = literal.value
+    return type(value) is int and not -(1 << 63) <= value < 1 << 63
+
+
 def like(characters: Iterable[tuple[str, bool]]) -> TextTest:
     """Return the test for a pattern: its characters, each with whether a backslash escapes it."""
     pieces = [""]
@@ -100,6 +106,11 @@ _DATE: Final = regex.compile(
 _EPOCH: Final = datetime(1970, 1, 1)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _DAY: Final = timedelta(days=1) // _MICROSECOND
+
+
+def is_written_as_date(source: str) -> bool:
+    """Say whether this is how dates and times are written, whether there is such a one or not."""
+    return _DATE.fullmatch(source) is not None
 
 
 def _instants(text: str) -> tuple[int, int] | None:

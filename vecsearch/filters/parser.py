@@ -11,7 +11,7 @@ import numpy as np
 import regex
 
 from vecsearch.errors import FilterError, UsageError
-from vecsearch.filters.literals import Literal, like, read_bare
+from vecsearch.filters.literals import Literal, is_inexact, is_written_as_date, like, read_bare
 from vecsearch.filters.nodes import Comparison, Filter, Junction, Negation, Node
 from vecsearch.filters.problems import alternatives, instead
 from vecsearch.store.columns import Operator
@@ -206,11 +206,19 @@ class _Parser:
         if token.symbol == "null":
             raise self._wrong(token, "Nothing equals null; write is null or is not null.")
         literal = read_bare(token.source, operator)
+        if literal is None and is_written_as_date(token.source):
+            raise self._wrong(token, f"There is no such day or time as {token.source}.")
         if literal is None:
             hint = f'text needs quotes: "{token.source}"'
             raise self._wrong(token, f"{token.source} is no number, date, true or false; {hint}.")
         if literal.kind == "number" and math.isinf(float(token.source)):
             raise self._wrong(token, "This number is too large for a number of 64 bits.")
+        if is_inexact(literal):
+            raise self._wrong(
+                token,
+                f"Whole numbers are compared from {-(1 << 63)} to {(1 << 63) - 1}, exactly; "
+                "greater ones can be indexed as text and compared with text in quotes.",
+            )
         return replace(literal, source=token.source, position=token.position)
 
     def _pattern(self) -> Literal:

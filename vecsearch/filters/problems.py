@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from vecsearch.errors import did_you_mean
-from vecsearch.filters.literals import Literal, read_bare
+from vecsearch.filters.literals import Literal, is_inexact, read_bare
 from vecsearch.store.columns import Kind
 
 _HELD: Final[Mapping[Kind, str]] = {"bool": "true or false", "number": "numbers", "text": "text"}
@@ -57,7 +57,7 @@ def wrong_kind(name: str, kinds: frozenset[Kind], literal: Literal) -> str:
     held = " and ".join(_HELD[kind] for kind in sorted(kinds))
     bare = read_bare(literal.value, "=") if isinstance(literal.value, str) else None
     hint = ""
-    if bare and bare.kind in kinds:
+    if bare and bare.kind in kinds and not is_inexact(bare):
         hint = f" Write {literal.value} without quotes."
     elif "text" in kinds:
         hint = f' Write "{literal.source}" in quotes.'

@@ -104,10 +104,14 @@ class BM25:
     def __post_init__(self) -> None:
         if self.variant not in get_args(Variant):
             raise UnknownName("BM25 variant", self.variant, get_args(Variant))
-        if not (0 <= self.k1 < math.inf and 0 <= self.b <= 1 and 0 <= self.delta < math.inf):
+        try:
+            fit = 0 <= self.k1 < math.inf and 0 <= self.b <= 1 and 0 <= self.delta < math.inf
+        except (TypeError, ValueError):  # text, or an array
+            fit = False
+        if not fit:
             raise UsageError(
-                f"BM25 wants finite k1 >= 0 and delta >= 0, and b from 0 to 1, not k1={self.k1}, "
-                f"b={self.b}, delta={self.delta}."
+                f"BM25 wants finite k1 >= 0 and delta >= 0, and b from 0 to 1, not k1={self.k1!r}, "
+                f"b={self.b!r}, delta={self.delta!r}."
             )
 
     @property

@@ -45,10 +45,16 @@ def hash_ids(ids: Iterable[str]) -> NDArray[np.uint64]:
     return np.frombuffer(b"".join(digests), "<u8")
 
 
-def check_id(id: object) -> None:
-    """Raise UsageError unless this can be looked for as a document's id."""
+def id_text(id: str | int) -> str:
+    """Return an id that is looked for as text: a whole number is written out, as in records.
+
+    Raise UsageError for what is neither.
+    """
+    if type(id) is int:
+        return str(id)
     if not isinstance(id, str):
-        raise UsageError(f"A document's id is text, not {id!r}.")
+        raise UsageError(f"A document's id is text or a whole number, not {id!r}.")
+    return id
 
 
 def encode_document(document: Document) -> Content:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from vecsearch.encoders.base import Device, TokenVectors, encodable, require_list
+from vecsearch.encoders.base import Device, TokenVectors, check_role, encodable, require_list
 from vecsearch.encoders.bert.architecture import Architecture, read_architecture
 from vecsearch.encoders.bert.plain import forward
 from vecsearch.encoders.bert.processor import has_bfloat16, may_have_cuda
@@ -120,6 +120,7 @@ class BertEncoder:
 
     def encode(self, texts: Sequence[str], role: Role) -> Vectors:
         """See `Encoder.encode`."""
+        check_role(role)
         prompt = self._architecture.prompts[role]
         clean = [prompt + encodable(text, i) for i, text in enumerate(require_list(texts))]
         if not clean:
