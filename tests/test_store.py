@@ -975,14 +975,14 @@ def test_the_field_of_a_number_that_can_not_be_stored_is_named() -> None:
 SCALARS = [
     (np.bool_(True), True),
     (np.int8(-3), -3),
-    (np.uint64(2**64 - 1), 2**64 - 1),
+    (np.uint64(2**63 - 1), 2**63 - 1),
     (np.float16(0.5), 0.5),
     (np.float32(0.1), float(np.float32(0.1))),
     (np.float64(0.1), 0.1),
     (np.str_("é"), "é"),
     (
-        [np.int64(2), None, np.float32(2.5), np.bool_(False), np.str_("a")],
-        [2, None, 2.5, False, "a"],
+        [np.int64(2), None, np.float32(2.5), np.bool_(False), np.str_("a"), np.uint64(2**64 - 1)],
+        [2, None, 2.5, False, "a", 2**64 - 1],
     ),
 ]
 
