@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from vecsearch import Document, Index
 from vecsearch import tokenizing as module
 from vecsearch.characters import kinds
-from vecsearch.kernels import drop_outdated
+from vecsearch.kernels import drop_outdated, pieces
 from vecsearch.kernels import words as kernel
 from vecsearch.text import analyzer, normalise
 from vecsearch.tokenizing import Tokenizer
@@ -30,7 +30,7 @@ TRICKY = st.sampled_from(
     "東京々ーｶﾞ㈱㎏Ⓐ한\u1112\u1161\u11ab\u3164กำ์ุ่อຳ\u0ebaါ္កេ日ไທย👩👨🏽❤🇩🇪#©™ﷺΣςᾴ\u1e9b\u0323\ud800\udfff\U000e0067ˇ𠮷Жкц"
 )
 BY_KIND = [
-    st.sampled_from([chr(c) for c in np.flatnonzero(np.minimum(kinds(), kernel.MARK + 1) == kind)])
+    st.sampled_from([chr(c) for c in np.flatnonzero(np.minimum(kinds(), pieces.MARK + 1) == kind)])
     for kind in (0, 1, 2, 3, 4, 5, 8, 9)
 ]
 CHARACTERS = st.one_of(st.characters(exclude_categories=()), TRICKY, *BY_KIND)
@@ -293,15 +293,15 @@ def test_without_numba_it_stays_in_python(monkeypatch):
 
 def test_kinds_say_no_more_than_holds():
     table = kinds()
-    assert table.shape == (kernel.KINDS,)
-    assert [chr(c) for c in range(128) if table[c] != kernel.BREAK] == [
+    assert table.shape == (pieces.KINDS,)
+    assert [chr(c) for c in range(128) if table[c] != pieces.BREAK] == [
         chr(c) for c in range(128) if chr(c).isalnum()
     ]
-    assert not any(table[c] for c in range(kernel.KINDS) if chr(c).isspace())
-    assert {chr(c) for c in np.flatnonzero(table == kernel.TAIL)} == {"ำ", "ຳ"}
-    for c in np.flatnonzero((table == kernel.SPACELESS) | (table >= kernel.MARK)).tolist():
+    assert not any(table[c] for c in range(pieces.KINDS) if chr(c).isspace())
+    assert {chr(c) for c in np.flatnonzero(table == pieces.TAIL)} == {"ำ", "ຳ"}
+    for c in np.flatnonzero((table == pieces.SPACELESS) | (table >= pieces.MARK)).tolist():
         assert normalise(chr(c), "plain") == chr(c)
-        assert unicodedata.combining(chr(c)) == max(int(table[c]) - kernel.MARK, 0)
+        assert unicodedata.combining(chr(c)) == max(int(table[c]) - pieces.MARK, 0)
 
 
 READING = """

@@ -16,7 +16,7 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
-from vecsearch.kernels.words import KINDS, LETTER, MARK, PART, PICTOGRAPH, SPACELESS, TAIL
+from vecsearch.kernels.pieces import KINDS, LETTER, MARK, PART, PICTOGRAPH, SPACELESS, TAIL
 from vecsearch.text import GLUE, HEAD, PLAIN, SPACELESS_LETTER, normalise
 from vecsearch.text import PICTOGRAPH as PICTOGRAPHS
 
@@ -31,7 +31,7 @@ _MARK_AND_LETTER: Final = regex.compile(rf"(?V1)[{_MARKS}&&\p{{ccc=0}}][{_SPACEL
 
 @functools.cache
 def kinds() -> NDArray[np.uint8]:
-    """Return the kind of each code point, (KINDS,), as `vecsearch.kernels.words` defines them."""
+    """Return the kind of each code point, (KINDS,), as `vecsearch.kernels.pieces` defines them."""
     table = np.zeros(KINDS, np.uint8)
     parts = rf"{HEAD}\p{{M}}{GLUE}{PICTOGRAPHS}\p{{Regional_Indicator}}\p{{Emoji_Modifier}}"
     table[_code_points(_those(parts, _CHARACTERS))] = PART

@@ -4,14 +4,9 @@ A chunk is a stretch of UTF-8 whose terms don't depend on what stands around it.
 between two breaks in ASCII: these are found 64 bytes at a time, and looked up as they are. Only
 one that isn't known, and isn't all ASCII, is cut further.
 
-The kernel knows where it may cut, not what the terms are. The kinds of code points say where that
-is:
-
-- BREAK is in no word. What stands between breaks is cut further into pieces, where neighbours are
-  of two kinds among LETTER, SPACELESS and PICTOGRAPH, and before each PICTOGRAPH; a MARK goes with
-  what it stands on.
-- A piece in a script without spaces is read as overlapping pairs of characters, each a chunk.
-- Where anything less simple comes, the piece goes on to the next break and is one chunk.
+The kernel knows where it may cut, not what the terms are; `vecsearch.kernels.pieces` says where. A
+piece in a script without spaces is read as overlapping pairs of characters, each a chunk; any other
+is one chunk.
 
 `read` goes over the text in batches, each of them in steps that keep the processor from waiting:
 find the breaks; look all stretches up without a branch; cut those that are missed into chunks; look
@@ -25,7 +20,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from vecsearch.kernels import called, compiled, inlined, part
-from vecsearch.kernels.bits import WIDE, eight_at, trailing_zeros, word_bytes
+from vecsearch.kernels.bits import WIDE, trailing_zeros, word_bytes
 from vecsearch.kernels.chunks import (
     ASCII,
     BATCH,
@@ -48,31 +43,13 @@ from vecsearch.kernels.chunks import (
     numbered,
     read_key,
 )
-
-KINDS: Final = 1 << 17
-"""Code points that have a kind of their own; those beyond are PART."""
-
-BREAK: Final = 0
-PART: Final = 1
-LETTER: Final = 2
-PICTOGRAPH: Final = 3
-SPACELESS: Final = 4
-TAIL: Final = 5
-"""Ends a spaceless character: it normalises to a mark and a letter, as Thai's SARA AM does."""
-MARK: Final = 8
-"""Of combining class 0; other marks have their class on top."""
-
-MOST_MARKS: Final = 8
-"""On one spaceless letter, so that no pair is longer than a term."""
+from vecsearch.kernels.pieces import BREAK, LETTER, SPACELESS, kind_at, piece_at
 
 PADDING: Final = 2 * WIDE
 """Bytes that there are beyond the end of a text."""
 
 _MOST_WHOLE: Final = 64
 """Bytes. A longer stretch between breaks is hardly ever met twice."""
-
-_LONGEST: Final = 1 << 30
-"""Bytes of a spaceless piece, so that numbers are enough to say where its characters start."""
 
 _ZERO: Final = np.uint64(0)
 _ONE: Final = np.uint64(1)
@@ -264,7 +241,7 @@ def _stretch(
     if (
         not plain
         and SHORT < end - start <= _MOST_WHOLE
-        and _kind_at(text, start, kinds)[0] != SPACELESS
+        and kind_at(text, start, kinds)[0] != SPACELESS
     ):
         number = find(text, start, end, False, table)[0]
         if number >= 0:
@@ -274,7 +251,7 @@ def _stretch(
     while at < end:
         piece, made, characters = end, LETTER, 0
         if not plain:
-            piece, made, characters = _piece(text, at, kinds, numbers[found:])
+            piece, made, characters = piece_at(text, at, kinds, numbers[found:])
         if made == SPACELESS and characters > 1:
             found, waiting = _pairs(
                 text, at, characters - 1, table, numbers, found, cut, waiting, new
@@ -326,7 +303,7 @@ def _pairs(
 ) -> tuple[int, int]:
     """Put the pairs of characters of a spaceless piece, as `_stretch`.
 
-    What `_piece` tells of the characters is where the numbers will be.
+    What `piece_at` tells of the characters is where the numbers will be.
     """
     done = 0
     while done < pairs:
@@ -364,62 +341,3 @@ def _settle(text: Bytes, cut: _Cut, waiting: int, table: Table, numbers: Numbers
         if number < 0:
             number = numbered(text, edges[2 * i], edges[2 * i + 1], forms[i], table, new)
         numbers[places[i]] = number
-
-
-@part
-def _kind_at(text: Bytes, at: int, kinds: Bytes) -> tuple[int, int]:
-    """Return the kind of the code point at a byte, and how many bytes it takes."""
-    eight = np.int64(eight_at(text, at))
-    lead = eight & 0xFF
-    if lead < 0x80:
-        return np.int64(kinds[lead]), 1
-    second = eight >> 8 & 0x3F
-    if lead < 0xE0:
-        return np.int64(kinds[(lead & 0x1F) << 6 | second]), 2
-    third = eight >> 16 & 0x3F
-    if lead < 0xF0:
-        return np.int64(kinds[(lead & 0x0F) << 12 | second << 6 | third]), 3
-    code = (lead & 7) << 18 | second << 12 | third << 6 | (eight >> 24 & 0x3F)
-    return np.int64(kinds[code]) if code < KINDS else PART, 4
-
-
-@part
-def _piece(text: Bytes, at: int, kinds: Bytes, starts: Numbers) -> tuple[int, int, int]:
-    """Return the end of the piece at a byte, what it is made of, and how many characters it has.
-
-    That is LETTER, PICTOGRAPH or SPACELESS; PART where it isn't that simple; BREAK for nothing.
-    Only the characters of a spaceless piece are counted. `starts` gets where each starts, in bytes
-    of the piece, and last where the piece ends: twice that, and 1 more behind a TAIL.
-    """
-    begin = at
-    kind, width = _kind_at(text, at, kinds)
-    made = kind
-    if made == BREAK:
-        return at + width, BREAK, 0
-    simple = LETTER <= made <= SPACELESS
-    characters = marks = place = tail = 0
-    while made == SPACELESS and kind >= SPACELESS:
-        # There are few branches: where marks come can't be foreseen.
-        letter = kind == SPACELESS
-        starts[characters] = 2 * (at - begin) + tail
-        characters += letter
-        tail = (kind == TAIL) | (tail & (not letter))
-        marks = 0 if letter else marks + (kind >= MARK)
-        # Normalisation would change their order, or the pair grow too long.
-        simple &= not ((MARK < kind < place) | (marks > MOST_MARKS))
-        place = kind
-        at += width
-        kind, width = _kind_at(text, at, kinds)
-    if made == SPACELESS:
-        starts[characters] = 2 * (at - begin) + tail
-        simple &= at - begin <= _LONGEST
-        if characters == 1 and tail:
-            made = PART
-    while simple and made != SPACELESS and (at == begin or kind >= MARK or kind == made == LETTER):
-        at += width
-        kind, width = _kind_at(text, at, kinds)
-    ends = simple and kind not in (PART, TAIL)
-    while not ends and kind != BREAK:
-        at += width
-        kind, width = _kind_at(text, at, kinds)
-    return at, made if ends else PART, characters
