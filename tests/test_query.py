@@ -18,7 +18,7 @@ from vecsearch import BM25, Clause, Document, Index, Lexical, Query, analyzer
 from vecsearch.errors import UsageError
 from vecsearch.retrieve import clauses as clauses_room
 from vecsearch.retrieve.explanation import Remainder, TermPart
-from vecsearch.retrieve.vocabulary import beginning_with, one_edit_from
+from vecsearch.retrieve.vocabulary import beginning_with, holding, one_edit_from
 from vecsearch.types import seen_text
 
 TERMS = analyzer("english").terms
@@ -453,6 +453,45 @@ def test_the_vocabulary_is_searched_as_if_each_term_was_looked_at(
     snapshot = index.searcher().snapshot
     assert list(beginning_with(snapshot, word)) == [t for t in stored if t.startswith(word)]
     assert list(one_edit_from(snapshot, word)) == [t for t in stored if distance(word, t) <= 1]
+    assert list(holding(snapshot, word[0])) == [t for t in stored if word[0] in t]
+
+
+@settings(max_examples=60)
+@given(
+    texts=st.lists(st.text("猫犬東물ア kz1", max_size=8), min_size=1, max_size=12),
+    character=st.sampled_from("猫犬東물ア"),
+)
+def test_single_characters_find_every_text_that_holds_them(tmp_path_factory, texts, character):
+    documents = [Document(str(i), text) for i, text in enumerate(texts)]
+    index = Index.create(tmp_path_factory.mktemp("c") / "i", None, documents=documents)
+    searcher = index.searcher()
+
+    def found(query):
+        return {name for name, _ in searcher.rank_many([query], len(texts), by="bm25")[0]}
+
+    holds = {str(i) for i, text in enumerate(texts) if character in text}
+    assert found(character) == holds
+    assert found(f"{character} {character}") == holds
+    assert found(Query.parse(f"+{character} kkk")) == holds
+    assert found(Query.parse(f'kkk "{character}"')) == holds
+    assert found(Query.parse(f"k -{character}")) == found("k") - holds
+    for name in holds:
+        told = searcher.explain(character, name, by="bm25")
+        assert sum(part.value for part in told.parts) == pytest.approx(told.score, abs=1e-5)
+        assert f"{character} stands for " in told.method
+
+
+def test_beside_words_a_single_character_is_one(tmp_path):
+    documents = [
+        Document("person", "이 사람은"),
+        Document("water", "물이 좋다"),
+        Document("i", "이"),
+    ]
+    searcher = Index.create(tmp_path / "i", None, documents=documents).searcher()
+    assert names(searcher, "이") == ["i", "person", "water"]
+    assert names(searcher, "이 사람") == ["i", "person"]
+    assert names(searcher, " ".join("이" * 9)) == names(searcher, "이 zz")  # spaced out throughout
+    assert searcher.explain("車", "i").note.startswith("No document holds a term of the query.")
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ _PIECE: Final = regex.compile(
     rf"|(?:[[\p{{L}}\p{{N}}]--{SPACELESS_LETTER}]\p{{M}}*+)++|{_FLAG}|{PICTOGRAPH}"
 )
 _CHARACTER: Final = regex.compile(r"[\p{L}\p{N}]\p{M}*+")
+_LONE: Final = regex.compile(rf"(?V1){SPACELESS_LETTER}\p{{M}}*+")
 IGNORED: Final = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Me}\p{Emoji_Modifier}]++")
 _MARKS: Final = regex.compile(rf"(\p{{M}}{{{MOST_MARKS}}})\p{{M}}++")
 # `regex` lets other threads run while it looks through a text, unless `concurrent` forbids it: with
@@ -274,6 +275,11 @@ def analyzer_names() -> tuple[str, ...]:
     """Return the names of all analyzers: the languages of Snowball, and plain."""
     variants = {"porter", "dutch_porter"}  # older stemmers of languages that have a newer one
     return tuple(sorted({*Stemmer.algorithms(), PLAIN} - variants))
+
+
+def is_lone(term: str) -> bool:
+    """Say whether a term is one character of a script without spaces: no other stood beside it."""
+    return _LONE.fullmatch(term) is not None
 
 
 def _stemmer_version() -> str:

@@ -6,9 +6,13 @@
 - A prefix stands for the terms that begin with the word as the analyzer normalises it, unstemmed,
   and for the word's own term. A fuzzy word stands for the terms at most one edit away from its own
   term; see `vecsearch.retrieve.vocabulary`. A document holds it that holds any of them.
+- A single character of a script without spaces, where it isn't beside others that make pairs of it,
+  stands for all terms that hold it: if it has a sign or quotes, or the query holds nothing but a
+  few of them. Beside words it is taken for one, as Korean's for "this" is: the pairs that hold it
+  would drown them.
 - A clause that isn't excluded is scored: the query's terms are those of all its words and phrases
-  in order, a repeated one as often as it is there, and once more each term of every prefix and
-  fuzzy word. So the score is that of a query of exactly these terms.
+  in order, a repeated one as often as it is there, and once more each term of every prefix, fuzzy
+  word and single character. So the score is that of a query of exactly these terms.
 - Signs and phrases are about whole documents, even where passages are ranked.
 """
 
@@ -16,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, NamedTuple, TypeGuard
 
 import numpy as np
@@ -24,28 +28,27 @@ from numpy.typing import NDArray
 
 from vecsearch.errors import UsageError
 from vecsearch.retrieve.explanation import Explanation, passes
-from vecsearch.retrieve.vocabulary import beginning_with, one_edit_from
+from vecsearch.retrieve.vocabulary import beginning_with, holding, one_edit_from
 from vecsearch.store.snapshot import Part, Snapshot
 from vecsearch.syntax import Clause
-from vecsearch.text import Analyzer
+from vecsearch.text import Analyzer, is_lone
 from vecsearch.types import ALL, Mask, Query
 
 MOST_TERMS: Final = 1000
 """Terms that a prefix or a fuzzy word may stand for; one that stands for more is an error."""
 
+MOST_LONE: Final = 8
+"""Single characters that may stand for terms: a text that holds more is spaced out throughout."""
+
 _MOST_TOLD: Final = 20
 
 
 class Reading(NamedTuple):
-    """A clause and its terms: a sequence, or the alternatives of a prefix or a fuzzy word."""
+    """A clause and its terms: a sequence, or alternatives where it expands."""
 
     clause: Clause
     terms: tuple[str, ...]
-
-    @property
-    def expands(self) -> bool:
-        """Whether the terms are alternatives."""
-        return self.clause.kind in ("prefix", "fuzzy")
+    expands: bool
 
     @property
     def sentence(self) -> str:
@@ -67,7 +70,7 @@ class Expanded(str):
 
     terms: tuple[str, ...]
     expansions: tuple[Reading, ...]
-    """Its prefixes and fuzzy words, excluded ones too."""
+    """What expands of it, excluded clauses too."""
 
     def __new__(cls, text: str, readings: Sequence[Reading]) -> Expanded:
         """Take the terms of all clauses that aren't excluded."""
@@ -84,11 +87,13 @@ def query_text(snapshot: Snapshot, analyzer: Analyzer, query: str | Query) -> st
 
     Raise UsageError, which names the character, for a clause that means nothing in the index.
     """
-    if isinstance(query, str):
-        return query
-    if not query.clauses:
-        return query.text
-    return Expanded(query.text, read(snapshot, analyzer, query.clauses))
+    if isinstance(query, Query) and query.clauses:
+        return Expanded(query.text, read(snapshot, analyzer, query.clauses))
+    text = query.text if isinstance(query, Query) else query
+    # Of its own accord nothing else expands.
+    if text.isascii() or not _few_lone(terms := analyzer.terms(text)):
+        return text
+    return Expanded(text, read(snapshot, analyzer, [Clause("word", term) for term in terms]))
 
 
 def query_terms(analyzer: Analyzer, text: str) -> Sequence[str]:
@@ -98,7 +103,12 @@ def query_terms(analyzer: Analyzer, text: str) -> Sequence[str]:
 
 def read(snapshot: Snapshot, analyzer: Analyzer, clauses: Sequence[Clause]) -> list[Reading]:
     """Find the terms of clauses; raise UsageError for one that means nothing in the index."""
-    return [Reading(clause, _terms(snapshot, analyzer, clause)) for clause in clauses]
+    words = [analyzer.terms(clause.text) for clause in clauses]
+    few = _few_lone(list(chain.from_iterable(words)))
+    return [
+        _read(snapshot, analyzer, clause, terms, few)
+        for clause, terms in zip(clauses, words, strict=True)
+    ]
 
 
 def restricts(query: str | Query) -> TypeGuard[Query]:
@@ -149,17 +159,24 @@ def _restricted(
     return rows if allow is ALL or rows is ALL else rows & allow
 
 
-def _terms(snapshot: Snapshot, analyzer: Analyzer, clause: Clause) -> tuple[str, ...]:
-    terms = tuple(analyzer.terms(clause.text))
+def _few_lone(terms: Sequence[str]) -> bool:
+    return 0 < len(terms) <= MOST_LONE and all(map(is_lone, terms))
+
+
+def _read(
+    snapshot: Snapshot, analyzer: Analyzer, clause: Clause, terms: Sequence[str], few: bool
+) -> Reading:
+    """Find what a clause of some terms stands for; few: whether the query is a few characters."""
     if clause.kind in ("word", "phrase"):
         if not terms and clause.restricts:
             raise _nothing_left(clause)
-        return terms
+        if len(terms) == 1 and is_lone(terms[0]) and (clause.restricts or few):
+            return Reading(clause, tuple(holding(snapshot, terms[0])) or tuple(terms), True)
+        return Reading(clause, tuple(terms), False)
     if clause.kind == "fuzzy":
-        words = terms
-        found = set(islice(one_edit_from(snapshot, _only(clause, words)), MOST_TERMS + 1))
+        found = set(islice(one_edit_from(snapshot, _only(clause, terms)), MOST_TERMS + 1))
     else:
-        words = tuple(analyzer.unstemmed(clause.text))
+        words = analyzer.unstemmed(clause.text)
         found = set(islice(beginning_with(snapshot, _only(clause, words)), MOST_TERMS + 1))
         found.update(term for term in terms if snapshot.frequency(term))
     if len(found) > MOST_TERMS:
@@ -167,7 +184,7 @@ def _terms(snapshot: Snapshot, analyzer: Analyzer, clause: Clause) -> tuple[str,
             f"{clause.place} stands for more than {MOST_TERMS:,} terms of the index: write more "
             "of the word."
         )
-    return tuple(sorted(found))
+    return Reading(clause, tuple(sorted(found)), True)
 
 
 def _only(clause: Clause, words: Sequence[str]) -> str:
@@ -213,23 +230,28 @@ def _holding(
     part: Part, analyzer: Analyzer, reading: Reading, among: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """Return which documents of a segment, among some, hold a clause, (documents,) bool."""
-    join = np.logical_or if reading.expands else np.logical_and
-    held = np.full(len(among), not reading.expands)
-    for term in dict.fromkeys(reading.terms):
-        join(held, _with_term(part, term), out=held)
-    held &= among
+    terms = dict.fromkeys(reading.terms)
+    if reading.expands:
+        held: NDArray[np.bool_] = np.zeros(len(among), np.bool_)
+        for term in terms:
+            held[_positions(part, term)] = True
+        held &= among
+        return held
+    held = among.copy()
+    for term in terms:
+        has = np.zeros(len(among), np.bool_)
+        has[_positions(part, term)] = True
+        held &= has
     if _reads_text(reading):
         for position in np.flatnonzero(held).tolist():
             held[position] = _stands_in(part, analyzer, position, reading.terms)
     return held
 
 
-def _with_term(part: Part, term: str) -> NDArray[np.bool_]:
-    documents = part.segment.documents
+def _positions(part: Part, term: str) -> NDArray[np.int64]:
+    """Return the documents of a segment that hold a term."""
     rows = part.segment.postings.entries(term).rows
-    held = np.zeros(len(documents), np.bool_)
-    held[documents.position_of(rows)] = True
-    return held
+    return part.segment.documents.position_of(rows)
 
 
 def _stands_in(part: Part, analyzer: Analyzer, position: int, terms: Sequence[str]) -> bool:

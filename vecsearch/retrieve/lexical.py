@@ -175,12 +175,12 @@ def _expansions(query: str) -> tuple[Reading, ...]:
 def _gathered(
     parts: Sequence[TermPart], expansions: Sequence[Reading]
 ) -> tuple[TermPart | Remainder, ...]:
-    """Make one part of the terms of prefixes and fuzzy words that aren't here: they are many."""
+    """Make one part of the terms that clauses expand to and that aren't here: they are many."""
     scored = (each for each in expansions if not each.clause.excluded)
     alternatives = {term for each in scored for term in each.terms}
     lacking = [part for part in parts if not part.tf and part.term in alternatives]
     if not lacking:
         return tuple(parts)
-    text = f"terms of prefixes and fuzzy words that aren't here: {len(lacking)}"
+    text = f"terms that parts of the query stand for and that aren't here: {len(lacking)}"
     here = [part for part in parts if part.tf or part.term not in alternatives]
     return (*here, Remainder(sum(part.value for part in lacking), text))

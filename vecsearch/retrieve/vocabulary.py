@@ -1,8 +1,8 @@
-"""Which terms of an index begin in a certain way, or are one edit away from another.
+"""Which terms of an index begin in a certain way, hold a character, or are one edit from another.
 
 Terms are compared as they are stored: stemmed where the index's analyzer stems, character by
-character. Segments store them sorted, so they are found by bisection, without a scan. A term
-that only deleted documents hold isn't there.
+character. Segments store them sorted, so all but those that hold a character are found by
+bisection, without a scan. A term that only deleted documents hold isn't there.
 """
 
 from __future__ import annotations
@@ -35,6 +35,15 @@ def one_edit_from(snapshot: Snapshot, word: str) -> Iterator[str]:
     for part in snapshot.parts:
         near.update(_edited(part.segment.postings.terms, word))
     yield from (term for term in sorted(near) if snapshot.frequency(term))
+
+
+def holding(snapshot: Snapshot, character: str) -> Iterator[str]:
+    """Yield the terms that hold a character, rising."""
+    found: set[str] = set()
+    for part in snapshot.parts:
+        terms = part.segment.postings.terms
+        found.update(terms[at].decode() for at in terms.holding(character.encode()))
+    yield from (term for term in sorted(found) if snapshot.frequency(term))
 
 
 def _beginning(terms: Sequence[bytes], prefix: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, overload
@@ -59,6 +60,13 @@ class Blobs(Sequence[bytes]):
         starts, ends = self.offsets[indices].tolist(), self.offsets[indices + 1].tolist()
         data = self._data
         return [bytes(data[start:end]) for start, end in zip(starts, ends, strict=True)]
+
+    def holding(self, piece: bytes) -> list[int]:
+        """Return the places of the strings that hold a piece, which isn't empty, rising."""
+        starts = [found.start() for found in re.finditer(re.escape(piece), self._data)]
+        places = np.searchsorted(self.offsets, starts, side="right") - 1
+        # A piece may be found where one string ends and the next begins.
+        return [at for at in dict.fromkeys(places.tolist()) if piece in self[at]]
 
     def all(self) -> list[bytes]:
         """Return all strings: much faster than one by one."""
