@@ -74,6 +74,17 @@ class _Cut(NamedTuple):
     """Where the number of each goes."""
 
 
+class _Work(NamedTuple):
+    """What `read` works on: what it was given, its slots as they are now, chunks on their way."""
+
+    text: Bytes
+    kinds: Bytes
+    table: Table
+    numbers: Numbers
+    new: New
+    cut: _Cut
+
+
 @compiled
 def read(
     data: Bytes,
@@ -130,9 +141,8 @@ def read(
             for i in range(whole):
                 read_key(text, edges[2 * i], edges[2 * i + 1], False, slots, batch.keys, i)
             look_up(batch.keys, here, batch.numbers[:whole])
-            current, found = _write_down(
-                text, ends, kinds, batch, whole, here, current, counts, numbers, found, cut, new
-            )
+            work = _Work(text, kinds, here, numbers, new, cut)
+            current, found = _write_down(work, batch, whole, ends, current, counts, found)
             edges[0] = edges[known - 1]
             known &= 1
     return counts, numbers[:found].copy(), new.forms[: new.used[1]].copy(), slots
@@ -180,18 +190,13 @@ def resolve(
 
 @part
 def _write_down(
-    text: Bytes,
-    ends: Places,
-    kinds: Bytes,
+    work: _Work,
     batch: _Batch,
     whole: int,
-    table: Table,
+    ends: Places,
     current: int,
     counts: Numbers,
-    numbers: Numbers,
     found: int,
-    cut: _Cut,
-    new: New,
 ) -> tuple[int, int]:
     """Write down the numbers of the chunks in a batch's stretches, cutting those without number.
 
@@ -208,34 +213,22 @@ def _write_down(
                 current += 1
             end = ends[current]
         if batch.numbers[i] >= 0:
-            numbers[found] = batch.numbers[i]
+            work.numbers[found] = batch.numbers[i]
             found += 1
         else:
-            found, waiting = _stretch(
-                text, start, batch.edges[2 * i + 1], kinds, table, numbers, found, cut, waiting, new
-            )
+            found, waiting = _stretch(work, start, batch.edges[2 * i + 1], found, waiting)
     counts[current] += found - before
-    _settle(text, cut, waiting, table, numbers, new)
+    _settle(work, waiting)
     return current, found
 
 
 @part
-def _stretch(
-    text: Bytes,
-    start: int,
-    end: int,
-    kinds: Bytes,
-    table: Table,
-    numbers: Numbers,
-    found: int,
-    cut: _Cut,
-    waiting: int,
-    new: New,
-) -> tuple[int, int]:
+def _stretch(work: _Work, start: int, end: int, found: int, waiting: int) -> tuple[int, int]:
     """Cut a stretch between breaks in ASCII into chunks, which then wait for their numbers.
 
     Return how many numbers there are, with theirs, and how many chunks wait.
     """
+    text, kinds, table, numbers = work.text, work.kinds, work.table, work.numbers
     plain = is_ascii(text, start, end)
     # Of several pairs of characters the whole isn't known.
     if (
@@ -253,35 +246,23 @@ def _stretch(
         if not plain:
             piece, made, characters = piece_at(text, at, kinds, numbers[found:])
         if made == SPACELESS and characters > 1:
-            found, waiting = _pairs(
-                text, at, characters - 1, table, numbers, found, cut, waiting, new
-            )
+            found, waiting = _pairs(work, at, characters - 1, found, waiting)
         elif made != BREAK:
             form = WORD if made == LETTER else OWN_TERM if made == SPACELESS else MIXED
             if plain and end - start <= SHORT:
                 form = ASCII
-            found, waiting = _put(text, at, piece, form, table, numbers, found, cut, waiting, new)
+            found, waiting = _put(work, at, piece, form, found, waiting)
         at = piece
     return found, waiting
 
 
 @part
-def _put(
-    text: Bytes,
-    start: int,
-    end: int,
-    form: int,
-    table: Table,
-    numbers: Numbers,
-    found: int,
-    cut: _Cut,
-    waiting: int,
-    new: New,
-) -> tuple[int, int]:
+def _put(work: _Work, start: int, end: int, form: int, found: int, waiting: int) -> tuple[int, int]:
     """Have a chunk wait for its number, as `_stretch`."""
     if waiting == BATCH:
-        _settle(text, cut, waiting, table, numbers, new)
+        _settle(work, waiting)
         waiting = 0
+    cut = work.cut
     cut.batch.edges[2 * waiting] = start
     cut.batch.edges[2 * waiting + 1] = end
     cut.forms[waiting] = form
@@ -290,27 +271,18 @@ def _put(
 
 
 @part
-def _pairs(
-    text: Bytes,
-    start: int,
-    pairs: int,
-    table: Table,
-    numbers: Numbers,
-    found: int,
-    cut: _Cut,
-    waiting: int,
-    new: New,
-) -> tuple[int, int]:
+def _pairs(work: _Work, start: int, pairs: int, found: int, waiting: int) -> tuple[int, int]:
     """Put the pairs of characters of a spaceless piece, as `_stretch`.
 
     What `piece_at` tells of the characters is where the numbers will be.
     """
+    cut = work.cut
     done = 0
     while done < pairs:
         if waiting == BATCH:
-            _settle(text, cut, waiting, table, numbers, new)
+            _settle(work, waiting)
             waiting = 0
-        characters = numbers[found:]
+        characters = work.numbers[found:]
         edges = cut.batch.edges[2 * waiting :]
         forms = cut.forms[waiting:]
         places = cut.places[waiting:]
@@ -329,9 +301,10 @@ def _pairs(
 
 
 @called
-def _settle(text: Bytes, cut: _Cut, waiting: int, table: Table, numbers: Numbers, new: New) -> None:
+def _settle(work: _Work, waiting: int) -> None:
     """Write down the numbers of the chunks that wait, those that are missed one by one."""
-    batch, forms, places = cut
+    text, table = work.text, work.table
+    batch, forms, places = work.cut
     edges, keys, known = batch
     for i in range(waiting):
         read_key(text, edges[2 * i], edges[2 * i + 1], forms[i] > 0, table.slots, keys, i)
@@ -339,5 +312,5 @@ def _settle(text: Bytes, cut: _Cut, waiting: int, table: Table, numbers: Numbers
     for i in range(waiting):
         number = np.int64(known[i])
         if number < 0:
-            number = numbered(text, edges[2 * i], edges[2 * i + 1], forms[i], table, new)
-        numbers[places[i]] = number
+            number = numbered(text, edges[2 * i], edges[2 * i + 1], forms[i], table, work.new)
+        work.numbers[places[i]] = number
