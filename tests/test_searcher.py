@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -295,3 +296,16 @@ def test_an_index_and_its_searcher_are_shown_with_folder_and_count(tmp_path: Pat
     assert repr(index) == f"Index({str(folder)!r}, documents=0)"
     assert repr(searcher) == f"Searcher({str(folder)!r}, documents=1)"
     assert repr(Index(tmp_path / "none")) == f"Index({str(tmp_path / 'none')!r})"
+
+
+def test_an_index_is_opened_where_it_is_sent_to(tmp_path: Path) -> None:
+    documents = [Document("a", "red lamp"), Document("b", "blue kettle")]
+    for encoder in (None, HashEncoder(), "small"):
+        index = Index.create(tmp_path / "i", encoder, documents=documents, overwrite=True)
+        for each in (index, pickle.loads(pickle.dumps(index))):
+            sent = pickle.loads(pickle.dumps(each))
+            assert sent.folder == index.folder
+            found = sent.searcher().rank_many(["lamp", "kettle"])
+            assert found == index.searcher().rank_many(["lamp", "kettle"])
+    with pytest.raises(TypeError, match="Send the Index"):
+        pickle.dumps(index.searcher())

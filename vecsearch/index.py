@@ -44,6 +44,7 @@ class Index:
     """A folder with an index. It holds no files open: each searcher and writer does for itself.
 
     `folder` is absolute: a process that changes its working directory goes on with the same index.
+    Sent to another process, it is opened there.
     """
 
     def __init__(
@@ -58,6 +59,10 @@ class Index:
         self._encoder = IndexEncoder(self.folder, encoder, device)
         self._device = device
         self._disk = disk or Disk()
+        self._given = encoder
+
+    def __reduce__(self) -> tuple[type[Index], tuple[Path, Encoder | None, Device]]:
+        return Index, (self.folder, self._given, self._device)
 
     def __repr__(self) -> str:
         """The folder and how many documents it holds now, where that can be read."""
@@ -100,6 +105,8 @@ class Index:
                 f"not {analyzer!r} and {passages!r}."
             )
         index = cls(folder, choose_encoder(encoder, device), device)
+        if isinstance(encoder, str):
+            index._given = None  # its copy in the folder serves as well
         index._replace(analyzer, passages, documents, on_encoded, overwrite=overwrite)
         return index
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Concatenate, Final, ParamSpec, TypeVar, cast
+from typing import Concatenate, Final, NoReturn, ParamSpec, TypeVar, cast
 
 import numpy as np
 
@@ -73,6 +73,12 @@ class Searcher:
             load_encoder,
             embeds_text=embeds_text,
             hybrid_weight=hybrid_weight,
+        )
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "A Searcher is a state of an index that this process holds open, so it can't be "
+            "pickled. Send the Index, and take a searcher from it there."
         )
 
     def __repr__(self) -> str:
