@@ -321,7 +321,8 @@ class _Terms:
     def _number(self, terms: Sequence[str]) -> Numbers:
         """Return the number of each term, -1 for NO_TERM; one not seen before gets the next."""
         lines = "\n".join(chain(terms, [""])).encode("utf-8", "surrogatepass")
-        text = np.frombuffer(lines + b" " * self._kernel.PADDING, np.uint8)
+        # Of bytes it would be read-only, another type for which all would be compiled once more.
+        text = np.frombuffer(bytearray().join((lines, b" " * self._kernel.PADDING)), np.uint8)
         numbers = np.empty(len(terms), np.int32)
         new = self._kernel.New(
             np.empty(len(lines), np.uint8), np.empty_like(numbers), np.zeros(2, np.int64)

@@ -123,7 +123,8 @@ def read(
     small = np.uint8(0x20 if lower else 0)
     new.used[:] = 0
     within = _ZERO
-    current = found = known = 0
+    # Were it a plain 0, numba would compile all that takes it twice: for that, and for any number.
+    current = found = known = np.int64(0)
     for at in range(0, len(data) - WIDE, WIDE):
         words = word_bytes(data, at, small, text)
         changes = words ^ (words << _ONE | within)
@@ -203,7 +204,7 @@ def _write_down(
     Return the text that it came to, and how many numbers there are.
     """
     before, end = found, ends[current]
-    waiting = 0
+    waiting = np.int64(0)
     for i in range(whole):
         start = batch.edges[2 * i]
         if start >= end:
@@ -261,7 +262,7 @@ def _put(work: _Work, start: int, end: int, form: int, found: int, waiting: int)
     """Have a chunk wait for its number, as `_stretch`."""
     if waiting == BATCH:
         _settle(work, waiting)
-        waiting = 0
+        waiting = np.int64(0)
     cut = work.cut
     cut.batch.edges[2 * waiting] = start
     cut.batch.edges[2 * waiting + 1] = end
@@ -281,7 +282,7 @@ def _pairs(work: _Work, start: int, pairs: int, found: int, waiting: int) -> tup
     while done < pairs:
         if waiting == BATCH:
             _settle(work, waiting)
-            waiting = 0
+            waiting = np.int64(0)
         characters = work.numbers[found:]
         edges = cut.batch.edges[2 * waiting :]
         forms = cut.forms[waiting:]
