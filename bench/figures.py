@@ -6,7 +6,7 @@ What wasn't measured isn't in a table.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 PEERS: Final = {
     "faiss": "sentence-transformers with FAISS",
@@ -22,18 +22,26 @@ LANGUAGES: Final = {
 """What is said of texts, and the goal."""
 
 Found: TypeAlias = Mapping[str, Any]
-Row: TypeAlias = tuple[str, str, str]
-"""What, the figure, the goal."""
+
+
+class Row(NamedTuple):
+    """What was measured, the figure, the goal; and whether it is among the few of the README."""
+
+    what: str
+    figure: str
+    goal: str = ""
+    brief: bool = False
 
 
 def tokenizing(found: Found) -> Iterator[Row]:
     """Yield how fast terms are found."""
     for part, (languages, goal) in LANGUAGES.items():
         ratios = found[part]["ratio_to_bm25s"]
-        yield (
+        yield Row(
             f"terms of {languages} found, times as fast as bm25s.tokenize: new ones, known ones",
             f"{ratios['new']:.1f}, {ratios['known']:.1f}",
             goal,
+            brief=True,
         )
 
 
@@ -41,19 +49,20 @@ def lexical(found: Found) -> Iterator[Row]:
     """Yield what bag-of-words takes beside its peers."""
     if "builds" in found:
         each = found["builds"]
-        yield "build, times as fast as bm25s", f"{each['bm25s_ratio']:.1f}", "10"
+        yield Row("build, times as fast as bm25s", f"{each['bm25s_ratio']:.1f}", "10", brief=True)
         tantivy = f"{each['tantivy_ratio']:.1f}"
-        yield "build, times as fast as tantivy with two threads", tantivy, "4"
-        yield "bytes on disk, of those of the text", f"{each['bytes_of_text']:.2f}", "1.5"
+        yield Row("build, times as fast as tantivy with two threads", tantivy, "4", brief=True)
+        yield Row("bytes on disk, of those of the text", f"{each['bytes_of_text']:.2f}", "1.5")
     if "queries" in found:
         for depth in ("top10", "top100"):
             each = found["queries"][depth]
             told = f"query, {depth.replace('top', 'top ')}, times as fast as the faster peer"
-            ratios = (each[f"{figure}_ms_ratio"] for figure in ("mean", "p50", "p99"))
-            yield f"{told}: mean, p50, p99", ", ".join(f"{ratio:.1f}" for ratio in ratios), "3"
+            ratios = (each[f"{name}_ms_ratio"] for name in ("mean", "p50", "p99"))
+            figure = ", ".join(f"{ratio:.1f}" for ratio in ratios)
+            yield Row(f"{told}: mean, p50, p99", figure, "3", brief=True)
         same = found["queries"]["same"]
         worst, overlap = same["bm25s_worst_relative_difference"], same["tantivy_overlap_at_10"]
-        yield (
+        yield Row(
             "greatest relative difference from bm25s' scores; overlap of the first ten with "
             "tantivy's",
             f"{worst:.1e}; {overlap:.2f}",
@@ -61,10 +70,10 @@ def lexical(found: Found) -> Iterator[Row]:
         )
     if "batches" in found:
         share = found["batches"]["threads_of_processes"]
-        yield "two threads, of the speed of two processes", f"{share:.2f}", ".85"
+        yield Row("two threads, of the speed of two processes", f"{share:.2f}", ".85")
     if "live" in found:
         each = found["live"]
-        yield (
+        yield Row(
             f"after {each['commits']} commits ({each['segments']} segments) and 10% deletes, of "
             "the time of a clean index",
             f"{each['mean_ratio']:.2f}",
@@ -72,13 +81,13 @@ def lexical(found: Found) -> Iterator[Row]:
         )
     if "cold" in found:
         ratio = f"{found['cold']['ratio']:.1f}"
-        yield 'cold command, of the time of `python -c "import numpy"`', ratio, "3"
+        yield Row('cold command, of the time of `python -c "import numpy"`', ratio, "3")
     if "memory" in found:
         sizes = ", ".join(f"{int(size):,}" for size in found["memory"])
         peaks = ", ".join(f"{each['peak_mb']:,.0f}" for each in found["memory"].values())
-        yield f"MB of memory, but for mapped files, to build {sizes} documents", peaks, "flat"
+        yield Row(f"MB of memory, but for mapped files, to build {sizes} documents", peaks, "flat")
     for size, each in found.get("growth", {}).items():
-        yield (
+        yield Row(
             f"{int(size):,} documents: build, query mean, p99",
             f"{each['build_s']:.1f} s, {each['mean_ms']:.2f} ms, {each['p99_ms']:.2f} ms",
             "",
@@ -95,13 +104,14 @@ def encoding(found: Found) -> Iterator[Row]:
             ("st_bf16", "sentence-transformers in bf16", ""),
         ):
             ratio = f"{systems[name]['ratio_to_stock']:.2f}"
-            yield f"documents encoded, times as fast, {told}: {what}", ratio, goal
+            brief = name == "bf16" and threads != "1"
+            yield Row(f"documents encoded, times as fast, {told}: {what}", ratio, goal, brief)
     each = found["fidelity"]["bf16"]
     cosines = f"{each['mean_cosine']:.5f}, {each['least_cosine']:.5f}"
-    yield "cosine of bf16 with float32: mean, least", cosines, ".9999, .999"
+    yield Row("cosine of bf16 with float32: mean, least", cosines, ".9999, .999")
     for name, scores in found["ndcg_at_10"].items():
         figures = f"{scores['bf16']:.4f}, {scores['fp32']:.4f}"
-        yield f"nDCG@10 on {name}: bf16, float32", figures, "within .001"
+        yield Row(f"nDCG@10 on {name}: bf16, float32", figures, "within .001")
 
 
 def cold(found: Found) -> Iterator[Row]:
@@ -115,16 +125,17 @@ def cold(found: Found) -> Iterator[Row]:
             what, goal = PEERS[name], ""
         else:
             continue
-        yield (
+        yield Row(
             f'a cold query, times `python -c "import numpy"`: {what}',
             f"{each['ratio']:.1f}",
             goal,
+            brief=by in ("", "hybrid"),
         )
     for key, ratio in found["warm"].items():
         name, _, kind = key.rpartition("_")
         if kind == "ratio" and name != "stock":
             what = f"a warm search, of the time of `SentenceTransformer.encode` alone: by {name}"
-            yield what, f"{ratio:.2f}", ".5"
+            yield Row(what, f"{ratio:.2f}", ".5")
 
 
 def indexing(found: Found) -> Iterator[Row]:
@@ -132,16 +143,16 @@ def indexing(found: Found) -> Iterator[Row]:
     if "overlap" in found:
         each = found["overlap"]
         what = f"indexing {each['documents']:,} passages, of the time of encoding alone"
-        yield what, f"{each['ratio']:.2f}", "1.1"
+        yield Row(what, f"{each['ratio']:.2f}", "1.1")
     if "again" in found:
         each = found["again"]["1% changed"]
         what = f"texts encoded when 1% of {each['rows']:,} has changed"
-        yield what, f"{each['encoded']:,}", f"{each['rows'] // 100:,}"
+        yield Row(what, f"{each['encoded']:,}", f"{each['rows'] // 100:,}")
     if "memory" in found:
         each = found["memory"]
         most = max(each["peak_bytes"].values()) / 1e6
-        yield "MB that indexing holds at most, but for mapped files", f"{most:,.0f}", "1,500"
-        yield "bytes of it for each document more", f"{each['bytes_per_document']:.0f}", "16"
+        yield Row("MB that indexing holds at most, but for mapped files", f"{most:,.0f}", "1,500")
+        yield Row("bytes of it for each document more", f"{each['bytes_per_document']:.0f}", "16")
 
 
 def nearest(found: Found) -> Iterator[Row]:
@@ -150,34 +161,38 @@ def nearest(found: Found) -> Iterator[Row]:
         for each in found["pareto"]["at_recall"]:
             goal = SPEED_GOALS.get(each["target"], "")
             ours = each["libraries"]["vecsearch"]
-            yield (
+            yield Row(
                 f"recall@10 of {each['target']}, {each['way']}: times as fast; times as fast "
                 "built as the best peer, as the quickest; bytes a vector",
                 f"{each['ratio']:.2f}; {each['build_ratio']:.0f}, "
                 f"{each['build_ratio_to_quickest']:.0f}; {ours['bytes_per_vector']:.0f}",
                 f"{goal or '-'}; 10",
+                brief=each["target"] == 0.95,
             )
     for each in found.get("honesty", ()):
         what = f"of {each['tunings']} tunings, how many kept a recall of {each['target']}"
         figures = f"{each['honoured']}; {each['point_estimate_honoured']}"
-        yield f"{what}, with {each['queries']:,} queries; a point estimate's", figures, "91"
+        yield Row(f"{what}, with {each['queries']:,} queries; a point estimate's", figures, "91")
     if "filters" in found:
         rows = found["filters"]
         costs = sorted(each["of_best"] for each in rows)
         within = sum(cost <= 1.5 for cost in costs)
-        yield (
+        yield Row(
             f"{len(rows)} filtered searches, 90% to .1% pass: times the best of three ways, worst",
             f"{costs[-1]:.2f}, {within} within 1.5",
             "1.5",
         )
         least = min(each["recall"] for each in rows)
-        yield f"{len(rows)} filtered searches: least recall@10, promised .95", f"{least:.3f}", ".95"
+        yield Row(
+            f"{len(rows)} filtered searches: least recall@10, promised .95", f"{least:.3f}", ".95"
+        )
     for each in found.get("batches", ()):
         what = f"exact search, {each['queries']:,} queries at once, times as fast as FAISS"
-        yield what, f"{each['ratio']:.1f}", "10" if each["queries"] >= 64 else ""
+        goal = "10" if each["queries"] >= 64 else ""
+        yield Row(what, f"{each['ratio']:.1f}", goal, brief=each["queries"] == 64)
     if "growth" in found:
         for name, power in found["growth"]["power_of_n"].items():
             way, _, target = name.partition(" at ")
             asked = "one by one" if way == "alone" else "in batches"
             what = f"a query's time grows as n to the power of, recall {target}, {asked}"
-            yield what, f"{power:.2f}", "below .5"
+            yield Row(what, f"{power:.2f}", "below .5")

@@ -1,14 +1,16 @@
-"""The tables of speed in the README, made of what was measured on each kind of processor.
+"""The tables of speed, made of what was measured on each kind of processor.
 
     python bench/readme.py
 
-A folder of bench/results for each; what was measured on the one only stands beside a dash.
+MEASUREMENTS.md has all of it, README.md the few rows that are brief. A folder of bench/results for
+each processor; what was measured on the one only stands beside a dash.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -17,6 +19,7 @@ from figures import Found, Row
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 README: Final = ROOT / "README.md"
+MEASUREMENTS: Final = ROOT / "MEASUREMENTS.md"
 RESULTS: Final = ROOT / "bench" / "results"
 PROCESSORS: Final = {"xeon": "Intel Xeon (AMX)", "epyc": "AMD EPYC (AVX-512)"}
 """By the name of the folder, what stands above the column."""
@@ -42,25 +45,29 @@ TABLES: Final = {
     ),
     "nearest": (Measured("ann.json", "bench/ann/run.py", figures.nearest),),
 }
-"""By the mark in the document."""
+"""By the mark in MEASUREMENTS.md."""
+
+SPEED: Final = "speed"
+"""The mark in README.md."""
 
 
-def table(sources: tuple[Measured, ...]) -> str:
-    """Return the lines of a Markdown table, and where its figures are from."""
+def table(sources: Iterable[Measured], *, brief: bool = False) -> str:
+    """Return the lines of a Markdown table."""
     goals: dict[str, str] = {}
     columns: dict[str, dict[str, str]] = {folder: {} for folder in PROCESSORS}
     for source in sources:
         for folder, column in columns.items():
             found = read(folder, source.name)
-            for what, figure, goal in source.rows(found) if found else ():
-                goals[what] = goal
-                column[what] = figure
+            for each in source.rows(found) if found else ():
+                if each.brief or not brief:
+                    goals[each.what] = each.goal
+                    column[each.what] = each.figure
     columns = {folder: column for folder, column in columns.items() if column}
     lines = [row("what", *(PROCESSORS[folder] for folder in columns), "goal")]
     lines.append(row("---", *("---:" for _ in columns), "---:"))
     for what, goal in goals.items():
         lines.append(row(what, *(column.get(what, "-") for column in columns.values()), goal))
-    return "\n".join([*lines, "", f"Sources: {'; '.join(map(told, sources))}."])
+    return "\n".join(lines)
 
 
 def row(*cells: str) -> str:
@@ -93,12 +100,17 @@ def placed(document: str, mark: str, text: str) -> str:
     return f"{before}{start}\n{text}\n{end}{after}"
 
 
-def written(document: str) -> str:
-    """Return the document with its tables as they follow from the results."""
+def written(readme: str, measurements: str) -> tuple[str, str]:
+    """Return both documents with their tables as they follow from the results."""
     for mark, sources in TABLES.items():
-        document = placed(document, mark, table(sources))
-    return document
+        text = f"{table(sources)}\n\nSources: {'; '.join(map(told, sources))}."
+        measurements = placed(measurements, mark, text)
+    all_ = table(chain.from_iterable(TABLES.values()), brief=True)
+    return placed(readme, SPEED, all_), measurements
 
 
 if __name__ == "__main__":
-    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
+    paths = README, MEASUREMENTS
+    texts = written(*(path.read_text(encoding="utf-8") for path in paths))
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text, encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vecsearch import BM25, Document, Index, load_encoder, load_reranker
+from vecsearch import BM25, Document, Index, Lexical, load_encoder, load_reranker
 from vecsearch.errors import UsageError
 from vecsearch.filters import parse_filter
 from vecsearch.searcher import Searcher
@@ -32,6 +32,8 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
         lambda searcher: searcher.search("red", where=3),
         lambda searcher: searcher.search("red", k="3"),
         lambda searcher: searcher.search("red", by=3),
+        lambda searcher: searcher.search("red", by=Lexical),
+        lambda searcher: searcher.search("red", by=""),
         lambda searcher: searcher.snippets("red", searcher.search("red"), width="wide"),
         lambda searcher: searcher.get(None),
         lambda searcher: searcher.like(3.5),
@@ -43,6 +45,14 @@ def test_a_searcher(index: Index, ask: Callable[[Searcher], Any]) -> None:
         ask(index.searcher())
 
 
+def test_a_field_is_named_by_text(index: Index) -> None:
+    with (
+        index.writer() as writer,
+        pytest.raises(UsageError, match="a field named 1; a field's name"),
+    ):
+        writer.add(Document("c", "x", meta={1: 2}))
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -50,6 +60,7 @@ def test_a_searcher(index: Index, ask: Callable[[Searcher], Any]) -> None:
         lambda writer: writer.add([3]),
         lambda writer: writer.add(Document("c", "x", meta=None)),
         lambda writer: writer.add(Document("c", "x", meta=[1])),
+        lambda writer: writer.add(Document("c", "x", meta={1: 2})),
         lambda writer: writer.add(Document("c", None)),
         lambda writer: writer.delete(None),
         lambda writer: writer.delete(3),

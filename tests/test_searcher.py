@@ -309,3 +309,23 @@ def test_an_index_is_opened_where_it_is_sent_to(tmp_path: Path) -> None:
             assert found == index.searcher().rank_many(["lamp", "kettle"])
     with pytest.raises(TypeError, match="Send the Index"):
         pickle.dumps(index.searcher())
+
+
+def test_whether_a_document_is_there(tmp_path: Path) -> None:
+    documents = [Document("7", "red lamp"), Document("gone", "blue kettle")]
+    index = Index.create(tmp_path / "i", None, documents=documents)
+    with index.writer() as writer:
+        writer.delete("gone")
+    searcher = index.searcher()
+    assert [each in searcher for each in ("7", 7, "gone", "never", 7.0, None, True)] == [
+        True, True, False, False, False, False, False,
+    ]  # fmt: skip
+
+
+def test_hits_and_documents_are_members_of_sets(tmp_path: Path) -> None:
+    documents = [Document("a", "red lamp", meta={"n": [1]}), Document("b", "lamp")]
+    index = Index.create(tmp_path / "i", None, documents=documents)
+    hits = index.searcher().search("lamp")
+    assert len({*hits, *index.searcher().search("lamp")}) == 2
+    assert {hit.document for hit in hits} == set(documents)
+    assert Document("b", "lamp", meta={"n": 1}) not in set(documents)

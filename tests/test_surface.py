@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import types
+from importlib.metadata import version
 from importlib.resources import files
 
 import pytest
@@ -62,6 +63,11 @@ def test_all_names_are_there_and_no_other():
     }
     assert public - {"TYPE_CHECKING"} == set(vecsearch.__all__)
     assert len(vecsearch.__all__) == len(set(vecsearch.__all__))
+
+
+def test_names_that_are_shown_are_public():
+    assert {name for name in dir(vecsearch) if not name.startswith("__")} == set(vecsearch.__all__)
+    assert vecsearch.__version__ == version("vecsearch")
 
 
 def test_all_is_sorted_as_ruff_sorts_it():

@@ -3,6 +3,7 @@
 TYPE_CHECKING = False  # type checkers take the name for true; typing's own takes time to load
 
 if TYPE_CHECKING:
+    __version__: str
     from vecsearch.public import *  # noqa: F403 - all of it, and no more
     from vecsearch.public import __all__ as __all__
 else:
@@ -11,6 +12,8 @@ else:
     def __getattr__(name: str) -> object:
         from importlib import import_module
 
+        if name == "__version__":
+            return import_module("importlib.metadata").version("vecsearch")
         if name == "__all__" or not name.startswith("__"):
             public = import_module("vecsearch.public")
             for each in ("__all__", *public.__all__):
@@ -20,4 +23,6 @@ else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__() -> list[str]:
-        return sorted({*__getattr__("__all__"), *globals()})
+        # Rooms that were loaded are names here too; they are no part of what is public.
+        special = (name for name in globals() if name.startswith("__"))
+        return sorted({*__getattr__("__all__"), "__version__", *special})

@@ -89,6 +89,12 @@ class Searcher:
         """Count the documents that live."""
         return self.snapshot.living
 
+    @_naming_damage
+    def __contains__(self, id: object) -> bool:
+        """Whether a document of this id lives."""
+        known = type(id) is int or isinstance(id, str)
+        return known and self.snapshot.locate(id_text(cast(str | int, id))) is not None
+
     @property
     def default(self) -> Mode:
         """What ranks where nobody says: hybrid, or bm25 where no encoder takes a query's text."""

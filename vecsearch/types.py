@@ -64,7 +64,7 @@ class Document:
     id: str
     text: str
     title: str = ""
-    meta: Meta = field(default_factory=dict)
+    meta: Meta = field(default_factory=dict, hash=False)  # which a mapping can't be
     vector: Vector | None = field(default=None, compare=False, repr=False)
 
     def __init__(

@@ -61,11 +61,12 @@ class Named:
         """
         if by is not None and not isinstance(by, str):
             # As isinstance says of the protocol, but that takes as long as a small search.
-            if not (hasattr(by, "name") and callable(getattr(by, "retrieve", None))):
+            ranks = hasattr(by, "name") and callable(getattr(by, "retrieve", None))
+            if isinstance(by, type) or not ranks:
                 raise UsageError(f"What ranks is a retriever or the name of one, not {by!r}.")
             check_snapshot(by, self._snapshot)
             return by
-        name = by or self.default
+        name = self.default if by is None else by
         if name in self._retrievers:
             return self._retrievers[name]
         if name in ("dense", "hybrid"):
@@ -81,7 +82,7 @@ class Named:
 
         Raise UsageError for a retriever that compares no vectors.
         """
-        found = self.get(by or "dense")
+        found = self.get("dense" if by is None else by)
         over = self._over(found, vectors)
         if over is None:
             raise UsageError(
@@ -94,7 +95,9 @@ class Named:
 
         Embeddings are compared with their mean, so that no encoder is loaded.
         """
-        found = self.get(by or ("hybrid" if "hybrid" in self._retrievers else None))
+        if by is None and "hybrid" in self._retrievers:
+            by = "hybrid"
+        found = self.get(by)
         over = None if vectors is None else self._over(found, vectors.mean(axis=0, keepdims=True))
         return over or found
 

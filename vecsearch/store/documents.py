@@ -102,8 +102,11 @@ def _check_meta(name: str, key: object, value: object) -> None:
             f"The metadata field {key!r} of document {name!r} holds an integer of more than "
             f"{_MOST_DIGITS:,} digits; give it as text."
         )
-    plain = all(each is None or isinstance(each, str | int) or _is_finite(each) for each in values)
-    if not (isinstance(key, str) and plain):
+    if not isinstance(key, str):
+        raise UsageError(
+            f"The metadata of document {name!r} has a field named {key!r}; a field's name is text."
+        )
+    if not all(each is None or isinstance(each, str | int) or _is_finite(each) for each in values):
         raise UsageError(
             f"The metadata field {key!r} of document {name!r} holds {value!r}; it takes text, "
             "finite numbers, true, false, null, and lists of those."
