@@ -33,9 +33,10 @@ def room_best(room: int) -> Best:
 def grown(best: Best, taken: int, room: int) -> Best:
     """Return the same with room for so many rows, of which so many are taken."""
     larger = room_best(room)
-    larger.rows[:taken] = best.rows[:taken]
-    larger.least[:taken] = best.least[:taken]
-    larger.most[:taken] = best.most[:taken]
+    for i in range(taken):
+        larger.rows[i] = best.rows[i]
+        larger.least[i] = best.least[i]
+        larger.most[i] = best.most[i]
     return larger
 
 
@@ -86,8 +87,10 @@ def settle(
     bits = scores.view(np.int32)  # they rise with scores, of which none is below 0
     keys = (bits.astype(np.int64) << 32) | ranks.astype(np.int64)
     order = np.argsort(-keys, kind="mergesort")  # numba's other kind takes longer
-    rows[:] = rows[order]
-    scores[:] = scores[order]
+    unsorted_rows, unsorted_scores = rows.copy(), scores.copy()
+    for i in range(len(rows)):
+        rows[i] = unsorted_rows[order[i]]
+        scores[i] = unsorted_scores[order[i]]
     for first_row in first_rows[1:]:
         for i in range(1, len(rows)):
             apart = (rows[i] < first_row) != (rows[i - 1] < first_row)

@@ -102,7 +102,8 @@ def query_of(terms: Numbers, cosine: bool) -> Query:
 
     terms: (terms, columns) float64, rows of a table of terms.
     """
-    order = np.argsort(-(terms[:, IDF] * terms[:, WEIGHT]), kind="mergesort")
+    each = terms[:, IDF] * terms[:, WEIGHT]  # none is below 0, so that their bits rise with them
+    order = np.argsort(-each.view(np.int64), kind="mergesort")
     taken = terms[order]
     absent = squares = 0.0
     for term in range(len(order)):

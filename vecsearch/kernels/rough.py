@@ -82,7 +82,7 @@ def find_best(
     allowed: (rows,) bool, the mask, or empty.
     sums: (rows of a block,) uint16, all of them 0, as they are left behind.
     """
-    taken, floor = 0, -np.inf
+    taken, floor = np.int64(0), -np.inf
     for segment in range(len(segments)):
         its = segment_of(segments[segment], like)
         begin(asked, segment, here)

@@ -81,7 +81,8 @@ def rank_rows(
         if stop > len(all_rows):
             all_rows, all_scores = _longer(all_rows, 2 * stop), _longer(all_scores, 2 * stop)
         rows, scores = all_rows[found[query] : stop], all_scores[found[query] : stop]
-        rows[:] = best.rows[:taken]
+        for i in range(taken):
+            rows[i] = best.rows[i]
         ranks = np.zeros(taken, np.int32)
         _score(segments, like, asked, len(sums), rows, scores, ranks)
         opened[query] = True
@@ -95,7 +96,8 @@ def rank_rows(
 def _longer(array: Numbers, room: int) -> Numbers:
     """Return an array that begins with this one and has so much room."""
     longer = np.empty(room, array.dtype)
-    longer[: len(array)] = array
+    for i in range(len(array)):
+        longer[i] = array[i]
     return longer
 
 
