@@ -67,7 +67,7 @@ _PIECE: Final = regex.compile(
     rf"|(?:[[\p{{L}}\p{{N}}]--{SPACELESS_LETTER}]\p{{M}}*+)++|{_FLAG}|{PICTOGRAPH}"
 )
 _CHARACTER: Final = regex.compile(r"[\p{L}\p{N}]\p{M}*+")
-_LONE: Final = regex.compile(rf"(?V1){SPACELESS_LETTER}\p{{M}}*+")
+_SPACELESS: Final = regex.compile(rf"(?V1){SPACELESS_LETTER}\p{{M}}*+")
 IGNORED: Final = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Me}\p{Emoji_Modifier}]++")
 _MARKS: Final = regex.compile(rf"(\p{{M}}{{{MOST_MARKS}}})\p{{M}}++")
 # `regex` lets other threads run while it looks through a text, unless `concurrent` forbids it: with
@@ -279,7 +279,12 @@ def analyzer_names() -> tuple[str, ...]:
 
 def is_lone(term: str) -> bool:
     """Say whether a term is one character of a script without spaces: no other stood beside it."""
-    return _LONE.fullmatch(term) is not None
+    return _SPACELESS.fullmatch(term) is not None
+
+
+def holds_spaceless(text: str) -> bool:
+    """Say whether a text holds a character of a script without spaces."""
+    return not text.isascii() and _SPACELESS.search(text) is not None
 
 
 def _stemmer_version() -> str:

@@ -31,7 +31,7 @@ from vecsearch.retrieve.explanation import Explanation, passes
 from vecsearch.retrieve.vocabulary import beginning_with, holding, one_edit_from
 from vecsearch.store.snapshot import Part, Snapshot
 from vecsearch.syntax import Clause
-from vecsearch.text import Analyzer, is_lone
+from vecsearch.text import Analyzer, holds_spaceless, is_lone
 from vecsearch.types import ALL, Mask, Query
 
 MOST_TERMS: Final = 1000
@@ -91,7 +91,7 @@ def query_text(snapshot: Snapshot, analyzer: Analyzer, query: str | Query) -> st
         return Expanded(query.text, read(snapshot, analyzer, query.clauses))
     text = query.text if isinstance(query, Query) else query
     # Of its own accord nothing else expands.
-    if text.isascii() or not _few_lone(terms := analyzer.terms(text)):
+    if not (holds_spaceless(text) and _few_lone(terms := analyzer.terms(text))):
         return text
     return Expanded(text, read(snapshot, analyzer, [Clause("word", term) for term in terms]))
 
