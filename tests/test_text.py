@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import regex
 import Stemmer
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +19,15 @@ from hypothesis import strategies as st
 from vecsearch import text as module
 from vecsearch.errors import FormatTooNew, IndexProblem, UnknownName
 from vecsearch.stopwords import stopwords
-from vecsearch.text import LONGEST_TERM, Analyzer, Token, analyzer, analyzer_names
+from vecsearch.text import (
+    LONGEST_TERM,
+    SPACELESS_LETTER,
+    Analyzer,
+    Token,
+    analyzer,
+    analyzer_names,
+    holds_spaceless,
+)
 
 ENGLISH = analyzer("english")
 PLAIN = analyzer("plain")
@@ -303,3 +312,9 @@ def test_bm25_over_these_terms_is_as_good_as_published(shared_data, name, least)
         values.append(ndcg([ids[i] for i in best if scores[i] > 0], grades))
     assert len(values) == len(qrels)
     assert np.mean(values) >= least
+
+
+def test_characters_of_scripts_without_spaces_are_known():
+    spaceless = regex.compile(rf"(?V1){SPACELESS_LETTER}")
+    for code in range(sys.maxunicode + 1):
+        assert holds_spaceless(chr(code)) == bool(spaceless.match(chr(code)))

@@ -68,6 +68,7 @@ _PIECE: Final = regex.compile(
 )
 _CHARACTER: Final = regex.compile(r"[\p{L}\p{N}]\p{M}*+")
 _SPACELESS: Final = regex.compile(rf"(?V1){SPACELESS_LETTER}\p{{M}}*+")
+_FIRST_SPACELESS: Final = "\N{THAI CHARACTER KO KAI}"
 IGNORED: Final = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Me}\p{Emoji_Modifier}]++")
 _MARKS: Final = regex.compile(rf"(\p{{M}}{{{MOST_MARKS}}})\p{{M}}++")
 # `regex` lets other threads run while it looks through a text, unless `concurrent` forbids it: with
@@ -284,7 +285,9 @@ def is_lone(term: str) -> bool:
 
 def holds_spaceless(text: str) -> bool:
     """Say whether a text holds a character of a script without spaces."""
-    return not text.isascii() and _SPACELESS.search(text) is not None
+    if text.isascii() or max(text) < _FIRST_SPACELESS:  # as nearly all that isn't in ASCII
+        return False
+    return _SPACELESS.search(text) is not None
 
 
 def _stemmer_version() -> str:
