@@ -68,7 +68,7 @@ _PIECE: Final = regex.compile(
 )
 _CHARACTER: Final = regex.compile(r"[\p{L}\p{N}]\p{M}*+")
 _SPACELESS: Final = regex.compile(rf"(?V1){SPACELESS_LETTER}\p{{M}}*+")
-_FIRST_SPACELESS: Final = "\N{THAI CHARACTER KO KAI}"
+_FIRST_SPACELESS: Final = "\N{CARON}"  # a tone of Bopomofo
 IGNORED: Final = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Me}\p{Emoji_Modifier}]++")
 _MARKS: Final = regex.compile(rf"(\p{{M}}{{{MOST_MARKS}}})\p{{M}}++")
 # `regex` lets other threads run while it looks through a text, unless `concurrent` forbids it: with
