@@ -39,20 +39,15 @@ _MOST_DIGITS: Final = 18  # an int64 holds any number of so many
 _RIGHT_RANKS: Final = "ranks of a query are distinct whole numbers, 0 or 1 upward"
 
 
-Order: TypeAlias = Literal["trec_eval", "ir_measures"]
+def ranked(query: str, scores: Mapping[str, float]) -> list[str]:
+    """Order the documents of a query, best first, as trec_eval does.
 
-
-def ranked(query: str, scores: Mapping[str, float], order: Order = "trec_eval") -> list[str]:
-    """Order the documents of a query, best first, as trec_eval or ir_measures' own measures do.
-
-    trec_eval compares scores as float32 and puts the greater of two ids with equal scores first;
-    ir_measures compares float64 and puts the smaller id first. Ids are compared by code point,
-    which is the order of their UTF-8 bytes too. A NaN score is a UsageError that names `query`.
+    It compares scores as float32, and puts the greater of two ids with equal scores first. Ids are
+    compared by code point, which is the order of their UTF-8 bytes too. A NaN score is a UsageError
+    that names `query`.
     """
-    trec_eval = order == "trec_eval"
-    documents = sorted(scores, reverse=trec_eval)
-    given = [scores[document] for document in documents]
-    values = _float32(given) if trec_eval else np.array(given, dtype=np.float64)
+    documents = sorted(scores, reverse=True)
+    values = _float32([scores[document] for document in documents])
     if np.isnan(values).any():
         document = documents[int(np.isnan(values).argmax())]
         raise UsageError(f"Query {query!r} gives document {document!r} a score that is NaN.")
