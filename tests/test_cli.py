@@ -258,6 +258,18 @@ def test_run_and_eval_agree_with_ir_measures(sample, tmp_path):
         assert ours[str(measure)] == pytest.approx(value, abs=1e-6)
 
 
+def test_eval_names_each_measure_once_whatever_its_spelling(tmp_path):
+    out, qrels = tmp_path / "r.run", tmp_path / "qrels"
+    out.write_text("q Q0 d 1 1.0 x\n")
+    qrels.write_text("q 0 d 1\n")
+    given = ("nDCG@10", "ndcg@10", "mrr@5", "RR@5", "map")
+    options = [word for name in given for word in ("--measure", name)]
+    found = json.loads(ok("eval", out, qrels, "--json", *options))
+    assert list(found) == ["nDCG@10", "RR@5", "AP", "queries"]
+    table = ok("eval", out, qrels, *options)
+    assert [line.split()[0] for line in table.splitlines()] == list(found)
+
+
 def test_the_run_is_in_the_order_of_search(sample, tmp_path):
     queries = corpus(tmp_path / "q.jsonl", {"_id": "q1", "text": "storm at the harbour"})
     out = ok("search", sample, "--queries", queries, "-k", 50)

@@ -276,3 +276,11 @@ def test_a_mean_that_was_not_computed_is_named():
 def test_ties_are_broken_by_falling_document_id_in_float32():
     scores = {"a": 0.5, "b": 0.5 + 1e-12, "c": 0.7, "é": 0.5, "z": 0.5}
     assert ranked("q", scores) == ["c", "é", "z", "b", "a"]
+
+
+def test_scores_are_shown_by_their_means():
+    qrels = {f"q{n}": {"a": 1} for n in range(3)}
+    scores = evaluate({"q0": {"a": 1.0}}, qrels, ["ndcg@10", "nDCG@10", "MAP"])
+    assert repr(scores) == "Scores(queries=3, means={'nDCG@10': 0.3333, 'AP': 0.3333})"
+    assert repr(evaluate({"q0": {"a": 1.0}}, qrels, [])) == "Scores(queries=0, means={})"
+    assert repr(Scores({"AP": {}})) == "Scores(queries=0, means={})"

@@ -53,11 +53,17 @@ class Measure:
         return self.name if self.cutoff is None else f"{self.name}@{self.cutoff}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Scores:
     """What a run scored: `per_query["nDCG@10"]["q7"]`, for every judged query."""
 
     per_query: Mapping[str, Mapping[str, float]]
+
+    def __repr__(self) -> str:
+        """How many queries were judged, and the means; what each scored is in `per_query`."""
+        queries = max(map(len, self.per_query.values()), default=0)
+        means = {name: round(self.mean(name), 4) for name in self.per_query if queries}
+        return f"Scores(queries={queries}, means={means})"
 
     def mean(self, measure: Measure | str) -> float:
         """The arithmetic mean over all judged queries; UnknownName if it wasn't computed."""
