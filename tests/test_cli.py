@@ -116,8 +116,9 @@ def test_the_hits_of_a_file_of_queries_as_json(index, tmp_path):
         ]
         assert found == alone
         assert {next(iter(hit)) for hit in found} == {"query"}
-    refused = fails(2, "search", index, "--queries", queries)
-    assert "The query id 'my first' can't be written in a TREC run" in refused
+    tabbed = corpus(tmp_path / "t.jsonl", {"_id": "my\tfirst", "text": "lamp"})
+    refused = fails(2, "search", index, "--queries", tabbed)
+    assert "The query id 'my\\tfirst' can't be written in a TREC run" in refused
     assert "print its hits as JSON, whatever the ids (--json)." in refused
     refused = fails(2, "search", index, "--queries", queries, "--json", "--run", "r.run")
     assert "--run writes a TREC run, --json prints the hits" in refused
@@ -447,7 +448,7 @@ class TestErrors:
     def test_a_run_that_cannot_be_written_keeps_the_old_one(self, index, tmp_path):
         out = tmp_path / "old.run"
         out.write_text("precious")
-        queries = corpus(tmp_path / "q.jsonl", {"_id": "a b", "text": "lamp"})
+        queries = corpus(tmp_path / "q.jsonl", {"_id": "a\tb", "text": "lamp"})
         fails(2, "search", index, "--queries", queries, "--run", out)
         assert out.read_text() == "precious"
 
