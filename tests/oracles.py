@@ -23,6 +23,14 @@ def in_order(scores: Mapping[str, float]) -> Ranking:
     return [(name, score) for score, name in sorted(singles, reverse=True)]
 
 
+def without_ties(run: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Return a run with the same rankings and no equal scores, which anybody orders as we do."""
+    return {
+        query: {name: -float(rank) for rank, (name, _) in enumerate(in_order(scores))}
+        for query, scores in run.items()
+    }
+
+
 def bm25(
     rows: Rows, query: Sequence[str], variant: str, k1: float, b: float, delta: float
 ) -> Scores:

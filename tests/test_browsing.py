@@ -267,7 +267,7 @@ def test_an_id_that_no_run_can_hold_is_told_before_anything_is_ranked(
 ) -> None:
     documents_ = [
         {"id": "a", "text": "kettle", "kind": "note"},
-        {"id": "b c.txt", "text": "lamp", "kind": "file"},
+        {"id": "b\tc.txt", "text": "lamp", "kind": "file"},
     ]
     index = Index.create(tmp_path / "i", None, documents=documents_).folder
     queries = tmp_path / "q.tsv"
@@ -276,9 +276,41 @@ def test_an_id_that_no_run_can_hold_is_told_before_anything_is_ranked(
     assert ok(*asked, "--where", 'kind = "note"').startswith("q1 Q0 a 1 ")
     monkeypatch.delattr(Searcher, "rank_many")
     error = fails(2, *asked)
-    assert "The document id 'b c.txt' can't be written in a TREC run" in error
+    assert "The document id 'b\\tc.txt' can't be written in a TREC run" in error
+    assert "without tabs, line breaks" in error
     assert "--id-field" in error
     assert "--json" in error
+
+
+def test_files_with_spaces_in_their_names_go_from_a_run_to_its_measures(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "my note 1.md").write_text("Descale the kettle.")
+    (notes / "todo.md").write_text("A kettle, a lamp.")
+    ok("index", notes, tmp_path / "i", "--encoder", "none")
+    (tmp_path / "q.tsv").write_text("first query\tdescale kettle\nq2\tlamp\n")
+    (tmp_path / "qrels.tsv").write_text("first query\tmy note 1.md\t1\nq2\ttodo.md\t1\n")
+    (tmp_path / "qrels.trec").write_text("first query\t0\tmy note 1.md\t1\nq2 0 todo.md 1\n")
+    out = tmp_path / "r.run"
+    asked = ("search", tmp_path / "i", "--queries", tmp_path / "q.tsv")
+    code, printed, err = run(*asked, "--run", out)
+    assert (code, printed, err.count("In this run tabs stand")) == (0, "", 1)
+    assert "trec_eval and others that split lines at any white space don't" in err
+    rows = [line.split("\t") for line in out.read_text().splitlines()]
+    assert [(row[0], row[2]) for row in rows] == [
+        ("first query", "my note 1.md"),
+        ("first query", "todo.md"),
+        ("q2", "todo.md"),
+    ]
+    assert ok(*asked) == out.read_text()
+    for qrels in ("qrels.tsv", "qrels.trec"):
+        found = json.loads(ok("eval", out, tmp_path / qrels, "--json", "--measure", "RR@10"))
+        assert found == {"RR@10": 1.0, "queries": 2}
+        assert "No difference shown" in ok("compare", out, out, tmp_path / qrels)
+    plain = ("--where", 'file like "%todo%"')
+    (tmp_path / "q.tsv").write_text("q2\tlamp\n")
+    code, printed, err = run(*asked, *plain)
+    assert (code, printed.split()[:3], "tabs" in err) == (0, ["q2", "Q0", "todo.md"], False)
 
 
 def test_words_of_a_command_are_utf8_whatever_the_locale(tmp_path: Path) -> None:

@@ -725,6 +725,11 @@ def test_qrels_of_trec(tmp_path, name):
     assert read_qrels(path) == {"1": {"d1": 2, "d2": 0}, "2": {"d1": 1}}
 
 
+def test_qrels_of_trec_whose_ids_hold_white_space(tmp_path):
+    path = put(tmp_path, "qrels.txt", "q 1\t0\tmy note.md\t2 \nq 0 a\u00a0b 1\n\tq\t0\td\t0\n")
+    assert read_qrels(path) == {"q 1": {"my note.md": 2}, "q": {"a\u00a0b": 1, "d": 0}}
+
+
 @pytest.mark.parametrize(
     ("content", "line", "words"),
     [
@@ -732,7 +737,11 @@ def test_qrels_of_trec(tmp_path, name):
         ("q 0 d 1.0\n", 1, "the grade '1.0' isn't a whole number"),
         ("q 0 d ²\n", 1, "isn't a whole number"),
         ("q d 1\n", 1, "this line has 3 columns"),
-        ("q 0 d 1\nq 0 d 1 tag\n", 2, "this line has 5 columns"),
+        (
+            "q 0 d 1\nq 0 my d 1\n",
+            2,
+            "this line has 5 columns; where an id holds spaces, a single tab",
+        ),
         ("q 0 d 1\n\nq 0 d 2\n", 3, "has the grade 2 for query 'q' here, and had 1 before"),
         ("query-id\tcorpus-id\tscore\n", None, "holds no judgment"),
         ("", None, "holds no judgment"),

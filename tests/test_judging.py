@@ -125,6 +125,40 @@ def test_a_file_cut_at_any_byte_keeps_every_whole_grade(tmp_path, form):
         assert read(path) == {**expected, ("q2", "new"): 2}
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_ids_with_white_space_are_kept_wherever_the_file_is_cut(tmp_path, form):
+    path = tmp_path / "judged.tsv"
+    path.write_bytes(written(form, ("q1", "d", 1)))
+    asked = {"q1", "my query", " a\u00a0b "}
+    with open_judgments(path, asked, Quick()) as judgments:
+        judgments.check_ids("document", ["my note.md"])
+        judgments.add("my query", "my note.md", 2)
+        judgments.add(" a\u00a0b ", "d", 1)
+        judgments.remove(" a\u00a0b ", "d")
+    before = path.read_bytes()
+    first = {("q1", "d"): 1, ("my query", "my note.md"): 2}
+    assert read(path) == first
+    for query in asked:
+        path.write_bytes(before)
+        with open_judgments(path, asked, Quick()) as judgments:
+            judgments.add(query, "other note", 0)
+        whole = path.read_bytes()
+        for cut in range(len(before), len(whole) - 1):
+            path.write_bytes(whole[:cut])
+            with open_judgments(path, asked, Quick()) as judgments:
+                assert judgments.repaired == whole[len(before) : cut].decode(errors="replace")
+                judgments.add("q1", "new", 1)
+            assert read(path) == {**first, ("q1", "new"): 1}
+
+
+def test_a_file_of_trecs_columns_with_tabs_goes_on_so(tmp_path):
+    path = tmp_path / "judged.txt"
+    path.write_text("my query\t0\tmy note\t1\n")
+    with open_judgments(path, {"q"}, Quick()) as judgments:
+        judgments.add("q", "d", 2)
+    assert path.read_text() == "my query\t0\tmy note\t1\nq 0 d 2\n"
+
+
 @pytest.mark.parametrize("cut", range(len(HEADER) + 1))
 def test_a_file_cut_within_its_header_is_begun_anew(tmp_path, cut):
     path = tmp_path / "judged.tsv"
@@ -326,14 +360,14 @@ def test_what_is_counted_skipped_and_taken_back(tmp_path):
 
 @pytest.mark.parametrize(
     ("form", "query", "document"),
-    [("beir", "q", "a\tb"), ("beir", "q\n", "a"), ("trec", "q", "a b"), ("trec", "q\u00a0", "a")],
+    [("beir", "q", "a\tb"), ("beir", "q\n", "a"), ("trec", "q", "a\tb"), ("trec", "q\r", "a")],
 )
 def test_ids_that_would_break_a_line(tmp_path, form, query, document):
     path = tmp_path / "judged.tsv"
     path.write_bytes(written(form, ("other", "d", 1)))
     with (
         open_judgments(path, {query}) as judgments,
-        pytest.raises(VecsearchError, match="separates the columns"),
+        pytest.raises(VecsearchError, match="a tab or a line break, which separates the columns"),
     ):
         Judging([Query(query, "?")], {query: [document]}, judgments)
 

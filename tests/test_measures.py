@@ -1,4 +1,8 @@
-"""Measures against ir_measures (whose provider is pytrec_eval, trec_eval's own code) and by hand."""
+"""Measures against ir_measures (whose provider is pytrec_eval, trec_eval's own code) and by hand.
+
+ir_measures' own RR@k and Judged@k take equal scores in another order than trec_eval: they are the
+oracle where no two scores are equal, and elsewhere trec_eval's RR is, and a naive count.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles import in_order
 
 from vecsearch.errors import UnknownName, UsageError
 from vecsearch.measures import Measure, Scores, evaluate, parse_measure
 from vecsearch.runs import ranked
 
-# What trec_eval computes itself. RR@k and Judged@k have other providers, which break ties
-# differently: they are tested apart.
+# What trec_eval computes itself.
 TREC = ["nDCG@1", "nDCG@3", "nDCG@10", "nDCG", "P@1", "P@5", "R@2", "R@100", "RR"]
 TREC += ["AP", "AP@2", "AP@100", "Success@1", "Success@5", "Bpref"]
 
@@ -80,11 +84,36 @@ def test_equal_to_trec_eval_on_any_scores(qrels, run):
 
 
 @settings(max_examples=60)
-@given(qrels_of, runs_of(tied))
-def test_equal_to_the_providers_of_what_trec_eval_lacks(qrels, run):
+@given(qrels_of, st.dictionaries(queries, st.lists(documents, min_size=1, unique=True)))
+def test_equal_to_the_providers_of_what_trec_eval_lacks(qrels, orders):
+    run = {query: {d: -float(i) for i, d in enumerate(order)} for query, order in orders.items()}
     run = {**run, next(iter(qrels)): {"a": 1.0}}
     assert_equal_to_oracle(ir_measures.msmarco, ["RR@1", "RR@3", "RR@10"], qrels, run)
     assert_equal_to_oracle(ir_measures.judged, ["Judged@1", "Judged@10", "Judged"], qrels, run)
+
+
+@settings(max_examples=100)
+@given(qrels_of, runs_of(tied), st.integers(1, 8))
+def test_all_measures_take_equal_scores_in_trec_evals_order(qrels, run, k):
+    run = {**run, next(iter(qrels)): {"a": 1.0}}
+    whole, _ = oracle(ir_measures.pytrec_eval, ["RR"], qrels, run)
+    scores = evaluate(run, qrels, [f"RR@{k}", f"Judged@{k}"])
+    for query, grades in qrels.items():
+        reciprocal = whole["RR"][query]
+        cut = reciprocal if reciprocal * k > 1 - 1e-6 else 0.0
+        assert scores.per_query[f"RR@{k}"][query] == pytest.approx(cut, abs=1e-6)
+        best = [name for name, _ in in_order(run.get(query, {}))[:k]]
+        share = sum(name in grades for name in best) / max(len(best), 1)
+        assert scores.per_query[f"Judged@{k}"][query] == pytest.approx(share, abs=1e-12)
+
+
+def test_near_identical_documents_score_the_same_by_every_measure():
+    run = {"q": dict.fromkeys([f"note-{n:02}" for n in range(30)], 0.5)}
+    scores = evaluate(run, {"q": {"note-29": 1}}, ["nDCG@10", "RR@10", "RR", "Success@1", "R@1"])
+    assert {name: each["q"] for name, each in scores.per_query.items()} == dict.fromkeys(
+        ["nDCG@10", "RR@10", "RR", "Success@1", "R@1"], 1.0
+    )
+    assert evaluate(run, {"q": {"note-29": 1}}, ["Judged@10"]).mean("Judged@10") == 0.1
 
 
 @pytest.mark.parametrize("name", ["nfcorpus", "scifact"])
@@ -247,3 +276,11 @@ def test_a_mean_that_was_not_computed_is_named():
 def test_ties_are_broken_by_falling_document_id_in_float32():
     scores = {"a": 0.5, "b": 0.5 + 1e-12, "c": 0.7, "é": 0.5, "z": 0.5}
     assert ranked("q", scores) == ["c", "é", "z", "b", "a"]
+
+
+def test_scores_are_shown_by_their_means():
+    qrels = {f"q{n}": {"a": 1} for n in range(3)}
+    scores = evaluate({"q0": {"a": 1.0}}, qrels, ["ndcg@10", "nDCG@10", "MAP"])
+    assert repr(scores) == "Scores(queries=3, means={'nDCG@10': 0.3333, 'AP': 0.3333})"
+    assert repr(evaluate({"q0": {"a": 1.0}}, qrels, [])) == "Scores(queries=0, means={})"
+    assert repr(Scores({"AP": {}})) == "Scores(queries=0, means={})"

@@ -14,11 +14,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vecsearch.corpus import read_qrels
 from vecsearch.errors import CorpusError, UsageError, VecsearchError
 from vecsearch.runs import ranked, read_run, write_run
 
 ids = st.text(st.characters(blacklist_categories=["Z", "C"]), min_size=1, max_size=4)
 scores32 = st.floats(allow_nan=False, allow_infinity=False, width=32)
+# White space of all kinds in them, before and behind, but for what separates columns and lines.
+blanks = [" ", "\u00a0", "\u2003", "\u3000", "\x85", "\u2028"]
+controls = ["\v", "\f", "\x1c"]
+
+
+def spaced(blanks):
+    text = st.text(st.sampled_from([*"ab1é", *blanks]), min_size=1, max_size=5)
+    return st.one_of(ids, text)
+
+
+spaced_ids = spaced([*blanks, *controls])
 runs = st.dictionaries(ids, st.dictionaries(ids, scores32, min_size=1, max_size=8), max_size=4)
 
 
@@ -48,6 +60,49 @@ def test_a_run_reads_back_as_it_was_written(tmp_path_factory, name, run):
     for query, scores in run.items():
         assert {document: np.float32(score) for document, score in back[query].items()} == scores
         assert list(back[query]) == ranked(query, scores)  # the order of the file, too
+
+
+@settings(max_examples=200)
+@given(
+    st.dictionaries(
+        spaced_ids, st.dictionaries(spaced_ids, scores32, min_size=1, max_size=6), max_size=4
+    ),
+    st.booleans(),
+)
+def test_ids_with_white_space_read_back_as_they_were_written(tmp_path_factory, run, tabs):
+    path = tmp_path_factory.mktemp("run") / "run.trec"
+    told = write_run(as_rankings(run), path, "tag", tabs=tabs)
+    back = read_run(path)
+    singles = {q: {d: np.float32(score) for d, score in each.items()} for q, each in back.items()}
+    assert singles == run
+    assert [list(back[query]) for query in run] == [ranked(q, each) for q, each in run.items()]
+    every = {*run, *(document for each in run.values() for document in each)}
+    assert told == any("".join(each.split()) != each for each in every)
+    lines = path.read_bytes().decode().split("\n")[:-1]
+    tabbed = [line.count("\t") == 5 for line in lines]
+    assert all(tabbed) if tabs else told or not any(tabbed)
+    # What needs no tabs is read by others as by us.
+    for line in lines:
+        if not tabs and "\t" not in line:
+            assert len(line.split()) == 6
+
+
+@given(  # many control characters make a file binary
+    st.dictionaries(
+        spaced(blanks), st.dictionaries(spaced(blanks), st.integers(-1, 3), min_size=1)
+    ),
+    st.booleans(),
+)
+def test_judgments_of_ids_with_white_space_are_read(tmp_path_factory, qrels, trec):
+    path = tmp_path_factory.mktemp("qrels") / "qrels"
+    rows = [
+        (query, *(["0"] if trec else []), document, str(grade))
+        for query, grades in qrels.items()
+        for document, grade in grades.items()
+    ]
+    path.write_bytes("".join("\t".join(row) + "\n" for row in rows).encode())
+    if qrels:
+        assert read_qrels(path) == qrels
 
 
 @settings(max_examples=60)
@@ -102,9 +157,13 @@ def test_a_run_goes_to_standard_output_or_an_open_file(capsys):
 @pytest.mark.parametrize(
     ("rankings", "tag", "says"),
     [
-        ([("a query", [("d", 1.0)])], "t", "query id 'a query' can't be written in a TREC run"),
-        ([("q", [("a\tb", 1.0)])], "t", r"document id 'a\\tb' can't be written"),
-        ([("q", [("a\u00a0b", 1.0)])], "t", "document id .* can't be written"),
+        (
+            [("a\nb", [("d", 1.0)])],
+            "t",
+            r"query id 'a\\nb' can't be written in a TREC run: .* tabs",
+        ),
+        ([("q", [("a\tb", 1.0)])], "t", r"document id 'a\\tb' can't be written.* line breaks"),
+        ([("q", [("a b\r", 1.0)])], "t", "document id .* can't be written"),
         ([("q", [("", 1.0)])], "t", "document id '' can't be written"),
         ([("q", [("\ud800", 1.0)])], "t", "document id .* can't be written"),
         ([("q", [("a\0b", 1.0)])], "t", "document id .* can't be written"),
@@ -165,12 +224,31 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
             write_run([("q", [("d", 1.0)])], path, "tag")
 
 
+def test_where_an_id_holds_white_space_tabs_stand_between_columns(tmp_path, capsys):
+    rankings = [("q", [("my note.md", 2.0), ("todo.md", 1.0)]), ("a query", [("d", 1.0)])]
+    path = tmp_path / "run.trec"
+    assert write_run(rankings, path, "tag")
+    assert path.read_text() == (
+        "q\tQ0\tmy note.md\t1\t2.0\ttag\nq Q0 todo.md 2 1.0 tag\na query\tQ0\td\t1\t1.0\ttag\n"
+    )
+    assert write_run(rankings, "-", "tag", tabs=True)
+    assert capsys.readouterr().out == path.read_text().replace(
+        "q Q0 todo.md 2 1.0 tag", "q\tQ0\ttodo.md\t2\t1.0\ttag"
+    )
+    assert not write_run([("q", [("d", 1.0)])], "-", "tag", tabs=True)
+
+
 def test_a_run_of_another_hand_is_read(tmp_path):
     path = tmp_path / "run.trec"
     path.write_bytes(
-        "\ufeffq1\tQ0\td1\t0\t1.5\tx\r\n\nq2  Q0   d1 0 -2e-3 x\nq1 0 a\u00a0b 07 1 x".encode()
+        "\ufeffq1\tQ0\td1\t0\t1.5\tx\r\n\nq2  Q0   d1 0 -2e-3 x\nq1 0 a\u00a0b 07 1 x\r\n"
+        " \t \t \t \t \t \nq2\tQ0\td2\t\t1\t1.0 x\n\tq2\tQ0\td3\t2 7\tx\n"
+        "q2\tQ0\t my note\t 3\t 4.0 \tmy tag\r\n".encode()
     )
-    assert read_run(path) == {"q1": {"d1": 1.5, "a\u00a0b": 1.0}, "q2": {"d1": -0.002}}
+    assert read_run(path) == {
+        "q1": {"d1": 1.5, "a\u00a0b": 1.0},
+        "q2": {"d1": -0.002, "d2": 1.0, "d3": 7.0, " my note": 4.0},
+    }
     assert read_run(str(path)) == read_run(path)
 
 
@@ -178,7 +256,9 @@ def test_a_run_of_another_hand_is_read(tmp_path):
     ("line", "says"),
     [
         (b"q Q0 d 1 1.0", r"6 columns \(query Q0 document rank score tag\), this one has 5"),
-        (b"q Q0 d 1 1.0 my tag", "this one has 7"),
+        (b"q Q0 d 1 1.0 my tag", "this one has 7; where an id holds spaces, each column is .* tab"),
+        (b"q\tQ0\tmy d\t1\thigh\tx", "the score 'high' isn't a finite number"),
+        (b"q\tQ0\tmy d\tfirst\t1\tx", "the rank 'first' isn't a whole number"),
         (b"q Q0 d 1 high x", "the score 'high' isn't a finite number"),
         (b"q Q0 d 1 nan x", "the score 'nan' isn't a finite number"),
         (b"q Q0 d 1 -inf x", "the score '-inf' isn't a finite number"),

@@ -4,7 +4,9 @@ Definitions are those of trec_eval, so that the figures can be set beside publis
 are taken in the order of `runs.ranked`; a grade of 1 or more is relevant; a document without a
 judgment isn't; every judged query counts in a mean, with 0 if nothing answered it or nothing is
 relevant to it. Queries of the run that nobody judged are left out. RR@k and Judged@k, which
-trec_eval doesn't have, are those of ir_measures, where equal scores are ordered by rising id.
+trec_eval doesn't have, are defined as in ir_measures, but of the same ranking as all others:
+ir_measures has the smaller of two ids with equal scores first there, so its figures differ where
+scores are equal (as float32).
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.errors import UnknownName, UsageError
-from vecsearch.runs import Order, Run, ranked
+from vecsearch.runs import Run, ranked
 from vecsearch.types import Qrels
 
 
@@ -51,11 +53,17 @@ class Measure:
         return self.name if self.cutoff is None else f"{self.name}@{self.cutoff}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Scores:
     """What a run scored: `per_query["nDCG@10"]["q7"]`, for every judged query."""
 
     per_query: Mapping[str, Mapping[str, float]]
+
+    def __repr__(self) -> str:
+        """How many queries were judged, and the means; what each scored is in `per_query`."""
+        queries = max(map(len, self.per_query.values()), default=0)
+        means = {name: round(self.mean(name), 4) for name in self.per_query if queries}
+        return f"Scores(queries={queries}, means={means})"
 
     def mean(self, measure: Measure | str) -> float:
         """The arithmetic mean over all judged queries; UnknownName if it wasn't computed."""
@@ -96,22 +104,13 @@ def evaluate(run: Run, qrels: Qrels, measures: Sequence[Measure | str]) -> Score
     if a score in it is NaN.
     """
     _check_common(run, qrels)
-    wanted = [parse_measure(each) if isinstance(each, str) else each for each in measures]
-    per_query: dict[str, dict[str, float]] = {str(measure): {} for measure in wanted}
-    orders = set(map(_order, wanted))
+    given = [parse_measure(each) if isinstance(each, str) else each for each in measures]
+    per_query: dict[Measure, dict[str, float]] = {measure: {} for measure in given}
     for query, grades in qrels.items():
-        scores = run.get(query, {})
-        rankings = {order: _judge(ranked(query, scores, order), grades) for order in orders}
-        for measure in wanted:
-            formula = _FORMULAS[measure.name]
-            score = formula.score(rankings[_order(measure)], measure.cutoff)
-            per_query[str(measure)][query] = score
-    return Scores(per_query)
-
-
-def _order(measure: Measure) -> Order:
-    own = _FORMULAS[measure.name].own and measure.cutoff
-    return "ir_measures" if own else "trec_eval"
+        ranking = _judge(ranked(query, run.get(query, {})), grades)
+        for measure, scores in per_query.items():
+            scores[query] = _FORMULAS[measure.name].score(ranking, measure.cutoff)
+    return Scores({str(measure): scores for measure, scores in per_query.items()})
 
 
 def _check_common(run: Run, qrels: Qrels) -> None:
@@ -238,14 +237,12 @@ class _Formula(NamedTuple):
     cutoff: whether it needs, may have, or can't have one.
     example: of the measure as a person types it.
     about: a sentence on what it is; {best} stands for the documents that are looked at.
-    own: whether, with a cutoff, it is one of ir_measures' own, ordered as these are.
     """
 
     score: Callable[[_Ranking, int | None], float]
     cutoff: Literal["needed", "optional", "none"]
     example: str
     about: str
-    own: bool = False
 
 
 _FORMULAS: Final[Mapping[str, _Formula]] = {
@@ -263,7 +260,6 @@ _FORMULAS: Final[Mapping[str, _Formula]] = {
         "optional",
         "RR@10",
         "1 over the rank of the first relevant document among {best}; 0 without one.",
-        own=True,
     ),
     "AP": _Formula(
         _average_precision,
@@ -281,7 +277,6 @@ _FORMULAS: Final[Mapping[str, _Formula]] = {
         "Judged@10",
         "The share of {best} that anybody judged: no merit, but it says how far to trust the "
         "others.",
-        own=True,
     ),
     "Bpref": _Formula(
         _bpref,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from vecsearch.bench.judged import JudgedCorpus
 from vecsearch.bench.results import Results, SystemEntry
 from vecsearch.corpus.files import STANDARD_INPUT
 from vecsearch.errors import CorpusError, UsageError, VecsearchError
-from vecsearch.runs import Run, read_run, write_run
+from vecsearch.runs import TABS_NEEDED, Run, check_ids, read_run, write_run
 
 PLACE: Final = "{corpus}"
 """What stands for the name of the corpus in the path of a run, where there are several."""
@@ -118,20 +119,28 @@ def given_runs(runs: Mapping[str, str | Path], corpora: int) -> list[GivenRun]:
 def write_runs(
     runs: Mapping[str, Run], entries: Mapping[str, SystemEntry], folder: Path
 ) -> list[str]:
-    """Write the run of each system as LABEL.run; return what to tell of those that can't be.
+    """Write the run of each system as LABEL.run; return what to tell of them.
 
     Raise VecsearchError where the folder can't be written.
     """
     notes = []
+    tabbed = []
     make_folder(folder)
     for name, run in runs.items():
         label = entries[name]["label"]
         rankings = ((query, list(scores.items())) for query, scores in run.items())
         try:
-            write_run(rankings, folder / f"{label}.run", "".join(label.split()) or "run")
-        except UsageError as error:  # an id with white space, which the format can't hold
+            tabs = check_ids("query", run) | check_ids("document", set().union(*run.values()))
+            tag = "".join(label.split()) or "run"
+            if write_run(rankings, folder / f"{label}.run", tag, tabs=tabs):
+                tabbed.append(name)
+        except UsageError as error:  # an id with a tab, for one, which the format can't hold
             notes.append(f"The run of {name} wasn't written: {error}")
             (folder / f"{label}.run").unlink(missing_ok=True)  # an earlier bench's
+    if tabbed:
+        which = "all runs" if len(tabbed) == len(runs) else f"the runs of {', '.join(tabbed)}"
+        notes.append(f"In {which} {TABS_NEEDED}.")
+        logging.getLogger("vecsearch").info("%s: in %s %s.", folder, which, TABS_NEEDED)
     with suppress(OSError):  # one that holds anything can't be removed, and shan't be
         folder.rmdir()
         folder.parent.rmdir()

@@ -1,7 +1,8 @@
 """Qrels that a person adds to: one line a grade, each on disk before the next is asked for.
 
-The file is BEIR's table, or TREC's four columns where it holds those already. Whatever else it
-holds stays as it is, line by line. One session writes at a time.
+The file is BEIR's table, or TREC's four columns where it holds those already: with tabs between
+them in a line whose ids hold white space, else with spaces. Whatever else it holds stays as it is,
+line by line. One session writes at a time.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from vecsearch.store.files import Disk
 
 HEADER: Final = "query-id\tcorpus-id\tscore\n"
 
-_BREAKS: Final = re.compile(r"[\t\n]")
+_BREAKS: Final = re.compile(r"[\t\n\r]")
 _SPACES: Final = re.compile(r"\s")
 
 
@@ -53,13 +54,11 @@ class Judgments:
 
     def check_ids(self, kind: str, ids: Iterable[str]) -> None:
         """Raise VecsearchError for an id that a line of the file can't hold."""
-        separator = _SPACES if self._trec else _BREAKS
         for each in ids:
-            if separator.search(each):
-                what = "white space" if self._trec else "a tab or the end of a line"
+            if _BREAKS.search(each):
                 raise VecsearchError(
-                    f"The {kind} id {each!r} can't be written to {shown(self.path)}: it holds "
-                    f"{what}, which separates the columns there."
+                    f"The {kind} id {each!r} can't be written to {shown(self.path)}: it holds a "
+                    "tab or a line break, which separates the columns or the lines there."
                 )
 
     def add(self, query: str, document: str, grade: int) -> None:
@@ -91,7 +90,8 @@ class Judgments:
 
     def _line(self, query: str, document: str, grade: int) -> bytes:
         columns = (query, "0", document) if self._trec else (query, document)
-        return ((" " if self._trec else "\t").join([*columns, str(grade)]) + "\n").encode()
+        spaces = self._trec and not any(map(_SPACES.search, columns))
+        return ((" " if spaces else "\t").join([*columns, str(grade)]) + "\n").encode()
 
     def _append(self, line: bytes) -> None:
         end = None
@@ -204,7 +204,10 @@ def _read(path: Path, queries: Collection[str], disk: Disk) -> Judgments:
 
 def _is_trec(content: bytes) -> bool:
     first = content.partition(b"\n")[0]
-    return first.count(b"\t") != 2 and len(first.split()) == 4
+    columns = first.split(b"\t")
+    if len(columns) in (3, 4) and all(columns):
+        return len(columns) == 4
+    return len(first.split()) == 4
 
 
 def _torn(content: bytes, queries: Collection[str]) -> bytes:
@@ -216,11 +219,11 @@ def _torn(content: bytes, queries: Collection[str]) -> bytes:
         return last
     known = {query.encode("utf-8", "surrogatepass") for query in queries}
     trec = _is_trec(content)
-    columns = last.split(b" " if trec else b"\t")
-    if len(columns) == 1:
-        return last if any(query.startswith(last) for query in known) else b""
+    # Of TREC's lines those whose ids hold white space have tabs; one may break off before these.
+    columns = last.split(b"\t" if b"\t" in last or not trec else b" ")
     breaks_off = len(columns) < (4 if trec else 3) or not columns[-1]
-    return last if breaks_off and columns[0] in known else b""
+    within_query = b"\t" not in last and any(query.startswith(last) for query in known)
+    return last if within_query or (breaks_off and columns[0] in known) else b""
 
 
 def _lock_file(path: Path) -> Path:

@@ -27,10 +27,10 @@ def evaluate_run(run_file: str, qrels_file: str, measures: tuple[str, ...], as_j
 
     A judged query that the run doesn't answer counts 0.
     """
-    wanted = {name: parse_measure(name) for name in measures or _DEFAULT}
+    wanted = dict.fromkeys(map(parse_measure, measures or _DEFAULT))  # each once, as it is written
     qrels = read_qrels(qrels_file)
-    scores = evaluate(read_answering(run_file, qrels), qrels, list(wanted.values()))
-    means = {name: scores.mean(measure) for name, measure in wanted.items()}
+    scores = evaluate(read_answering(run_file, qrels), qrels, list(wanted))
+    means = {str(measure): scores.mean(measure) for measure in wanted}
     queries = len(next(iter(scores.per_query.values())))
     if as_json:
         print_json({**means, "queries": queries})

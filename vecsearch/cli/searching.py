@@ -26,7 +26,7 @@ from vecsearch.encoders import Device
 from vecsearch.errors import UsageError
 from vecsearch.retrieve.base import Retriever
 from vecsearch.retrieve.lexical import Lexical
-from vecsearch.runs import check_ids, write_run
+from vecsearch.runs import TABS_NEEDED, check_ids, write_run
 from vecsearch.searcher import Searcher
 from vecsearch.types import Query, Vectors
 
@@ -123,9 +123,9 @@ def search(
         raise click.UsageError("--rerank reads a text: it doesn't go with --vectors.")
     with opened(index_folder, device) as index:
         searcher = index.searcher()
-        queries = vectors = None
+        queries, tabs, vectors = None, False, None
         if queries_file is not None:
-            queries = _read(queries_file, searcher, where, syntax=syntax, as_json=as_json)
+            queries, tabs = _read(queries_file, searcher, where, syntax=syntax, as_json=as_json)
         if vectors_file is not None:
             vectors, by = read_query_vectors(vectors_file), by or "dense"
         ranks: str | Retriever | None = by
@@ -149,7 +149,7 @@ def search(
                 print_answers(answers, as_json=True, query=query_id)
         elif queries is not None:
             shown, name = 100 if k is None else k, searcher.retriever(ranks).name
-            write_run(asking.rankings(queries, shown), run_file or "-", name)
+            _write(asking.rankings(queries, shown), run_file or "-", name, tabs=tabs)
         else:
             question: str | Query = Query.parse(query or "") if syntax else query or ""
             answers = asking.answers(question, 10 if k is None else k, vectors, explain=explain)
@@ -273,14 +273,24 @@ def _say_unread(read: Sequence[tuple[int, int]], k: int) -> None:
 
 def _read(
     file: str, searcher: Searcher, where: str | None, *, syntax: bool, as_json: bool
-) -> Sequence[Query]:
-    """Read queries; refuse ids that a run, which isn't JSON, can't hold, before any is ranked."""
+) -> tuple[Sequence[Query], bool]:
+    """Read queries; refuse ids that a run, which isn't JSON, can't hold, before any is ranked.
+
+    Return whether the run wants tabs between its columns, too.
+    """
     queries = read_queries(file)
+    tabs = False
     if not as_json:
-        check_ids("query", (each.id for each in queries))
+        tabs = check_ids("query", (each.id for each in queries))
         if where is None:  # a filter may leave out those documents
-            check_ids("document", searcher.snapshot.ids())
-    return [_parsed(each) for each in queries] if syntax else queries
+            tabs = check_ids("document", searcher.snapshot.ids()) or tabs
+    return [_parsed(each) for each in queries] if syntax else queries, tabs
+
+
+def _write(rankings: Iterator[Ranked], file: str, tag: str, *, tabs: bool) -> None:
+    """Write a run, and say who can't read it."""
+    if write_run(rankings, file, tag, tabs=tabs):
+        say(f"In this run {TABS_NEEDED}.")
 
 
 def _parsed(query: Query) -> Query:

@@ -14,6 +14,8 @@ from vecsearch.errors import CorpusError
 from vecsearch.types import Qrels, Query
 
 _GRADE: Final = re.compile(r"-?[0-9]{1,9}")
+_BLANK: Final = " \t\n\r\v\f"  # white space of ASCII, as in a run: an id may hold U+00A0
+_BLANKS: Final = re.compile(f"[{_BLANK}]+")
 _A_GRADE: Final = "a whole number of at most 9 digits, such as 1"
 _ID_HEADERS: Final = frozenset({"query-id", "query_id", "_id", "id", "qid"})
 
@@ -37,9 +39,9 @@ def read_qrels(path: str | Path) -> Qrels:
     """Read judgments: query id -> document id -> grade, a whole number.
 
     Either BEIR's tab-separated table (query-id, corpus-id, score, with or without that header) or
-    TREC's four columns (query, 0, document, grade, separated by white space); gzipped if named
-    *.gz. A pair judged twice with different grades, and a file without any judgment, are
-    CorpusErrors, as is whatever can't be read.
+    TREC's four columns (query, 0, document, grade, separated by spaces and tabs; by a single tab
+    each where ids hold white space); gzipped if named *.gz. A pair judged twice with different
+    grades, and a file without any judgment, are CorpusErrors, as is whatever can't be read.
     """
     name = ByteFile(path).name
     qrels: dict[str, dict[str, int]] = {}
@@ -107,19 +109,18 @@ _READERS: Final[Mapping[str, Callable[[str | Path], Iterator[Query]]]] = {
 def _judgment(line: str, name: str, number: int) -> tuple[str, str, str]:
     """Split a line into query, document and grade."""
     columns = line.split("\t")
-    if len(columns) == 3 and all(columns):
-        query, document, grade = columns
-        return query, document, grade.strip()
-    columns = line.split()
-    if len(columns) == 4:
-        query, _, document, grade = columns
-        return query, document, grade
-    raise CorpusError(
-        name,
-        number,
-        "a judgment is query<TAB>document<TAB>grade (BEIR) or query 0 document grade (TREC); "
-        f"this line has {len(columns)} column{'' if len(columns) == 1 else 's'}.",
-    )
+    if len(columns) not in (3, 4) or not all(columns):
+        columns = _BLANKS.split(line.strip(_BLANK))
+        if len(columns) != 4:
+            more = "; where an id holds spaces, a single tab stands between the columns"
+            raise CorpusError(
+                name,
+                number,
+                "a judgment is query<TAB>document<TAB>grade (BEIR) or query 0 document grade "
+                f"(TREC); this line has {len(columns)} column{'' if len(columns) == 1 else 's'}"
+                f"{more if len(columns) > 4 else ''}.",
+            )
+    return columns[0], columns[-2], columns[-1].strip()
 
 
 def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
