@@ -774,6 +774,9 @@ def test_a_word_of_millions_of_letters_is_explained(tmp_path):
     told = searcher.explain("lamp", "a", by="bm25")
     assert told.parts[0].words == ()  # too far on to be looked for
     assert told.parts[0].tf == 1
+    text = "x" * 100_000 + " lamp"
+    index = Index.create(tmp_path / "tokens", WordEncoder(), documents=[Document("a", text)])
+    bounded(index.searcher().explain("lamp", "a", by="dense"), text)
 
 
 def test_the_table_holds_the_block(plain, monkeypatch, capsys):

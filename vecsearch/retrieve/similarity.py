@@ -28,6 +28,7 @@ from vecsearch.retrieve.explanation import (
     TextPart,
     strongest,
 )
+from vecsearch.text import LONGEST_TERM
 from vecsearch.types import Document, Span, seen_text
 
 _WORDS_OF: Final = 1 << 21
@@ -151,9 +152,9 @@ def _by_token(
         if span is not None:
             words[span] = words.get(span, 0.0) + share
     told = [
-        (span, value)
-        for span, value in words.items()
-        if not _is_punctuation(seen.text[span.start : span.end])
+        (Span(start, min(end, start + LONGEST_TERM)), value)
+        for (start, end), value in words.items()
+        if not _is_punctuation(seen.text[start:end])
     ]
     # What a model leaves unread is no matter of how far was looked at.
     unread = _unread(tokens, seen)
