@@ -609,6 +609,21 @@ def test_other_pooling_has_no_token_vectors(model, pooling, tmp_path):
     assert len(told.parts) == 7
 
 
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_a_long_document_has_a_short_explanation(model, tmp_path, pooling):
+    encoder = load_encoder(model(pooling=pooling, prompts=PROMPTS))
+    text = "red lamp of the light house. " * 20_000
+    searcher = Index.create(tmp_path / "i", encoder, documents=[Document("a", text)]).searcher()
+    told = searcher.explain("light", "a", by="dense")
+    assert 7 <= len(told.parts) <= 31
+    assert sum(len(part.text) for part in told.parts) < 20_000
+    assert sum(part.value for part in told.parts) == pytest.approx(told.score, abs=1e-5)
+    assert told.exact == (pooling == "mean")
+    # A model that can't say how much it read has been asked about the beginning.
+    said = "read only the first" if pooling == "mean" else "Only the first 16,384 of 580,000"
+    assert said in told.note
+
+
 def test_an_index_explains_by_the_words_of_its_model(model, tmp_path):
     encoder = load_encoder(model(prompts=PROMPTS))
     documents = [Document("a", "red lamp xyz.", "light house"), Document("b", "")]

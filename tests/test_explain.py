@@ -34,6 +34,7 @@ from vecsearch import (
     TextPart,
     TfIdf,
     WeightedSum,
+    load_encoder,
 )
 from vecsearch.cli.app import main
 from vecsearch.cli.explaining import (
@@ -47,6 +48,7 @@ from vecsearch.encoders.base import TokenVectors
 from vecsearch.encoders.words import word_spans
 from vecsearch.errors import FilterError, UnknownDocument, UnknownName, UsageError
 from vecsearch.retrieve import explanation as explanations
+from vecsearch.retrieve import similarity
 from vecsearch.snippets import Snippet
 
 VARIANTS = ("lucene", "robertson", "atire", "bm25+", "bm25l")
@@ -137,7 +139,8 @@ def ids(searcher):
 def check_sum(told):
     """Parts sum to the score, and those of each arm to the arm's."""
     assert (told.score is None) == (told.rank is None) == (told.span is None)
-    assert (told.score is None) == bool(told.note and "The model read only" not in told.note)
+    partly = "The model read only" in told.note or "were looked at" in told.note
+    assert (told.score is None) == bool(told.note and not partly)
     if told.score is None:
         assert told.parts == ()
         return
@@ -617,9 +620,163 @@ def test_many_words_are_counted(tmp_path):
     ).searcher()
     told = searcher.explain("w1 w2", "a", by="dense")
     lines = explanation_lines(told)
-    assert any(line.endswith("20 others") for line in lines)
-    shown = [float(line.split()[0]) for line in lines[1:13]]
+    rest = "20 others; punctuation, tokens that the encoder adds, and rounding"
+    assert any(line.endswith(rest) for line in lines)
+    shown = [float(line.split()[0]) for line in lines[1:12]]
     assert sum(shown) == pytest.approx(told.score, abs=1e-3)
+
+
+LONG = 12_000
+"""Words of a long document."""
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory):
+    """Two documents of many words by the shipped bag, whose queries' words stand far apart."""
+    draw = random.Random(5)
+    folder = tmp_path_factory.mktemp("explain") / "long"
+    documents = []
+    for name in ("one", "two"):
+        words = [f"{draw.choice(WORDS)}{draw.randint(0, 400)}" for _ in range(LONG)]
+        words += draw.choices(["Physician", "physicians", "infant", "engine"], k=200)
+        draw.shuffle(words)
+        documents.append(Document(name, " ".join(words) + " Zeppelin.", "A physician"))
+    return Index.create(folder, load_encoder("small"), "english", documents=documents).searcher()
+
+
+MANY = " ".join(["the doctor and his physicians zeppelin", *(f"red{i}" for i in range(100))])
+
+
+def bounded(told, text):
+    """An explanation says about as much of a long document as of any."""
+    check_sum(told)
+    named = [part for part in told.parts if isinstance(part, TermPart | TextPart)]
+    rests = [part for part in told.parts if isinstance(part, Remainder)]
+    assert len(named) <= explanations.MOST_PARTS
+    assert len(rests) <= 1
+    for part in named:
+        if isinstance(part, TextPart) and part.span is not None:
+            assert text[slice(*part.span)] == part.text
+    for part in told.parts:
+        if isinstance(part, ArmPart):
+            bounded(part.explanation, text)
+    assert len(json.dumps(explanation_json(told))) < 20_000
+    assert len(explanation_lines(told)) < 120
+
+
+@pytest.mark.parametrize("by", ["bm25", "tfidf", "dense", "hybrid"])
+@pytest.mark.parametrize("query", ["physician with an infant", MANY], ids=["short", "many"])
+def test_a_long_document_has_as_short_an_explanation(long, by, query):
+    hits = long.search(query, by=by)
+    assert len(hits) == 2
+    for rank, hit in enumerate(hits, 1):
+        told = long.explain(query, hit.id, by=by)
+        assert (told.rank, told.score) == (rank, hit.score)
+        assert told.exact
+        bounded(told, hit.document.text)
+
+
+def test_the_terms_that_matter_most_are_named(long):
+    told = long.explain(MANY, "one", by="bm25")
+    *named, rest = told.parts
+    analyzer = long.analyzer
+    held = set(analyzer.terms(f"A physician {long.get('one').text}"))
+    query = set(analyzer.terms(MANY))
+    assert len(named) == explanations.MOST_PARTS
+    assert rest.others == len(query) - len(named)
+    alone = {}
+    for term in query:  # a term is worth what a query of it scores
+        found = long.explain(term, "one", by="bm25")
+        alone[term] = found.score or 0.0
+    assert len(query & held) > len(named)
+    least = min(part.value for part in named)
+    left = query - {part.term for part in named}
+    assert max(alone[term] for term in left) <= least + 1e-6
+    assert rest.value == pytest.approx(sum(alone[term] for term in left), abs=1e-4)
+    assert f"{rest.others} others" in "\n".join(explanation_lines(told))
+    # Though only at the very end of the text, a word is shown as it stands.
+    [zeppelin] = long.explain("zeppelin", "one", by="bm25").parts
+    assert zeppelin.words == ("Zeppelin",)
+
+
+def test_the_words_that_matter_most_are_named_once(long):
+    encoder = load_encoder("small")
+    query = "physician with an infant"
+    told = long.explain(query, "one", by="dense")
+    *named, rest = told.parts
+    document = long.get("one")
+    words = Counter(encoder.analyzer.terms(f"A physician {document.text}"))
+    vector = encoder.encode([query], "query")[0]
+    shares = dict(zip(words, encoder.word_shares(words, vector).tolist(), strict=True))
+    best = sorted(shares, key=lambda word: -abs(shares[word]))[: explanations.MOST_PARTS]
+    found = {part.text.lower(): part for part in named}
+    assert found.keys() == set(best)
+    for word, part in found.items():
+        assert part.value == pytest.approx(shares[word], abs=1e-9)
+        assert part.count == words[word]
+    values = [part.value for part in named]
+    assert values == sorted(values, reverse=True)
+    assert rest.others == len(words) - len(named)
+    assert rest.value == pytest.approx(told.score - sum(values))
+    # The first place is told: that of the title has no span.
+    assert found["physician"].span is None
+    at = document.text.lower().split().index("infant")
+    assert found["infant"].span.start == len(" ".join(document.text.split()[:at])) + 1
+    lines = explanation_lines(told)
+    assert any(f"physician (title): {words['physician']} times" in line for line in lines)
+    assert any(f"{len(words) - 10:,} others; rounding" in line for line in lines)
+
+
+@pytest.mark.parametrize(("name", "most"), [("_WORDS_OF", 9000), ("_DISTINCT", 800)])
+def test_of_a_longer_text_only_the_beginning_is_looked_at(long, monkeypatch, name, most):
+    whole = long.explain("an infant", "one", by="dense")
+    monkeypatch.setattr(similarity, name, most)
+    told = long.explain("an infant", "one", by="dense")
+    assert (told.rank, told.score) == (whole.rank, whole.score)
+    assert not told.exact
+    bounded(told, long.get("one").text)
+    length = len(long.get("one").text) + len("A physician ")
+    found = re.fullmatch(
+        r"Only the first ([\d,]+) of ([\d,]+) characters were looked at; the difference is in the "
+        r"remainder\.",
+        told.note,
+    )
+    seen, all_of = (int(number.replace(",", "")) for number in found.groups())
+    assert (seen < 12_000, all_of) == (True, length)
+    assert "looked at" in explanation_json(told)["note"]
+    # A document that is short enough isn't concerned.
+    monkeypatch.undo()
+    assert long.explain("an infant", "one", by="dense") == whole
+
+
+@pytest.mark.parametrize("kind", [HashEncoder, WordEncoder])
+def test_a_long_text_by_any_encoder(tmp_path, kind):
+    text = " ".join(f"w{i % 700}" for i in range(6000))
+    index = Index.create(tmp_path / "i", kind(), documents=[Document("a", text, "Title w1")])
+    told = index.searcher().explain("w1 w2", "a", by="dense")
+    bounded(told, text)
+    assert len(told.parts) > 10
+    if kind is WordEncoder:  # place by place, since there a word may count differently at each
+        assert told.exact
+        assert told.parts[-1].others == 6002 - explanations.MOST_PARTS
+    else:
+        assert "first 16,384 of" in told.note
+
+
+def test_a_word_of_millions_of_letters_is_explained(tmp_path):
+    text = "x" * 3_000_000 + " lamp"
+    documents = [Document("a", text)]
+    searcher = Index.create(tmp_path / "i", load_encoder("small"), documents=documents).searcher()
+    for by in ("bm25", "dense"):
+        told = searcher.explain("x" * 3_000_000, "a", by=by)
+        if told.score is not None:
+            bounded(told, text)
+    told = searcher.explain("lamp", "a", by="bm25")
+    assert told.parts[0].words == ()  # too far on to be looked for
+    assert told.parts[0].tf == 1
+    text = "x" * 100_000 + " lamp"
+    index = Index.create(tmp_path / "tokens", WordEncoder(), documents=[Document("a", text)])
+    bounded(index.searcher().explain("lamp", "a", by="dense"), text)
 
 
 def test_the_table_holds_the_block(plain, monkeypatch, capsys):

@@ -89,7 +89,7 @@ def test_texts_differ_half_as_unevenly_in_all_directions():
         learner.module.centres.add_(torch.arange(16.0) / 50)  # a direction common to all
 
     def pooled(rows):
-        counts = (Counter(id for id, _ in SUBWORDS.tokens(text)) for text in texts)
+        counts = (Counter(SUBWORDS.encode([text]).ids.tolist()) for text in texts)
         return np.array([sum(rows[id] * (1 + math.log(n)) for id, n in c.items()) for c in counts])
 
     idf = piece_idf(SUBWORDS, texts)[:, np.newaxis]

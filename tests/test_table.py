@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vecsearch import Span
 from vecsearch.encoders.artefact import Artefact, read_artefact
-from vecsearch.encoders.base import Encoder, TokenEncoder
+from vecsearch.encoders.base import Encoder, WordEncoder
 from vecsearch.encoders.subwords import Subwords
 from vecsearch.encoders.table import TokenTable
 from vecsearch.errors import EncoderError, UsageError
@@ -113,23 +112,30 @@ def test_more_rows_than_are_gathered_at_once():
 @pytest.mark.parametrize("text", ["red lamps abs red house", "a a a b", *ODD])
 def test_the_vectors_of_tokens_add_up_exactly(sublinear, quantised, text):
     encoder = table(sublinear, quantised)
-    tokens = encoder.encode_tokens(text, "document")
-    assert tokens.vectors.shape == (len(tokens.spans), DIM)
-    assert tokens.vectors.dtype == np.float32
+    words = Counter(encoder.analyzer.terms(text))
+    shares = np.array([encoder.word_shares(words, axis) for axis in np.eye(DIM, dtype="f4")])
+    assert shares.shape == (DIM, len(words))
+    assert shares.dtype == np.float64
     whole = encoder.encode([text], "document")[0]
-    np.testing.assert_allclose(tokens.vectors.sum(axis=0), whole, atol=1e-5)
+    np.testing.assert_allclose(shares.sum(axis=1), whole, atol=1e-5)
 
 
-def test_tokens_stand_where_their_words_do():
-    text = "Lamps, red lamps nothing"
-    tokens = table().encode_tokens(text, "query")
-    spans = [Span(0, 5)] * 2 + [Span(7, 10)] + [Span(11, 16)] * 2 + [Span(17, 24)]
-    assert tokens.spans == tuple(spans)
-    # An unknown word has a place, so that nobody thinks that it wasn't read, and no share.
-    assert (tokens.vectors[-1] == 0).all()
-    lamp, s, red = (PIECES.index(piece) for piece in ("lamp", "##s", "red"))
-    shares = tokens.vectors / rows()[[lamp, s, red, lamp, s, 0]]
-    np.testing.assert_allclose(shares[:5], shares[0, 0], rtol=1e-5)
+@pytest.mark.parametrize("sublinear", [False, True])
+def test_a_word_has_the_share_of_its_pieces_at_all_places(sublinear):
+    encoder = table(sublinear)
+    words = Counter(encoder.analyzer.terms("Lamps, red lamps abs nothing"))
+    assert words == {"lamps": 2, "red": 1, "abs": 1, "nothing": 1}
+    vector = np.random.default_rng(3).standard_normal(DIM).astype(np.float32)
+    found = dict(zip(words, encoder.word_shares(words, vector), strict=True))
+    # By hand: a piece that stands n times counts n, or 1 + ln(n); "##s" is of three words.
+    cut = {"lamps": ["lamp", "##s"], "red": ["red"], "abs": ["a", "##b", "##s"], "nothing": []}
+    counts = {"lamp": 2, "##s": 3, "red": 1, "a": 1, "##b": 1}
+    gains = {each: 1 + math.log(n) if sublinear else n for each, n in counts.items()}
+    row = {piece: rows()[PIECES.index(piece)].astype(float) for piece in counts}
+    length = np.linalg.norm(sum(gains[piece] * row[piece] for piece in counts))
+    for word, pieces in cut.items():
+        each = [gains[piece] / counts[piece] * (row[piece] @ vector) / length for piece in pieces]
+        assert found[word] == pytest.approx(words[word] * sum(each), abs=1e-6)
 
 
 @kinds
@@ -167,7 +173,7 @@ def test_eight_bits_are_near_the_truth_and_can_be_rounded_again():
 def test_saved_and_read_it_is_the_same(sublinear, quantised, tmp_path):
     encoder = table(sublinear, quantised)
     assert isinstance(encoder, Encoder)
-    assert isinstance(encoder, TokenEncoder)
+    assert isinstance(encoder, WordEncoder)
     encoder.save(tmp_path)
     again = TokenTable(read_artefact(tmp_path))
     assert (again.name, again.dim, again.fingerprint) == ("lamps", DIM, encoder.fingerprint)
@@ -189,8 +195,6 @@ def test_a_hundred_thousand_characters():
 def test_only_text_is_encoded(texts):
     with pytest.raises(UsageError, match=rf"Only text can be encoded; item {len(texts) - 1} is"):
         table().encode(texts, "document")
-    with pytest.raises(UsageError, match="Only text can be encoded"):
-        table().encode_tokens(texts[-1], "document")
 
 
 @pytest.mark.parametrize(

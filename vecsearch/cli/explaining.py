@@ -102,9 +102,20 @@ def _part_json(part: ScorePart) -> dict[str, Any]:
             }
         case TextPart():
             span = None if part.span is None else list(part.span)
-            return {"kind": "text", "value": part.value, "text": part.text, "span": span}
+            return {
+                "kind": "text",
+                "value": part.value,
+                "text": part.text,
+                "span": span,
+                "count": part.count,
+            }
         case Remainder():
-            return {"kind": "remainder", "value": part.value, "text": part.text}
+            return {
+                "kind": "remainder",
+                "value": part.value,
+                "text": part.text,
+                "others": part.others,
+            }
         case TermPart():
             return {
                 "kind": "term",
@@ -145,9 +156,12 @@ def _part_lines(parts: Sequence[ScorePart], width: int) -> list[str]:
     """Write a line or more for each part, its value in front, the values aligned."""
     shown, others = _strongest(parts)
     rows = [(part.value, _said(part)) for part in shown]
-    if others:
-        rows.append((sum(part.value for part in others), f"{len(others)} others"))
-    rows += [(part.value, part.text) for part in parts if isinstance(part, Remainder)]
+    rests = [part for part in parts if isinstance(part, Remainder)]
+    if others:  # they join those that the explanation itself sums up
+        first, *rests = rests or [Remainder(0.0, "")]
+        value = first.value + sum(part.value for part in others)
+        rests.insert(0, Remainder(value, first.text, first.others + len(others)))
+    rows += [(rest.value, _said(rest)) for rest in rests]
     numbers = [f"{value:.4f}" for value, _ in rows]
     column = max(map(len, numbers), default=0)
     lines = []
@@ -174,9 +188,11 @@ def _said(part: ScorePart) -> str:
             raw = "not ranked" if part.raw is None else f"score {part.raw:.4f}, rank {part.rank}"
             return f"{part.name}: weight {part.weight:g} * {part.normalised:.4f} ({raw})"
         case TextPart():
-            return _cut(part.text) + ("" if part.span else " (title)")
+            often = f": {part.count:,} times" if part.count > 1 else ""
+            return _cut(part.text) + ("" if part.span else " (title)") + often
         case Remainder():
-            return part.text
+            others = [f"{part.others:,} others"] if part.others else []
+            return "; ".join(others + ([part.text] if part.text else []))
 
 
 def _term_said(part: TermPart) -> str:

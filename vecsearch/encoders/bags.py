@@ -6,8 +6,8 @@ it. So an encoding takes microseconds, and what each word adds to a similarity c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.encoders.artefact import Artefact
-from vecsearch.encoders.base import TokenVectors, check_role
+from vecsearch.encoders.base import check_role
 from vecsearch.encoders.subwords import Tokens
 from vecsearch.groups import groups
-from vecsearch.text import PLAIN, analyzer
-from vecsearch.types import Role, Span, Vectors
+from vecsearch.text import Analyzer
+from vecsearch.types import Role, Vectors
 
 _AT_ONCE: Final = 4096
 """Rows that are gathered at a time, so that a long text needs little memory."""
@@ -35,14 +35,19 @@ Rows: TypeAlias = NDArray[np.float32] | NDArray[np.int8]
 
 
 class Tokenizer(Protocol):
-    """What cuts texts into tokens that are numbered from 0."""
+    """What cuts texts into words, and these into tokens that are numbered from 0."""
+
+    @property
+    def analyzer(self) -> Analyzer:
+        """What cuts texts into words."""
+        ...
 
     def encode(self, texts: Sequence[str]) -> Tokens:
         """Cut texts; raise UsageError for what isn't text."""
         ...
 
-    def tokens(self, text: str) -> list[tuple[int, Span]]:
-        """Cut one text; with each id stands where the word is that it is of."""
+    def ids(self, term: str) -> Sequence[int]:
+        """Return the tokens of one word; none where it isn't known."""
         ...
 
 
@@ -68,32 +73,46 @@ class Bag(NamedTuple):
         found = np.zeros((len(tokens.offsets) - 1, self.rows.shape[1]), np.float32)
         for i, (start, end) in enumerate(pairwise(tokens.offsets.tolist())):
             if start < end:
-                found[i] = self._sum(tokens.ids[start:end])
+                same = groups(tokens.ids[start:end])
+                found[i] = self._sum(same.values, same.counts)
         lengths = np.linalg.norm(found, axis=1, keepdims=True)
         np.divide(found, lengths, out=found, where=lengths > 0)
         return found
 
-    def shares(self, ids: NDArray[np.int32]) -> Vectors:
-        """Return what each token of one text adds to its vector: (tokens, dim)."""
-        length = np.linalg.norm(self._sum(ids))
-        same = groups(ids)
-        weights = (self._gain(same.counts) / same.counts)[same.which] * self.scales[ids]
-        rows = self.rows[ids].astype(np.float32)
-        rows *= (weights / length if length > 0 else 0 * weights)[:, np.newaxis]
-        return rows
+    def shares(
+        self, ids: NDArray[np.int32], times: NDArray[np.int64], vector: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Return what tokens add to the inner product of their text's vector and another, (dim,).
 
-    def _sum(self, ids: NDArray[np.int32]) -> NDArray[np.float32]:
+        ids: (tokens,), of the distinct words of the text, each word's tokens once.
+        times: (tokens,), how often the text has the word that each is of.
+        """
         same = groups(ids)
-        distinct = same.values
-        weights = self._gain(same.counts) * self.scales[distinct]
+        counts = np.bincount(same.which, times, len(same.values)).astype(np.int64)
+        length = float(np.linalg.norm(self._sum(same.values, counts)))
+        products = np.zeros(len(counts), np.float64)
+        for start in range(0, len(counts), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            products[part] = self._rows(same.values[part]) @ vector
+        products *= self._gain(counts) / counts * self.scales[same.values]
+        if length > 0:
+            products /= length
+        shares: NDArray[np.float64] = products[same.which] * times
+        return shares
+
+    def _sum(self, distinct: NDArray[np.int32], counts: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the vector of a text, (dim,), by its distinct tokens and their counts."""
+        weights = self._gain(counts) * self.scales[distinct]
         total = np.zeros(self.rows.shape[1], np.float32)
         for start in range(0, len(distinct), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
-            rows = self.rows.take(distinct[part], axis=0)
-            total += weights[part] @ rows.astype(np.float32, copy=False)
+            total += weights[part] @ self._rows(distinct[part])
         return total
 
-    def _gain(self, counts: NDArray[np.intp]) -> NDArray[np.float32]:
+    def _rows(self, ids: NDArray[np.int32]) -> NDArray[np.float32]:
+        return self.rows.take(ids, axis=0).astype(np.float32, copy=False)
+
+    def _gain(self, counts: NDArray[np.int64]) -> NDArray[np.float32]:
         return (1 + np.log(counts) if self.sublinear else counts).astype(np.float32)
 
 
@@ -122,16 +141,22 @@ class BagEncoder:
         check_role(role)
         return self._bag.vectors(self._tokenizer.encode(texts))
 
-    def encode_tokens(self, text: str, role: Role) -> TokenVectors:
-        """See `TokenEncoder.encode_tokens`; a word that the encoder doesn't know has zeros."""
-        known = self._tokenizer.tokens(text)
-        spans = [span for _, span in known]
-        placed = set(spans)
-        words = (Span(start, end) for _, start, end in analyzer(PLAIN).tokens(text))
-        unknown = [word for word in words if word not in placed]
-        vectors = np.zeros((len(known) + len(unknown), self.dim), np.float32)
-        vectors[: len(known)] = self._bag.shares(np.array([id for id, _ in known], np.int32))
-        return TokenVectors((*spans, *unknown), vectors)
+    @property
+    def analyzer(self) -> Analyzer:
+        """See `WordEncoder.analyzer`."""
+        return self._tokenizer.analyzer
+
+    def word_shares(
+        self, words: Mapping[str, int], vector: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """See `WordEncoder.word_shares`."""
+        counts = np.fromiter(words.values(), np.int64, len(words))
+        cuts = [self._tokenizer.ids(word) for word in words]
+        lengths = np.fromiter(map(len, cuts), np.int64, len(cuts))
+        ids = np.fromiter(chain.from_iterable(cuts), np.int32, int(lengths.sum()))
+        owners = np.repeat(np.arange(len(words)), lengths)
+        shares = self._bag.shares(ids, counts[owners], vector)
+        return np.bincount(owners, shares, len(words)).astype(np.float64)  # int64 of no word
 
     def save(self, folder: Path) -> None:
         """See `Encoder.save`."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias, get_args, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vecsearch.errors import EncoderError, UnknownName, UsageError
+from vecsearch.text import Analyzer
 from vecsearch.types import Role, Span, Vectors
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
@@ -94,6 +96,26 @@ class TokenEncoder(Encoder, Protocol):
 
     def encode_tokens(self, text: str, role: Role) -> TokenVectors | None:
         """Encode one text token by token; None where its vector isn't such a sum."""
+        ...
+
+
+@runtime_checkable
+class WordEncoder(Encoder, Protocol):
+    """An encoder to which a word adds the same wherever in a text it stands."""
+
+    @property
+    def analyzer(self) -> Analyzer:
+        """What cuts texts into words."""
+        ...
+
+    def word_shares(
+        self, words: Mapping[str, int], vector: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Take apart the inner product of a text's vector and another, (dim,).
+
+        words: the text's, as the analyzer gives them, with how often each stands there.
+        Return what each word adds by all its places, (words,), 0 where it isn't known.
+        """
         ...
 
 

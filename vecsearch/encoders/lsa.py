@@ -21,7 +21,7 @@ from vecsearch.encoders.base import require_list, require_text
 from vecsearch.encoders.subwords import Tokens
 from vecsearch.errors import EncoderError, VecsearchError
 from vecsearch.text import Analyzer
-from vecsearch.types import Span, Vectors
+from vecsearch.types import Vectors
 
 KIND = "lsa"
 
@@ -43,12 +43,9 @@ class Terms:
             offsets.append(len(ids))
         return Tokens(np.array(ids, np.int32), np.array(offsets, np.int64))
 
-    def tokens(self, text: str) -> list[tuple[int, Span]]:
-        """See `Tokenizer.tokens`."""
-        found = self.analyzer.tokens(require_text(text, 0))
-        return [
-            (self._ids[term], Span(start, end)) for term, start, end in found if term in self._ids
-        ]
+    def ids(self, term: str) -> tuple[int, ...]:
+        """See `Tokenizer.ids`."""
+        return (self._ids[term],) if term in self._ids else ()
 
 
 class LSA(BagEncoder):

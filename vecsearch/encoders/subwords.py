@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from vecsearch.encoders.base import require_list, require_text
 from vecsearch.errors import EncoderError, UsageError
 from vecsearch.text import Analyzer
-from vecsearch.types import Span
 
 GOES_ON: Final = "##"
 """What marks, in the list of pieces, one that stands within a word and not at its start."""
@@ -76,13 +75,9 @@ class Subwords:
             offsets.append(len(ids))
         return Tokens(np.array(ids, np.int32), np.array(offsets, np.int64))
 
-    def tokens(self, text: str) -> list[tuple[int, Span]]:
-        """Cut one text; with each id stands where in the text the word is that it is of."""
-        return [
-            (id, Span(start, end))
-            for term, start, end in self.analyzer.tokens(require_text(text, 0))
-            for id in self._cut_of(term)
-        ]
+    def ids(self, term: str) -> tuple[int, ...]:
+        """Return the ids of the pieces of one term."""
+        return self._cut_of(term)
 
     def _cut(self, term: str) -> tuple[int, ...]:
         """Return the ids of the pieces of a term."""

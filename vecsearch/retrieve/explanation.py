@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vecsearch.errors import UsageError
 from vecsearch.retrieve.base import Retriever, ranking_of
@@ -18,6 +19,9 @@ from vecsearch.store.snapshot import Snapshot
 from vecsearch.types import ALL, Mask, Span, TopK
 
 FILTERED: Final = "The filter keeps it out."
+
+MOST_PARTS: Final = 30
+"""Terms, words or pieces that an explanation names, however long a text or a query is."""
 
 _DEEP: Final = 1000
 """Documents of a ranking among which one is looked for before all are ranked."""
@@ -29,6 +33,8 @@ class TermPart:
 
     tf, df: how often the passage holds the term, and how many of the `rows` living passages do.
     words: the forms in which it stands in the passage, in order of appearance; none where tf is 0.
+        Of a long passage not all of them: see `vecsearch.places`. Only its first 262,144
+        characters are looked at, so there may be none.
     length, average_length: the terms of the passage, and those that one holds on average.
     weight, idf: what tf is worth in the passage; of that the inverse document frequency, None where
         the weighting doesn't tell or no passage holds the term.
@@ -54,11 +60,14 @@ class TextPart:
     """What a word or a piece of the document adds.
 
     span: where it stands in the document's text; None where it is of the title.
+    count: how often the word stands there, where the value is that of all these places; `text` and
+        `span` are then of the first.
     """
 
     value: float
     text: str
     span: Span | None
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +102,14 @@ class ArmPart:
 
 @dataclass(frozen=True, slots=True)
 class Remainder:
-    """What no other part accounts for; `text` says what that is."""
+    """What no other part accounts for; `text` says what that is.
+
+    others: how many terms, words or pieces it sums up, which matter less than those that are named.
+    """
 
     value: float
     text: str
+    others: int = 0
 
 
 ScorePart: TypeAlias = TermPart | TextPart | ArmPart | Remainder
@@ -110,11 +123,13 @@ class Explanation:
     score: what a search gives; None where the retriever doesn't rank the document.
     rank: its place among all documents that pass the filter, from 1.
     span: its best passage, within the document's text.
-    parts: their values sum to the score, but for rounding (1e-5); none without a score.
+    parts: their values sum to the score, but for rounding (1e-5); none without a score. At most
+        `MOST_PARTS` terms, words or pieces are named, a `Remainder` sums up the others.
     method: how the parts were found, in a sentence or two.
     exact: whether each part is what its piece adds; False for an approximation. In a fusion this
         is about the arms' shares; each arm's explanation speaks for itself.
-    note: why the document isn't ranked; where it is, how much of it the model read if not all.
+    note: why the document isn't ranked; where it is, how much of it the model read, or was looked
+        at for the explanation, if not all.
     """
 
     id: str
@@ -180,6 +195,17 @@ def standings(
         if len(rows) < k or all(number in places for number in numbers):
             break
     return [places.get(number) for number in numbers]
+
+
+def strongest(values: NDArray[np.float64]) -> list[int]:
+    """Return which of many values, (n,), are far from 0: `MOST_PARTS` at most, the greatest first.
+
+    Equal ones come in their order.
+    """
+    chosen = np.argsort(-np.abs(values), kind="stable")[:MOST_PARTS]
+    chosen.sort()
+    kept: list[int] = chosen[np.argsort(-values[chosen], kind="stable")].tolist()
+    return kept
 
 
 def unranked(id: str, by: str, note: str) -> Explanation:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
+from vecsearch.places import places
 from vecsearch.retrieve.base import check_request, top_k
 from vecsearch.retrieve.clauses import Expanded, Reading, query_terms
 from vecsearch.retrieve.explanation import (
@@ -18,6 +21,7 @@ from vecsearch.retrieve.explanation import (
     TermPart,
     passes,
     standings,
+    strongest,
     unranked,
 )
 from vecsearch.retrieve.scoring import Scorer
@@ -26,6 +30,9 @@ from vecsearch.retrieve.weighting import Collection, Formula, Weighting
 from vecsearch.store.snapshot import Snapshot
 from vecsearch.text import Analyzer
 from vecsearch.types import Mask, TopK, seen_text
+
+_LOOKED_AT: Final = 1 << 18
+"""Characters of a passage in which the words of an explanation's terms are looked for."""
 
 
 class Lexical:
@@ -83,39 +90,33 @@ class Lexical:
 
     def _told(self, standing: Standing, query: str, counts: Mapping[str, int]) -> Explanation:
         hit = self.snapshot.hit(standing.row, standing.score)
-        words: dict[str, dict[str, None]] = {name: {} for name in counts}
-        text = seen_text(hit.document.title, hit.passage)
-        for term, start, end in self._analyzer.tokens(text):
-            if term in words:
-                words[term][text[start:end]] = None
         number, local = self._place(standing.row)
         weighed = self._terms.weighed(counts)
         norm = weighed.norm
         if self.weighting.cosine:
             norm *= float(self._terms.norms[number][local])
-        parts = [
-            self._part(
-                term,
-                number,
-                local,
-                tuple(words[term.name]),
-                norm,
-            )
-            for term in self._terms.get(counts)
-        ]
-        parts.sort(key=lambda part: -part.value)
+        parts = [self._part(term, number, local, norm) for term in self._terms.get(counts)]
         expansions = _expansions(query)
+        named, rest = _gathered(parts, expansions)
+        text = seen_text(hit.document.title, hit.passage)
         return Explanation(
             hit.id,
             self.name,
             standing.score,
             standing.rank,
             hit.span,
-            _gathered(parts, expansions),
+            (*self._worded(named, text), *rest),
             " ".join([self._method(), *(each.sentence for each in expansions)]),
             True,
             "",
         )
+
+    def _worded(self, parts: Sequence[TermPart], text: str) -> list[TermPart]:
+        """Add to parts the forms in which their terms stand in a text."""
+        words: dict[str, dict[str, None]] = {part.term: {} for part in parts if part.tf}
+        for term, start, end in places(self._analyzer, text[:_LOOKED_AT], words):
+            words[term][text[start:end]] = None
+        return [replace(part, words=tuple(words.get(part.term, ()))) for part in parts]
 
     def _method(self) -> str:
         product = "Each term of the query adds its weight in the query times its weight here"
@@ -136,7 +137,6 @@ class Lexical:
         term: Term,
         number: int,
         row: int,
-        words: tuple[str, ...],
         norm: float,
     ) -> TermPart:
         postings = self.snapshot.parts[number].segment.postings
@@ -149,7 +149,7 @@ class Lexical:
         return TermPart(
             value=term.weight * weight / norm,
             term=term.name,
-            words=words,
+            words=(),
             tf=tf,
             df=df,
             rows=self.collection.rows,
@@ -174,13 +174,22 @@ def _expansions(query: str) -> tuple[Reading, ...]:
 
 def _gathered(
     parts: Sequence[TermPart], expansions: Sequence[Reading]
-) -> tuple[TermPart | Remainder, ...]:
-    """Make one part of the terms that clauses expand to and that aren't here: they are many."""
+) -> tuple[list[TermPart], list[Remainder]]:
+    """Choose the terms to name, and make one part of the others.
+
+    These are such as matter less, and those that clauses expand to and that aren't here.
+    """
     scored = (each for each in expansions if not each.clause.excluded)
     alternatives = {term for each in scored for term in each.terms}
     lacking = [part for part in parts if not part.tf and part.term in alternatives]
-    if not lacking:
-        return tuple(parts)
-    text = f"terms that parts of the query stand for and that aren't here: {len(lacking)}"
     here = [part for part in parts if part.tf or part.term not in alternatives]
-    return (*here, Remainder(sum(part.value for part in lacking), text))
+    chosen = strongest(np.array([part.value for part in here], np.float64))
+    named = [here[i] for i in chosen]
+    others = [here[i] for i in sorted(set(range(len(here))).difference(chosen))]
+    if not lacking and not others:
+        return named, []
+    text = ""
+    if lacking:
+        text = f"terms that parts of the query stand for and that aren't here: {len(lacking)}"
+    value = sum(part.value for part in (*lacking, *others))
+    return named, [Remainder(value, text, len(others))]

@@ -44,7 +44,11 @@ class Tokens:
 
     def placed(self, prompt: str, text: str) -> tuple[list[int], tuple[Span | None, ...]]:
         """Return the numbers of a text's tokens, and the word of the text that each is of."""
-        found: Encoding = self._tokenizer.encode(prompt + text)
+        whole = prompt + text
+        start = self._start(whole)
+        found: Encoding = self._tokenizer.encode(start)
+        if len(start) < len(whole) and len(found.ids) < self._most:
+            found = self._tokenizer.encode(whole)
         before = len(prompt)
         places = [(start - before, end - before) for start, end in found.offsets]
         return found.ids, word_spans(places, found.word_ids, text)
