@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema
 import pytest
 import results_schema
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sample_results import sample_results
 from selectolax.lexbor import LexborHTMLParser as HTMLParser
@@ -529,6 +529,7 @@ def test_scales_are_what_they_are_called():
 
 
 @given(st.lists(st.tuples(st.floats(60, 340), st.floats(60, 200)), min_size=1, max_size=6))
+@example([(60.0, 86.609375), (107.0, 88.921875)])
 def test_names_don_t_cover_each_other(points):
     boxes = place(points, [60.0] * len(points), Box(0, 0, 400, 300), [], [])
     for n, one in enumerate(boxes):

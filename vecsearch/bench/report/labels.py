@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 _HEIGHT: Final = 12.0
 _CUT: Final = 1000.0
 """What a square pixel outside the frame costs: more than any place within it."""
+_HIDDEN: Final = 50.0
+"""What a square pixel costs that a name or a mark loses: more than a place further away."""
 _GAP: Final = 9.0
 
 
@@ -116,5 +118,8 @@ def _cost(place: _Place, frame: Box, taken: Sequence[Box], crossed: Sequence[Box
     outside = box.area - box.overlap(frame)
     hidden = sum(box.overlap(each) for each in taken)
     return (
-        place.dislike + _CUT * outside + 2 * hidden + sum(box.overlap(each) for each in crossed) / 4
+        place.dislike
+        + _CUT * outside
+        + _HIDDEN * hidden
+        + sum(box.overlap(each) for each in crossed) / 4
     )
