@@ -21,7 +21,11 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 README: Final = ROOT / "README.md"
 MEASUREMENTS: Final = ROOT / "MEASUREMENTS.md"
 RESULTS: Final = ROOT / "bench" / "results"
-PROCESSORS: Final = {"xeon": "Intel Xeon (AMX)", "epyc": "AMD EPYC (AVX-512)"}
+PROCESSORS: Final = {
+    "xeon": "Intel Xeon (AMX)",
+    "zen5": "AMD EPYC (Zen 5)",
+    "zen4": "AMD EPYC (Zen 4)",
+}
 """By the name of the folder, what stands above the column."""
 
 
