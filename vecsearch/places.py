@@ -9,7 +9,7 @@ placed only at its beginning.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -66,15 +66,17 @@ class Counted(NamedTuple):
 
         A term that is met first deep in a stretch without end has none.
         """
-        terms, found = list(self.counts), {}
+        terms = list(self.counts)
+        wanted: defaultdict[int, set[str]] = defaultdict(set)
         for number in numbers:
-            stretch = bisect_right(self.known, number)
+            wanted[bisect_right(self.known, number)].add(terms[number])
+        found: dict[str, Token] = {}
+        for stretch, those in wanted.items():
             start, end = self.bounds[stretch : stretch + 2]
-            tokens = _placed(analyzer, self.text[start:end], start)
-            token = next((token for token in tokens if token.term == terms[number]), None)
-            if token is not None:
-                found[number] = token
-        return found
+            for token in _placed(analyzer, self.text[start:end], start):
+                if token.term in those:
+                    found.setdefault(token.term, token)
+        return {number: found[terms[number]] for number in numbers if terms[number] in found}
 
 
 def counted(analyzer: Analyzer, text: str, most: int) -> Counted:

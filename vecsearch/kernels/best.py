@@ -33,6 +33,8 @@ def room_best(room: int) -> Best:
 def grown(best: Best, taken: int, room: int) -> Best:
     """Return the same with room for so many rows, of which so many are taken."""
     larger = room_best(room)
+    # One by one, as elsewhere here: for an assignment to a slice numba also compiles the wording of
+    # its error, which takes a second or two.
     for i in range(taken):
         larger.rows[i] = best.rows[i]
         larger.least[i] = best.least[i]

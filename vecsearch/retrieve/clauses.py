@@ -93,7 +93,9 @@ def query_text(snapshot: Snapshot, analyzer: Analyzer, query: str | Query) -> st
     # Of its own accord nothing else expands.
     if not (holds_spaceless(text) and _few_lone(terms := analyzer.terms(text))):
         return text
-    return Expanded(text, read(snapshot, analyzer, [Clause("word", term) for term in terms]))
+    return Expanded(
+        text, [_read(snapshot, analyzer, Clause("word", term), [term], True) for term in terms]
+    )
 
 
 def query_terms(analyzer: Analyzer, text: str) -> Sequence[str]:
